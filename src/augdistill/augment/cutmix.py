@@ -1,0 +1,55 @@
+"""CutMix: a box of each image is its partner's, and targets mix by area (Yun et al. 2019, arXiv 1905.04899)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from augdistill.augment.shared import (
+    Draws,
+    blend,
+    check_positive,
+    check_share,
+    clipped_box,
+    draw_partners,
+    inside_box,
+    served,
+)
+
+
+def draw(
+    rng: np.random.Generator,
+    sizes: Sequence[int],
+    side: int,
+    *,
+    alpha: float = 1.0,
+    prob: float = 0.5,
+    scope: str = "batch",
+) -> Draws:
+    """Draw a partner inside the batch for each sample, the box that comes from it, and the share that stays.
+
+    The box covers 1 - lam of the image, lam ~ Beta(alpha, alpha), before it is cut at the image's edge; its centre is
+    uniform over the pixels. In scope "batch", as in the reference code, one box serves a batch, which is mixed with
+    probability `prob`; in scope "sample" each sample has its own. Boxes are empty where nothing is mixed.
+    Raises ConfigError. Returns partner, top, bottom, left, right int64 [N]; lam float32 [N], the share of the area
+    that is really kept: mean 0.7007, s.d. 0.1827 where mixed, at alpha = 1 and 32 x 32.
+    """
+    check_positive("cutmix.alpha", alpha)
+    check_share("cutmix.prob", prob)
+    repeats = served("cutmix.scope", scope, sizes)
+    partner = draw_partners(rng, sizes)
+    mixed = rng.random(len(repeats)) < prob
+    centres = rng.integers(0, side, (2, len(repeats)))
+    lam = rng.beta(alpha, alpha, len(repeats))  # last: how much of the stream it takes depends on alpha
+    half = np.where(mixed, (side * np.sqrt(1 - lam)).astype(int) // 2, 0)
+    box = clipped_box(centres, half, half, side)
+    area = (box["bottom"] - box["top"]) * (box["right"] - box["left"])
+    box["lam"] = (1 - area / side**2).astype(np.float32)
+    return {"partner": partner} | {name: np.repeat(values, repeats) for name, values in box.items()}
+
+
+def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the box of images [B,C,H,W] from the partner, and blend targets [B,M] with the partner's by `lam`."""
+    partner = draws["partner"]
+    mixed = blend(images, images[partner], ~inside_box(draws, images))
+    return mixed, blend(targets, targets[partner], draws["lam"][:, None])

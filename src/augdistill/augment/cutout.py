@@ -1,0 +1,26 @@
+"""Cutout: one square of each image is replaced by the mean colour (DeVries and Taylor 2017, arXiv 1708.04552)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from augdistill.augment.shared import Draws, clipped_box, inside_box, is_number
+from augdistill.config import require
+
+
+def draw(rng: np.random.Generator, sizes: Sequence[int], side: int, *, size: float = 0.5) -> Draws:
+    """Draw the square of each image: its centre uniform over the pixels, the square cut at the image's edge.
+
+    `size` is the square's side as a share of the image's, above 0 and at most 1; 0.5 masks 19.14 % of a 32 x 32 image
+    on average. Raises ConfigError. Returns the edges top, bottom, left, right, int64 [N].
+    """
+    require(is_number(size) and 0 < size <= 1, "cutout.size", size, "a number above 0, at most 1")
+    square = max(1, round(size * side))
+    centres = rng.integers(0, side, (2, sum(sizes)))
+    return clipped_box(centres, square // 2, square - square // 2, side)
+
+
+def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
+    """Set the square in images [B,C,H,W] to 0, the mean after normalisation; leave the targets [B,M] as they are."""
+    return images * ~inside_box(draws, images), targets

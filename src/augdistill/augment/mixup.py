@@ -1,0 +1,39 @@
+"""Mixup: images and targets are blended with those of a partner (Zhang et al. 2018, arXiv 1710.09412)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from augdistill.augment.shared import Draws, blend, check_positive, check_share, draw_partners, served
+
+
+def draw(
+    rng: np.random.Generator,
+    sizes: Sequence[int],
+    side: int,
+    *,
+    alpha: float = 1.0,
+    prob: float = 1.0,
+    scope: str = "batch",
+) -> Draws:
+    """Draw a partner inside the batch for each sample, and its own share lam ~ Beta(alpha, alpha).
+
+    In scope "batch", as in the reference code, one lam serves a batch, which is mixed with probability `prob`; in scope
+    "sample" each sample has its own. lam is 1 where nothing is mixed. Raises ConfigError.
+    Returns partner int64 [N], lam float32 [N].
+    """
+    check_positive("mixup.alpha", alpha)
+    check_share("mixup.prob", prob)
+    repeats = served("mixup.scope", scope, sizes)
+    partner = draw_partners(rng, sizes)
+    mixed = rng.random(len(repeats)) < prob
+    lam = rng.beta(alpha, alpha, len(repeats))  # last: how much of the stream it takes depends on alpha
+    return {"partner": partner, "lam": np.repeat(np.where(mixed, lam, 1).astype(np.float32), repeats)}
+
+
+def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
+    """Blend images [B,C,H,W] and targets [B,M] with their partner's: lam * own + (1 - lam) * partner's."""
+    partner, lam = draws["partner"], draws["lam"]
+    mixed = blend(images, images[partner], lam[:, None, None, None])
+    return mixed, blend(targets, targets[partner], lam[:, None])

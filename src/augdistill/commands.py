@@ -1,0 +1,141 @@
+"""What each command does with its config, a plain dictionary; the command line without Hydra."""
+
+import logging
+import sys
+from pathlib import Path
+
+from augdistill.config import Config, check, check_group, known_keys, one_of
+from augdistill.errors import DataError, RequestError, WorkError
+from augdistill.runs import Run, RunStore
+
+log = logging.getLogger(__name__)
+
+
+def train_teacher(config: Config) -> None:
+    """Train one teacher, unless it is there."""
+    wait = config.pop("wait")
+    checked = check("teacher", config)
+    from augdistill.stages import teacher
+
+    tell(teacher.run(checked, wait))
+
+
+def distill(config: Config) -> None:
+    """Distil one student, unless it is there."""
+    wait = config.pop("wait")
+    checked = check("student", config)
+    from augdistill.stages import student
+
+    tell(student.run(checked, wait))
+
+
+def tell(run: Run) -> None:
+    """Print where a run is; DivergedError's exit code if it diverged."""
+    print(run.path)
+    if run.status != "finished":
+        raise WorkError(f"{run.path.name} {run.status}: see {run.path / 'log'}; a lower optim.lr may train")
+
+
+def study(config: Config) -> None:
+    """Run a study's stages, skipping what is finished, then print its table."""
+    from augdistill.executors import EXECUTORS
+    from augdistill.study.plan import make_plan
+
+    known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
+    one_of("executor", config["executor"]["name"], EXECUTORS)
+    plan = make_plan(config)
+    store = RunStore(Path(config["outputs"]))
+    for test_set, why in plan.skipped.items():
+        log.warning("no evaluation on %s: %s", test_set, why)
+    if config["dry_run"]:
+        for stage in plan.stages:
+            found = store.find(stage.ref)
+            print(f"{found.status if found else 'to do':10} {stage.folder}")
+        return
+    plan.save(store.outputs / "studies" / plan.name)
+    results = EXECUTORS[config["executor"]["name"]](plan, store, config["executor"])
+    from augdistill.report.console import accuracy_table
+    from augdistill.report.results import load_plan, load_results
+
+    frame = load_results(load_plan(store.outputs, plan.name), store)
+    for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
+        if test_set != "distillation":
+            print(accuracy_table(frame, test_set))
+    if results.failed or results.blocked:
+        folders = {stage.id: stage.folder for stage in plan.stages}
+        for id, outcome in results.failed.items():
+            print(f"failed: {store.runs / folders[id]}: {outcome.error} (see its log)", file=sys.stderr)
+        for id, cause in results.blocked.items():
+            print(f"not run: {folders[id]}, which needs {cause}", file=sys.stderr)
+        raise WorkError(
+            f"{len(results.failed)} stages failed, {len(results.blocked)} wait for them: the same command goes on"
+        )
+
+
+def evaluate(config: Config) -> None:
+    """Evaluate every finished run that has no current evaluation, or one run; or score predictions made elsewhere."""
+    if config["predictions"] is not None:
+        from augdistill.stages.predictions import score_file
+
+        print(score_file(config))
+        return
+    from augdistill.report.console import runs_table
+    from augdistill.stages import evaluation, names
+
+    known_keys("", config, ("outputs", "wait", "dataset", "runtime", "run", "predictions", "normalisation"))
+    one_of("normalisation", config["normalisation"], ("training", "own"))
+    runtime = check_group("runtime", config["runtime"])
+    store = RunStore(Path(config["outputs"]))
+    runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
+    if not runs:
+        raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
+    done: list[Run] = []
+    skipped: dict[str, str] = {}
+    for run in runs:
+        if run.status != "finished":
+            log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
+            continue
+        for test_set in run.config["dataset"]["test_sets"]:
+            told = {key: config["dataset"][key] for key in ("root", "verify")}
+            job = names.evaluation_config(run.path.name, test_set, config["outputs"], **told)
+            job = {**job, "normalisation": config["normalisation"], "runtime": runtime}
+            try:
+                done.append(evaluation.run(job, config["wait"]))
+            except DataError as error:
+                skipped.setdefault(test_set, str(error))
+    for why in skipped.values():
+        log.warning("skipped: %s", why)
+    print(runs_table(done))
+
+
+def runs(config: Config) -> None:
+    """List, show or remove runs."""
+    from augdistill.listing import list_runs, remove_run, show_run
+
+    known_keys("", config, ("outputs", "wait", "action", "target"))
+    actions = {"list": list_runs, "show": show_run, "remove": remove_run}
+    one_of("the action", config["action"], actions)
+    print(actions[config["action"]](RunStore(Path(config["outputs"])), config["target"]))
+
+
+def data(config: Config) -> None:
+    """Say which datasets are there, or fetch one from its publisher."""
+    from augdistill.data import fetch
+    from augdistill.listing import data_status
+
+    known_keys("", config, ("outputs", "wait", "action", "target", "dataset"))
+    one_of("the action", config["action"], ("status", "fetch"))
+    root = Path(config["dataset"]["root"])
+    if config["action"] == "fetch":
+        if config["target"] is None:
+            raise RequestError("fetch what? type augdistill data fetch cifar10 (or mnist, cinic10, cifar10h)")
+        fetch(config["target"], root)
+    print(data_status(root, Path(config["outputs"]) / "cache"))
+
+
+def doctor(config: Config) -> None:
+    """Say what this machine has and what augdistill will do with it."""
+    from augdistill.listing import examine
+
+    known_keys("", config, ("outputs", "wait", "runtime", "dataset"))
+    print(examine(check_group("runtime", config["runtime"]), Path(config["dataset"]["root"]), Path(config["outputs"])))

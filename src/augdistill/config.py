@@ -1,0 +1,281 @@
+"""The schema: what a job's config may hold, and which of its fields decide a result.
+
+A config is a plain dictionary, composed from `conf/` (values) and checked here (schema). What is common to all
+datasets, models and strategies is a dataclass; the parameters of one of them are the keyword arguments of its function
+and stand, all of them, in its YAML file, against which unknown keys are checked. Nothing here is ever instantiated by
+an import path, so a config that came with a run folder is only data.
+"""
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from augdistill.errors import ConfigError
+
+Config = dict[str, Any]
+
+
+def conf_dir() -> Path:
+    """Return the folder of the YAML files: inside an installed package, else at the top of the checkout."""
+    installed = Path(__file__).parent / "conf"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def require(holds: bool, key: str, value: object, allowed: str) -> None:
+    """Raise ConfigError unless `holds`, naming the key, the value and what is allowed."""
+    if not holds:
+        raise ConfigError(f"{key}={value} is out of range: {allowed}")
+
+
+def one_of(key: str, value: str, allowed: Collection[str]) -> None:
+    """Raise ConfigError unless `value` is among `allowed`."""
+    if value not in allowed:
+        raise ConfigError(f"{key}={value} is unknown{nearest(value, allowed)}: choose one of {', '.join(allowed)}")
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """Return ' (did you mean X?)' for the known word closest to `word`, or nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+@dataclass
+class Dataset:
+    """What every dataset's config has; `mean` and `std` are per channel in 0..1, None as measured on the training set."""
+
+    name: str = MISSING
+    root: str = "data"
+    verify: bool = True
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    validation: int = 0
+    test_sets: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        require(self.validation >= 0, "dataset.validation", self.validation, "a number of images, 0 or more")
+        require((self.mean is None) == (self.std is None), "dataset.mean", self.mean, "give mean and std, or neither")
+        if self.std is not None:
+            require(min(self.std) > 0, "dataset.std", self.std, "above 0")
+
+
+@dataclass
+class Optim:
+    """SGD and its schedule. Rates are per step, lengths in epochs; `clip_norm` is None or a gradient norm."""
+
+    epochs: int = MISSING
+    batch_size: int = 128
+    lr: float = MISSING
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    milestones: list[int] = field(default_factory=list)
+    gamma: float = 0.1
+    warmup_epochs: float = 0.0
+    clip_norm: float | None = None
+    select: str = "last"
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "optim.epochs", self.epochs, "1 or more")
+        require(self.batch_size >= 1, "optim.batch_size", self.batch_size, "1 or more")
+        require(0 < self.lr < 1e3, "optim.lr", self.lr, "above 0")
+        require(0 <= self.momentum < 1, "optim.momentum", self.momentum, "at least 0 and below 1")
+        require(not self.nesterov or self.momentum > 0, "optim.nesterov", self.nesterov, "needs momentum above 0")
+        require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "0 or more")
+        one_of("optim.schedule", self.schedule, ("cosine", "multistep", "constant"))
+        require(self.milestones == sorted(set(self.milestones)), "optim.milestones", self.milestones, "rising epochs")
+        require(self.gamma > 0, "optim.gamma", self.gamma, "above 0")
+        require(0 <= self.warmup_epochs <= self.epochs, "optim.warmup_epochs", self.warmup_epochs, "0 to optim.epochs")
+        require(self.clip_norm is None or self.clip_norm > 0, "optim.clip_norm", self.clip_norm, "null or above 0")
+        one_of("optim.select", self.select, ("last", "best-test"))
+
+
+@dataclass
+class Distillation:
+    """How a student learns from a teacher; `alpha` weights the KD term, 0 trains on labels alone."""
+
+    alpha: float = 0.5
+    temperature: float = 20.0
+    reduction: str = "batchmean"
+    view: str = "same"
+    transform: str = "none"
+    sd: float | None = None
+    teacher: str | None = None
+    teacher_weights: str = "trained"
+
+    def __post_init__(self) -> None:
+        require(0 <= self.alpha <= 1, "distillation.alpha", self.alpha, "0 to 1")
+        require(self.temperature > 0, "distillation.temperature", self.temperature, "above 0")
+        one_of("distillation.reduction", self.reduction, ("batchmean", "elementwise"))
+        one_of("distillation.view", self.view, ("same", "clean", "independent"))
+        one_of("distillation.transform", self.transform, ("none", "rescale", "zscore"))
+        rescales = self.transform == "rescale"
+        require(
+            (self.sd is not None and self.sd > 0) if rescales else self.sd is None,
+            "distillation.sd",
+            self.sd,
+            "the wanted standard deviation, above 0, with distillation.transform=rescale, else null",
+        )
+        one_of("distillation.teacher_weights", self.teacher_weights, ("trained", "untrained"))
+
+
+@dataclass
+class Runtime:
+    """Where and how a job runs; only `precision` (as asked for) enters a run's identity."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 1
+    deterministic: bool = False
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        one_of("runtime.device", self.device, ("auto", "cpu", "cuda"))
+        one_of("runtime.precision", self.precision, ("auto", "fp32", "bf16"))
+        require(1 <= self.threads <= 1024, "runtime.threads", self.threads, "1 or more")
+        require(self.checkpoint_minutes >= 0, "runtime.checkpoint_minutes", self.checkpoint_minutes, "0 or more")
+
+
+SCHEMAS: dict[str, type] = {
+    "dataset": Dataset,
+    "optim": Optim,
+    "teacher_optim": Optim,
+    "distillation": Distillation,
+    "runtime": Runtime,
+}
+OPEN_GROUPS = {"dataset": "dataset", "teacher": "teacher", "student": "student"}  # key -> folder of conf/
+AUG_KEYS = ("aug", "student_aug")
+KEYS = {
+    "teacher": ("seed", "outputs", "dataset", "aug", "teacher", "optim", "runtime"),
+    "student": (
+        *("seed", "outputs", "dataset", "aug", "teacher", "teacher_optim", "teacher_seed"),
+        *("student", "student_aug", "distillation", "optim", "runtime"),
+    ),
+}
+
+
+def check(kind: str, config: Mapping[str, Any]) -> Config:
+    """Return `config` of a "teacher" or "student" job with every value of its schema's type.
+
+    Raises ConfigError for a key that is missing, unknown or misplaced (naming the nearest valid one), a value of the
+    wrong type or out of range.
+    """
+    known_keys("", config, KEYS[kind])
+    missing = [key for key in KEYS[kind] if config.get(key) is None]
+    if missing:
+        raise ConfigError(f"the config has no {missing[0]}: a {kind} job needs {', '.join(KEYS[kind])}")
+    checked: Config = {"outputs": str(config["outputs"])}
+    for key in ("seed", "teacher_seed"):
+        if key in KEYS[kind]:
+            value = config[key]
+            require(type(value) is int and 0 <= value < 2**63, key, value, "a whole number, 0 or more")
+            checked[key] = value
+    for key in KEYS[kind]:
+        if key in AUG_KEYS:
+            checked[key] = {"ops": check_ops(key, config[key])}
+        elif key not in checked:
+            checked[key] = check_group(key, config[key])
+    return {key: checked[key] for key in KEYS[kind]}
+
+
+def check_group(key: str, values: object) -> Config:
+    """Return the group `key` of a config, checked against its dataclass and, for its parameters, its YAML file."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{key}={values} is not a group of keys: choose one of {', '.join(choices(key))}")
+    schema = SCHEMAS.get(key)
+    common = [item.name for item in fields(schema)] if schema else ["name"]
+    own = parameters(OPEN_GROUPS[key], str(values.get("name"))) if key in OPEN_GROUPS else {}
+    known_keys(f"{key}.", values, [*common, *own])
+    checked = {name: values[name] for name in values if name in common}
+    if schema:
+        checked = to_schema(key, schema, checked)
+    return checked | {name: values.get(name, default) for name, default in own.items() if name not in common}
+
+
+def to_schema(key: str, schema: type, values: Mapping[str, Any]) -> Config:
+    """Return `values` converted to the types of `schema`; ConfigError names the key that does not fit."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), dict(values))
+        loaded = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        where = f"{key}.{error.full_key}" if error.full_key else key
+        raise ConfigError(f"{where}: {str(error.msg or error).splitlines()[0]}") from None
+    return {item.name: getattr(loaded, item.name) for item in fields(schema)}
+
+
+def check_ops(key: str, aug: object) -> dict[str, Config]:
+    """Return the ordered strategies of an `aug` group, name -> parameters; values are checked where they are used."""
+    if not isinstance(aug, Mapping):
+        raise ConfigError(f"{key}={aug} is not a group of keys: choose from {', '.join(choices('aug'))}")
+    known_keys(f"{key}.", aug, ["ops"])
+    ops = aug.get("ops") or {}
+    one = [f"{key}.ops.{name}" for name, values in ops.items() if not isinstance(values, Mapping)]
+    if one:
+        raise ConfigError(f"{one[0]} holds no parameters: copy them from conf/aug")
+    for name, values in ops.items():
+        if name not in choices("aug") or name == "baseline":
+            strategies = [choice for choice in choices("aug") if choice != "baseline"]
+            raise ConfigError(f"{key}.ops.{name} is unknown{nearest(name, strategies)}: choose from {strategies}")
+        known_keys(f"{key}.ops.{name}.", values, list(parameters("aug", name)))
+    return {name: {**parameters("aug", name), **values} for name, values in ops.items()}
+
+
+def known_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise ConfigError for the first key of `values` that is not known, with the nearest one that is."""
+    for key in values:
+        if key not in known:
+            listed = ", ".join(known) or "none"
+            raise ConfigError(f"{prefix}{key} is not a config key{nearest(str(key), known)}: known here are {listed}")
+
+
+@cache
+def choices(group: str) -> tuple[str, ...]:
+    """Return the names of the YAML files of one folder of `conf/`."""
+    folder = {"student_aug": "aug", "teacher_optim": "optim"}.get(group, group)
+    return tuple(sorted(path.stem for path in (conf_dir() / folder).glob("*.yaml")))
+
+
+@cache
+def parameters(group: str, name: str) -> Mapping[str, Any]:
+    """Return the parameters, with defaults, that `conf/GROUP/NAME.yaml` lists beside the keys all of its group have."""
+    if name not in choices(group):
+        raise ConfigError(f"{group}={name} is unknown{nearest(name, choices(group))}: choose from {choices(group)}")
+    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
+    assert isinstance(loaded, dict)
+    if group == "aug":
+        return dict(loaded["ops"][name])
+    common = {item.name for item in fields(Dataset)} if group == "dataset" else {"name"}
+    return {str(key): value for key, value in loaded.items() if key not in common}
+
+
+def ops_list(aug: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the strategies of an `aug` group as an ordered list of [name, parameters]."""
+    return [[name, dict(values)] for name, values in aug["ops"].items()]
+
+
+def aug_name(aug: Mapping[str, Any]) -> str:
+    """Return the name of a stack of strategies: "baseline" if empty, else their names joined with "+"."""
+    return "+".join(aug["ops"]) or "baseline"
+
+
+def model_parameters(model: Mapping[str, Any]) -> Config:
+    """Return a model's keyword arguments: its group without the name."""
+    return {key: value for key, value in model.items() if key != "name"}
+
+
+def reader_parameters(dataset: Mapping[str, Any]) -> Config:
+    """Return the keyword arguments of a dataset's reader: its group without the keys that all datasets have."""
+    common = {item.name for item in fields(Dataset)}
+    return {key: value for key, value in dataset.items() if key not in common}
+
+
+def reader_arguments(dataset: Mapping[str, Any], outputs: str) -> Config:
+    """Return the keyword arguments with which the data room opens a dataset: where it lies, its cache, its parameters."""
+    where = {"root": Path(dataset["root"]), "cache": Path(outputs) / "cache", "verify": dataset["verify"]}
+    return {**where, **reader_parameters(dataset)}

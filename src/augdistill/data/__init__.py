@@ -1,0 +1,196 @@
+"""Datasets as arrays: checked against their publishers' checksums, packed once, then mapped.
+
+A dataset is a module of this room with the members of `Dataset`; the table of them stands at the end of this file.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from augdistill.config import nearest, reader_parameters
+from augdistill.data import cifar10, cifar10h, cinic10, digits, image_folder, mnist, packed
+from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source
+from augdistill.data.splits import split_validation
+from augdistill.errors import ConfigError, DataError, RequestError
+
+__all__ = [
+    "DATASETS",
+    "HUMAN_LABELS",
+    "Header",
+    "HumanLabels",
+    "ImageSet",
+    "StatusRow",
+    "expected_shape",
+    "fetch",
+    "header",
+    "load",
+    "load_human_labels",
+    "split_validation",
+    "status",
+    "test_set_name",
+]
+
+log = logging.getLogger(__name__)
+
+
+class Dataset(Protocol):
+    """What a dataset's module holds; the reader's own parameters are the keyword-only arguments of `read`."""
+
+    @property
+    def SPLITS(self) -> tuple[str, ...]:
+        """The splits that it has: "train", "test"."""
+
+    @property
+    def TEST_SET(self) -> str:
+        """The name that its test set has in results."""
+
+    @property
+    def where(self) -> Callable[..., str]:
+        """(root, **params): the folder or package it lies in, there or not."""
+
+    @property
+    def shape(self) -> Callable[..., tuple[int, int, int]]:
+        """(**params): C, H, W of its images, known without the data; raises ConfigError on a parameter."""
+
+    @property
+    def source(self) -> Callable[..., Source]:
+        """(root, split, **params): the files of a split; raises DataError where they are missing."""
+
+    @property
+    def read(self) -> Callable[..., Pixels]:
+        """(root, split, verify, **params): the images and labels; raises DataError where they are wrong."""
+
+    @property
+    def fetch(self) -> Callable[[Path], None]:
+        """(root): download into root; raises DataError where there is nothing to download."""
+
+
+@dataclass(frozen=True)
+class StatusRow:
+    """One split on this machine; `count`, `verified` and `note` are known once it was read; `size` is in bytes."""
+
+    dataset: str
+    split: str
+    found: bool
+    where: str
+    count: int | None
+    verified: bool | None
+    size: int
+    note: str
+
+
+def header(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> Header:
+    """Return what is known of a split ("train", "test"), packing it into `cache` at the first call.
+
+    With `verify`, files that are not the publisher's are refused. Raises DataError for data that is missing, damaged
+    or not what it should be, ConfigError for a name or parameter, WorkError for a cache that cannot be written.
+    """
+    return packed.open_header(Path(cache), _request(name, split, Path(root), verify, params))
+
+
+def load(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> ImageSet:
+    """Return a split, its images mapped from `cache`; raises as `header` does."""
+    images = packed.open_set(Path(cache), _request(name, split, Path(root), verify, params))
+    if not verify and not images.header.verified:
+        log.warning("%s %s: not checked against the publisher's checksums (dataset.verify=false)", name, split)
+    return images
+
+
+def load_human_labels(name: str, *, root: Path, verify: bool = True) -> HumanLabels:
+    """Return the label distributions that people gave to a test set; only "cifar10h" has them. Raises DataError."""
+    if name != "cifar10h":
+        raise DataError(f"{name} has no human labels; allowed: cifar10h")
+    if not verify:
+        log.warning("cifar10h: not checked against the publisher's checksum (dataset.verify=false)")
+    return cifar10h.read_human_labels(_resolved(root), verify)
+
+
+def expected_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Return C, H, W of the images of a `dataset` config, without the data; raises ConfigError."""
+    return _find(dataset["name"]).shape(**reader_parameters(dataset))
+
+
+def test_set_name(name: str) -> str:
+    """Return the name that the test set of a dataset has in results; raises ConfigError for an unknown dataset."""
+    return _find(name).TEST_SET
+
+
+def status(root: Path, cache: Path) -> list[StatusRow]:
+    """Return a row for each split of each dataset: where it was looked for, and what is known of it. Reads no pixel."""
+    return [
+        _status_row(name, split, _resolved(root), Path(cache))
+        for name, dataset in DATASETS.items()
+        for split in dataset.SPLITS
+    ]
+
+
+def fetch(name: str, root: Path) -> None:
+    """Download a dataset into `root` unless it is there; raises DataError on a wrong checksum, WorkError on the way."""
+    dataset, root = _find(name), _resolved(root)
+    try:
+        for split in dataset.SPLITS:
+            dataset.source(root, split)
+    except RequestError:
+        dataset.fetch(root)
+    else:
+        log.info("%s is there already: %s", name, dataset.where(root))
+
+
+def _find(name: str) -> Dataset:
+    if name not in DATASETS:
+        raise ConfigError(f"dataset={name} is unknown{nearest(name, DATASETS)}: choose one of {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def _request(name: str, split: str, root: Path, verify: bool, params: Mapping[str, Any]) -> packed.Request:
+    dataset, root = _find(name), _resolved(root)
+    if split not in dataset.SPLITS:
+        raise DataError(f"{name} is a test set, for models trained on cifar10; it has no {split} split")
+    own = {
+        key: argument.default
+        for key, argument in inspect.signature(dataset.read).parameters.items()
+        if argument.kind is argument.KEYWORD_ONLY
+    }
+    for key in params:
+        if key not in own:
+            raise ConfigError(f"dataset.{key} is not a parameter of {name}; it has {', '.join(own) or 'none'}")
+    chosen = {**own, **params}
+    dataset.shape(**chosen)
+    try:
+        source = dataset.source(root, split, **chosen)
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error}") from error
+    return packed.Request(name, split, chosen, verify, source, lambda: dataset.read(root, split, verify, **chosen))
+
+
+def _status_row(name: str, split: str, root: Path, cache: Path) -> StatusRow:
+    dataset = DATASETS[name]
+    where = dataset.where(root)
+    try:
+        state = dataset.source(root, split).state()
+    except (RequestError, OSError):
+        return StatusRow(name, split, False, where, None, None, 0, "")
+    known = [header for header, packed_from in packed.headers(cache, name, split) if packed_from == state]
+    if not known:
+        return StatusRow(name, split, True, where, None, None, state["bytes"], "")
+    best = max(known, key=lambda header: header.verified)
+    return StatusRow(name, split, True, where, best.count, best.verified, state["bytes"], best.note)
+
+
+def _resolved(root: Path) -> Path:
+    return Path(root).expanduser().resolve()
+
+
+DATASETS: dict[str, Dataset] = {
+    "digits": digits,
+    "cifar10": cifar10,
+    "mnist": mnist,
+    "image-folder": image_folder,
+    "cinic10": cinic10,
+    "cifar10h": cifar10h,
+}
+
+HUMAN_LABELS = {"cifar10h": "cifar10"}  # labels that people gave -> the dataset whose test images they are about

@@ -1,0 +1,80 @@
+"""Digits (Alpaydin and Kaynak, 1998): 1,797 grey images of 8 x 8 in ten classes, bundled with scikit-learn."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from augdistill.config import require
+from augdistill.data.imageset import Pixels, Source
+from augdistill.data.splits import stratified
+from augdistill.errors import DataError
+from augdistill.seeds import derive
+
+SPLITS = ("train", "test")
+TEST_SET = "digits-test"
+TEST_COUNT = 360
+SIDE = 8
+LEVELS = 16  # pixels are counts 0..16
+SIZES = range(SIDE, 257)
+
+
+def where(root: Path, **params: object) -> str:
+    """Return the package that carries the images."""
+    return "scikit-learn"
+
+
+def shape(*, size: int = 16, channels: int = 1) -> tuple[int, int, int]:
+    """Return the shape of an image; raises ConfigError on `size` or `channels`."""
+    require(type(size) is int and size in SIZES, "dataset.size", size, f"{SIZES[0]} to {SIZES[-1]} pixels")
+    require(type(channels) is int and channels in (1, 3), "dataset.channels", channels, "1 or 3")
+    return channels, size, size
+
+
+def source(root: Path, split: str, **params: object) -> Source:
+    """Return the installed package: no file of `root` is needed."""
+    return Source(where(root), version=version("scikit-learn"))
+
+
+def read(root: Path, split: str, verify: bool, *, size: int = 16, channels: int = 1) -> Pixels:
+    """Return the images [N, channels, size, size] and labels of a fixed stratified split: 1,437 train, 360 test.
+
+    Three channels are equal. Raises ConfigError on `size` or `channels`.
+    """
+    from sklearn.datasets import load_digits
+
+    image_shape = shape(size=size, channels=channels)
+    bundled = load_digits()
+    labels = bundled.target.astype(np.int64)
+    rows = dict(zip(SPLITS, stratified(labels, TEST_COUNT, derive(0, "digits-split")), strict=True))[split]
+    images = enlarge(bundled.images[rows].astype(np.int64), size)
+    images = np.repeat(images[:, None], image_shape[0], axis=1)
+    return Pixels(images, labels[rows], tuple("0123456789"), verified=True)
+
+
+def enlarge(images: np.ndarray, size: int) -> np.ndarray:
+    """Return images int [N, 8, 8] in 0..16 as uint8 [N, size, size] in 0..255, bilinear between pixel centres.
+
+    In whole numbers throughout, rounded half up, so that every machine gets the same bytes. The weights are those of
+    torch's `interpolate(mode="bilinear", align_corners=False)`.
+    """
+    weights = bilinear_weights(size)
+    summed = weights @ images @ weights.T
+    full = LEVELS * (2 * size) ** 2
+    rounded: np.ndarray = (summed * 255 * 2 + full) // (2 * full)
+    return rounded.astype(np.uint8)
+
+
+def bilinear_weights(size: int) -> np.ndarray:
+    """Return whole-number weights int64 [size, 8] with rows that sum to 2 * size."""
+    centres = np.clip(SIDE * (2 * np.arange(size) + 1) - size, 0, (SIDE - 1) * 2 * size)  # in 1 / (2 size) of a pixel
+    low, fraction = np.divmod(centres, 2 * size)
+    weights = np.zeros((size, SIDE), dtype=np.int64)
+    weights[np.arange(size), low] = 2 * size - fraction
+    weights[np.arange(size), np.minimum(low + 1, SIDE - 1)] += fraction
+    return weights
+
+
+def fetch(root: Path) -> None:
+    """Raise DataError: the images are installed already."""
+    raise DataError("digits comes with scikit-learn: nothing to fetch")

@@ -1,0 +1,31 @@
+"""Reading a publisher's files: bounded, checked, one-line errors."""
+
+import hashlib
+from pathlib import Path
+
+from augdistill.errors import DataError
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file of at most `max_bytes`; raises DataError if it is larger or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(content) > max_bytes:
+        raise DataError(f"{path} is larger than {max_bytes:,} bytes: this is not the publisher's file")
+    return content
+
+
+def check_publisher(path: Path, checksum: str, name: str, *content: bytes) -> None:
+    """Raise DataError unless `content`, of the file `path`, has the publisher's `checksum` ("md5:..", "sha256:..")."""
+    algorithm, expected = checksum.split(":")
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for part in content:
+        digest.update(part)
+    if digest.hexdigest() != expected:
+        raise DataError(
+            f"{path} is not the publisher's file ({algorithm} {digest.hexdigest()}, not {expected}); get it with "
+            f"`augdistill data fetch {name}`, or accept a locally modified copy with dataset.verify=false"
+        )

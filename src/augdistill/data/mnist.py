@@ -1,0 +1,116 @@
+"""MNIST (LeCun, Cortes and Burges): 60,000 + 10,000 grey images of 28 x 28 in ten classes, as IDX files."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from augdistill.config import require
+from augdistill.data import download
+from augdistill.data.files import check_publisher
+from augdistill.data.imageset import Pixels, Source, incomplete, missing
+from augdistill.errors import DataError
+
+SPLITS = ("train", "test")
+TEST_SET = "mnist-test"
+FOLDER = Path("MNIST", "raw")
+SIDE = 28
+FULL = {"train": 60_000, "test": 10_000}
+MAX_IMAGES = 1_000_000
+CLASSES = tuple("0123456789")
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+# Of the decompressed content: the gzip containers differ from mirror to mirror.
+CHECKSUMS = {
+    "train-images-idx3-ubyte": "md5:6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "md5:a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "md5:2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "md5:27ae3e4e09519cfbb04c329615203637",
+}
+# Of the files of the mirror that torchvision uses; its other mirror has no https.
+ARCHIVES = {
+    "train-images-idx3-ubyte.gz": "md5:f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "md5:d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "md5:9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "md5:ec29112dd5afa0611ce80d1b7f02629c",
+}
+MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+
+
+def where(root: Path) -> str:
+    """Return the folder that holds the IDX files."""
+    return str(root / FOLDER)
+
+
+def shape(*, channels: int = 1) -> tuple[int, int, int]:
+    """Return the shape of an image; raises ConfigError on `channels`."""
+    require(type(channels) is int and channels in (1, 3), "dataset.channels", channels, "1 or 3")
+    return channels, SIDE, SIDE
+
+
+def source(root: Path, split: str, **params: object) -> Source:
+    """Return the image and the label file of a split, gzipped or not; raises DataError if one is missing."""
+    files = []
+    for name in FILES[split]:
+        found = [path for path in (root / FOLDER / name, root / FOLDER / f"{name}.gz") if path.is_file()]
+        if not found:
+            layout = f"{FILES[split][0]} and {FILES[split][1]} (or .gz)"
+            raise missing("mnist", root / FOLDER, layout, "type `augdistill data fetch mnist`, or set dataset.root")
+        files.append(str(found[0]))
+    return Source(where(root), files)
+
+
+def read(root: Path, split: str, verify: bool, *, channels: int = 1) -> Pixels:
+    """Return the images [N, channels, 28, 28] and labels of a split; three channels are equal.
+
+    Raises DataError if a file is damaged or, with `verify`, not the publisher's; ConfigError on `channels`.
+    """
+    image_shape = shape(channels=channels)
+    image_file, label_file = map(Path, source(root, split).files)
+    images = read_idx(image_file, (SIDE, SIDE), verify).reshape(-1, 1, SIDE, SIDE)
+    labels = read_idx(label_file, (), verify)
+    if len(images) != len(labels):
+        raise DataError(f"{label_file} holds {len(labels):,} labels for the {len(images):,} images of {image_file}")
+    if labels.max() >= len(CLASSES):
+        raise DataError(f"{label_file}: labels up to {labels.max()}; allowed: 0 to 9")
+    checksums = {name: CHECKSUMS[name] for name in FILES[split]} if verify else {}
+    note = incomplete(len(labels), FULL[split], f"{split} set")
+    return Pixels(np.repeat(images, image_shape[0], axis=1), labels.astype(np.int64), CLASSES, verify, checksums, note)
+
+
+def read_idx(path: Path, item: tuple[int, ...], verify: bool) -> np.ndarray:
+    """Return the bytes of an IDX file, uint8 [N, *item], reading no more than its header announces.
+
+    Raises DataError on another magic number or item shape, a count outside 1 to a million, or another length.
+    """
+    magic = 0x800 + 1 + len(item)
+    header_bytes = 4 * (2 + len(item))
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header = file.read(header_bytes)
+            if len(header) < header_bytes:
+                raise DataError(f"{path} is cut short: it has no whole IDX header")
+            found, count, *sides = np.frombuffer(header, dtype=">u4").tolist()
+            if found != magic or tuple(sides) != item or not 1 <= count <= MAX_IMAGES:
+                wanted = f"magic {magic}, 1 to {MAX_IMAGES:,} items of shape {list(item)}"
+                raise DataError(f"{path} has magic {found}, {count:,} items of shape {sides}; expected {wanted}")
+            size = count * int(np.prod(item, dtype=int))
+            content = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if len(content) != size:
+        raise DataError(
+            f"{path} is {'longer' if len(content) > size else 'shorter'} than the {count:,} items it announces"
+        )
+    if verify:
+        check_publisher(path, CHECKSUMS[path.name.removesuffix(".gz")], "mnist", header, content)
+    return np.frombuffer(content, dtype=np.uint8).reshape(count, *item)
+
+
+def fetch(root: Path) -> None:
+    """Download the four files from torchvision's https mirror, checking each, into `root`."""
+    files = {name: download.Download((MIRROR + name,), checksum, 16 * 10**6) for name, checksum in ARCHIVES.items()}
+    download.fetch_files(files, root / FOLDER)

@@ -1,0 +1,187 @@
+"""The packed cache: each split as one array file, read once from its source, then mapped in milliseconds.
+
+    CACHE/<name>-<split>-<what was asked for>-<state of the source>/
+        images.npy    uint8 [N, C, H, W]
+        labels.npy    int64 [N]
+        header.json   the Header, the source's state and the sizes of the two files
+
+A folder appears by one rename, under a lock, so it is whole or absent; one that was damaged later is packed again.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from filelock import FileLock
+
+from augdistill.data.imageset import Header, ImageSet, Pixels, Source, channel_statistics, fingerprint
+from augdistill.errors import DataError, WorkError
+
+log = logging.getLogger(__name__)
+FORMAT = 1
+HEADER, IMAGES, LABELS = "header.json", "images.npy", "labels.npy"
+Found = TypeVar("Found", Header, ImageSet)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One split of a dataset as asked for: its name, its reader's parameters, its source, and how to read it."""
+
+    name: str
+    split: str
+    params: Mapping[str, object]
+    verify: bool
+    source: Source
+    read: Callable[[], Pixels]
+
+
+def open_header(cache: Path, request: Request) -> Header:
+    """Return the header of a split, packing it first if need be.
+
+    Raises what its reader raises, and WorkError for a cache that cannot be written.
+    """
+    return _open(cache, request, read_header)
+
+
+def open_set(cache: Path, request: Request) -> ImageSet:
+    """Return a split, images mapped from the cache, packing it first if need be; raises as `open_header` does."""
+    return _open(cache, request, read_set)
+
+
+def headers(cache: Path, name: str, split: str) -> Iterator[tuple[Header, Mapping[str, Any]]]:
+    """Yield each packed header of a split with the state of the source it was packed from."""
+    for folder in sorted(cache.glob(f"{name}-{split}-*-*")):
+        header = read_header(folder)
+        if header is not None:
+            yield header, json.loads((folder / HEADER).read_text())["source"]
+
+
+def read_header(folder: Path) -> Header | None:
+    """Return the header in a packed folder, or None if it is not there or the files have another size than packed."""
+    try:
+        record = json.loads((folder / HEADER).read_text())
+        if any(os.stat(folder / name).st_size != size for name, size in record["sizes"].items()):
+            return None
+        values: dict[str, Any] = {field.name: record["header"][field.name] for field in fields(Header)}
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return Header(**{**values, **lists})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def read_set(folder: Path) -> ImageSet | None:
+    """Return the split in a packed folder, or None if it is not there or not what its header says."""
+    header = read_header(folder)
+    if header is None:
+        return None
+    try:
+        images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        labels = np.load(folder / LABELS, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = images.shape == (header.count, *header.shape) and images.dtype == np.uint8
+    whole = whole and labels.shape == (header.count,) and labels.dtype == np.int64
+    if not whole or labels.min() < 0 or labels.max() >= len(header.classes):
+        return None
+    labels.flags.writeable = False
+    return ImageSet(header, images, labels)
+
+
+def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
+    state = request.source.state()
+    asked = [FORMAT, request.name, request.split, dict(request.params), request.verify, request.source.where]
+    prefix = f"{request.name}-{request.split}-{short_hash(asked)}"
+    folder = cache / f"{prefix}-{short_hash(state)}"
+    found = look(folder)
+    if found is not None:
+        return found
+    try:
+        with _locked(cache, cache / f"{prefix}.lock"):
+            found = look(folder)  # another process may have packed it meanwhile
+            if found is None:
+                _pack(folder, request, state)
+                _remove_superseded(folder, prefix)
+                found = look(folder)
+    except OSError as error:
+        raise WorkError(f"{folder} cannot be written: {error.strerror or error}") from error
+    assert found is not None, "what was just packed can be read"
+    return found
+
+
+@contextmanager
+def _locked(cache: Path, lock: Path) -> Iterator[None]:
+    """Hold the lock of what is being packed; where that fails, nothing new stays on the disk."""
+    created = [folder for folder in (cache, *cache.parents) if not folder.exists()]
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock):
+            yield
+    except BaseException:
+        with suppress(OSError):  # raised by a folder that another process has filled meanwhile
+            lock.unlink(missing_ok=True)
+            for folder in created:
+                folder.rmdir()
+        raise
+
+
+def _pack(folder: Path, request: Request, state: Mapping[str, Any]) -> None:
+    if folder.exists():
+        log.warning("%s is damaged: packing it again", folder)
+        shutil.rmtree(folder)
+    log.info("reading %s %s from %s, once; kept in %s", request.name, request.split, request.source.where, folder)
+    try:
+        pixels = request.read()
+    except OSError as error:
+        raise DataError(f"{request.name} cannot be read from {request.source.where}: {error}") from error
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed: the lock is ours
+    try:
+        partial.mkdir()
+        np.save(partial / IMAGES, np.ascontiguousarray(pixels.images), allow_pickle=False)
+        np.save(partial / LABELS, pixels.labels.astype(np.int64), allow_pickle=False)
+        sizes = {name: os.stat(partial / name).st_size for name in (IMAGES, LABELS)}
+        record = {"header": asdict(describe(request, pixels)), "source": state, "sizes": sizes}
+        (partial / HEADER).write_text(json.dumps(record, indent=1, allow_nan=False))
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_superseded(folder: Path, prefix: str) -> None:
+    for older in folder.parent.glob(f"{prefix}-*"):
+        if older != folder and older.is_dir():
+            log.info("removing %s: its source has changed", older)
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def describe(request: Request, pixels: Pixels) -> Header:
+    """Return the header of what a reader returned."""
+    images = pixels.images
+    assert images.dtype == np.uint8
+    assert len(images) == len(pixels.labels) > 0
+    mean, std = channel_statistics(images)
+    return Header(
+        name=request.name,
+        split=request.split,
+        count=len(images),
+        shape=(images.shape[1], images.shape[2], images.shape[3]),
+        classes=pixels.classes,
+        fingerprint=fingerprint(request.name, request.split, request.params, pixels),
+        verified=pixels.verified,
+        note=pixels.note,
+        mean=mean,
+        std=std,
+    )
+
+
+def short_hash(value: object) -> str:
+    """Return 8 hexadecimal digits of a hash of canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]

@@ -1,0 +1,65 @@
+"""Losses: soft cross-entropy, knowledge distillation, and what may be done to a teacher's logits before.
+
+Shapes: B samples, K classes. Logits and targets narrower than fp32 are widened first; float64 stays float64.
+Temperatures may be tensors of no dimensions, so that students with different ones can be stacked.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from augdistill.config import one_of
+
+
+def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy of logits [B,K] to target probabilities [B,K], averaged over the batch, in nats.
+
+    With the mixed target lam * onehot(a) + (1 - lam) * onehot(b) this is lam * CE(a) + (1 - lam) * CE(b).
+    """
+    return -(widened(targets) * widened(logits).log_softmax(dim=1)).sum(dim=1).mean()
+
+
+def kd_divergence(
+    student_logits: Tensor, teacher_probabilities: Tensor, temperature: float | Tensor, reduction: str = "batchmean"
+) -> Tensor:
+    """Return T^2 * KL(teacher || student at T) for logits and probabilities at T [B,K], in nats (Hinton et al. 2015).
+
+    0 log 0 = 0. `reduction` "batchmean" sums over classes and averages over the batch; "elementwise", which is what the
+    paper's authors' code did, averages over both and so is K times smaller. Raises ConfigError for another one.
+    """
+    one_of("distillation.reduction", reduction, KD_REDUCTIONS)
+    teacher = widened(teacher_probabilities)
+    student = (widened(student_logits) / temperature).log_softmax(dim=1)
+    teacher_log = torch.where(teacher > 0, teacher, 1).log()
+    return temperature**2 * KD_REDUCTIONS[reduction](teacher * (teacher_log - student))
+
+
+def teacher_probabilities(teacher_logits: Tensor, temperature: float | Tensor) -> Tensor:
+    """Return softmax(logits / T) of teacher logits [B,K]; rescale or standardise these before, where that is wanted."""
+    return (widened(teacher_logits) / temperature).softmax(dim=1)
+
+
+def logit_sd(logits: Tensor) -> Tensor:
+    """Return the s.d. of all logits [N,K] once each row's mean, which a softmax does not see, is removed; in float64.
+
+    Logits times `sd / logit_sd(logits)` have an s.d. of `sd`; the factor belongs to a whole set, not to a batch.
+    """
+    return logits.double().var(dim=1, correction=0).mean().sqrt()
+
+
+def zscore(logits: Tensor) -> Tensor:
+    """Return logits [B,K] with mean 0 and s.d. 1 over each sample's classes; a sample of equal logits becomes 0."""
+    sd, mean = torch.std_mean(widened(logits), dim=1, correction=0, keepdim=True)
+    return (widened(logits) - mean) / sd.clamp(min=torch.finfo(sd.dtype).tiny)
+
+
+def widened(values: Tensor) -> Tensor:
+    """Return `values` in fp32, or in float64 if they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+KD_REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "batchmean": lambda divergence: divergence.sum(dim=1).mean(),
+    "elementwise": lambda divergence: divergence.mean(),
+}

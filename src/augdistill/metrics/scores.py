@@ -1,0 +1,177 @@
+"""One set of predictions, with what several metrics share computed once, and the scores it gets."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augdistill.errors import DataError
+from augdistill.metrics import calibration, classification, human, latent
+from augdistill.metrics.classification import Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What is scored; every property is computed on first use. Raises DataError for shapes that do not fit."""
+
+    log_probabilities: Floats
+    """[N, K]"""
+    labels: Ints
+    """[N] in [0, K)"""
+    embeddings: NDArray[Any] | None = None
+    """[N, d] penultimate"""
+    human: Floats | None = None
+    """[N, K] shares of human answers"""
+    validation: tuple[NDArray[Any], Ints] | None = None
+    """logits [M, K] and labels [M] on which a temperature is fitted"""
+    external: bool = False
+    """probabilities that something else made: zeros are possible"""
+
+    def __post_init__(self) -> None:
+        samples, classes = self.log_probabilities.shape
+        if samples == 0:
+            raise DataError("no samples to score; at least one is needed")
+        if self.labels.shape != (samples,) or not 0 <= self.labels.min() <= self.labels.max() < classes:
+            raise DataError(f"labels must be {samples} integers from 0 to {classes - 1}, one for each prediction")
+        if self.embeddings is not None and len(self.embeddings) != samples:
+            raise DataError(f"{len(self.embeddings)} embeddings for {samples} predictions; one for each is needed")
+        if self.human is not None and self.human.shape != (samples, classes):
+            raise DataError(f"human labels of shape {self.human.shape}; {(samples, classes)} is needed")
+
+    @property
+    def classes(self) -> int:
+        classes: int = self.log_probabilities.shape[1]
+        return classes
+
+    @property
+    def available(self) -> frozenset[str]:
+        """What a metric's `needs` can be met with."""
+        optional = {
+            "embeddings": self.embeddings is not None,
+            "human": self.human is not None,
+            "external": self.external,
+        }
+        return frozenset({"labels"} | {name for name, present in optional.items() if present})
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        return np.exp(self.log_probabilities)
+
+    @property
+    def targets(self) -> Floats:
+        """One-hot labels [N, K]."""
+        return classification.one_hot(self.labels, self.classes)
+
+    @cached_property
+    def clipped(self) -> Floats:
+        return classification.clipped(self.log_probabilities)
+
+    @cached_property
+    def macro(self) -> tuple[float, float, float]:
+        """Precision, recall, F1."""
+        return classification.precision_recall_f1(self.log_probabilities, self.labels)
+
+    @cached_property
+    def reliability(self) -> calibration.Reliability:
+        return calibration.reliability(self.log_probabilities, self.labels)
+
+    @cached_property
+    def scaled(self) -> calibration.Scaled:
+        return calibration.scale_predictions(self.log_probabilities, self.labels, self.validation)
+
+    @cached_property
+    def scaled_reliability(self) -> calibration.Reliability:
+        return calibration.reliability(self.scaled.log_probabilities, self.labels)
+
+    @property
+    def answers(self) -> Floats:
+        """The human labels of metrics that need them."""
+        assert self.human is not None
+        return self.human
+
+    @cached_property
+    def class_means(self) -> Floats:
+        return human.class_means(self.probabilities, self.labels, self.classes)
+
+    @cached_property
+    def human_class_means(self) -> Floats:
+        return human.class_means(self.answers, self.labels, self.classes)
+
+    @cached_property
+    def human_kl_matrix(self) -> Floats:
+        return human.kl_matrix(self.human_class_means, self.class_means)
+
+    @cached_property
+    def similarities(self) -> latent.Similarities:
+        assert self.embeddings is not None
+        return latent.similarities(self.embeddings, self.labels, self.classes)
+
+    @cached_property
+    def corrected(self) -> latent.Discrimination:
+        return latent.discrimination(self.similarities, "corrected")
+
+    @cached_property
+    def as_printed(self) -> latent.Discrimination:
+        return latent.discrimination(self.similarities, "as_printed")
+
+    @cached_property
+    def as_published(self) -> latent.Discrimination:
+        return latent.class_discrimination(self.probabilities, self.labels, self.classes, "as_published")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The metrics of one set of predictions, as plain Python values."""
+
+    scalars: dict[str, float]
+    """by name, in the order of METRICS; a metric whose needs are not met is left out, an undefined one is NaN"""
+    arrays: dict[str, Any]
+    """lists, or dictionaries of lists, by name"""
+    scaling: str
+    """where the scaling temperature was fitted: "validation" or "two-fold" """
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dictionary that strict JSON can hold: NaN becomes null, infinities "inf" and "-inf"."""
+        return {"scaling": self.scaling, "scalars": _encode(self.scalars), "arrays": _encode(self.arrays)}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Scores":
+        """Return the scores that `to_json` wrote."""
+        return cls(_decode(content["scalars"]), _decode(content["arrays"]), content["scaling"])
+
+
+def figure_arrays(predictions: Predictions) -> dict[str, Any]:
+    """Return what figures need, as lists: the reliability diagram, the confusion matrix, means of classes."""
+    p = predictions
+    found = {
+        "reliability": {name: values.tolist() for name, values in vars(p.reliability).items()},
+        "scaling_temperatures": list(p.scaled.temperatures),
+        "class_accuracy": classification.per_class_accuracy(p.log_probabilities, p.labels).tolist(),
+        "confusion": classification.confusion_matrix(p.log_probabilities, p.labels).tolist(),
+        "class_means": p.class_means.tolist(),
+    }
+    if p.human is not None:
+        found["human_class_means"] = p.human_class_means.tolist()
+        found["human_kl_matrix"] = p.human_kl_matrix.tolist()
+    return found
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _encode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _decode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    return math.nan if value is None else float(value) if value in ("inf", "-inf") else value

@@ -1,0 +1,45 @@
+"""Models: `logits, embedding = model(images, key)`, the embedding [B,d] being the input of the last linear layer.
+
+`key` names the training step for dropout (an integer, or an int64 tensor of no dimensions); None, in evaluation, drops
+nothing. A model's parameters are the keyword arguments of its class.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+
+from augdistill.config import nearest, one_of
+from augdistill.errors import ConfigError
+from augdistill.models.alexnet import AlexNet, SmallAlexNet
+from augdistill.models.lenet import LeNet
+from augdistill.models.resnet import ResNet18
+
+
+def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **params: Any) -> nn.Module:
+    """Return the model `name` for images of `shape` (C, H, W), with PyTorch's default initialisation.
+
+    The weights are a function of `seed` alone, and the global generator is left as it was. Raises ConfigError for an
+    unknown model or parameter and for one out of range, ModelError for images that are too small.
+    """
+    one_of("model", name, MODELS)
+    known = [
+        key for key, value in inspect.signature(MODELS[name]).parameters.items() if value.kind == value.KEYWORD_ONLY
+    ]
+    for key in params:
+        if key not in known:
+            raise ConfigError(
+                f"{name} has no {key}{nearest(key, known)}: it takes {', '.join(known) or 'no parameters'}"
+            )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs' generators
+        return MODELS[name](shape, classes, **params)
+
+
+MODELS: dict[str, type[nn.Module]] = {
+    "lenet": LeNet,
+    "alexnet": AlexNet,
+    "alexnet-small": SmallAlexNet,
+    "resnet18": ResNet18,
+}

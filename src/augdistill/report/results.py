@@ -1,0 +1,72 @@
+"""A study's results as one table, from its plan and the run store alone: no model is loaded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from augdistill.errors import RequestError
+from augdistill.metrics import Scores
+from augdistill.runs import Run, RunStore, read_manifest
+
+ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "student_seed")
+
+
+def load_plan(outputs: Path, name: str) -> dict[str, Any]:
+    """Return the plan.json of a study. Raises RequestError if the study was never started."""
+    path = outputs / "studies" / name / "plan.json"
+    if not path.is_file():
+        raise RequestError(f"no study {name} below {outputs}: start it with augdistill study study={name}")
+    plan: dict[str, Any] = json.loads(path.read_text())
+    return plan
+
+
+def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
+    """Return one row per run and metric: study, ARM, test_set, metric, value, status, run, precision.
+
+    `status` is finished, collapsed, diverged or missing; a run that is not there has one row, its accuracy NaN. What a
+    teacher's outputs say of it on the training images has the test set "distillation".
+    """
+    status, rows = {}, []
+    for stage in plan["stages"]:
+        run = found(store, stage)
+        if stage["kind"] in ("teacher", "student"):
+            status[stage["folder"]] = run_status(run)
+            if run is None or run.status != "finished":
+                rows.append(
+                    {**row(plan, stage), "metric": "accuracy", "value": float("nan"), "status": run_status(run)}
+                )
+            continue
+        if run is None:
+            continue
+        evaluated = stage["job"]["config"].get("run", stage["folder"])
+        facts = {"status": status.get(evaluated, "finished"), "precision": run.manifest["provenance"]["precision"]}
+        scalars = Scores.from_json(json.loads((run.path / "metrics.json").read_text())).scalars
+        rows += [{**row(plan, stage), **facts, "metric": name, "value": value} for name, value in scalars.items()]
+    columns = ["study", *ARM, "test_set", "metric", "value", "status", "run", "precision"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def row(plan: dict[str, Any], stage: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that say where in its study a stage stands."""
+    arm = stage["arm"]
+    is_outputs = stage["kind"] == "outputs"
+    place = {key: arm[key] for key in ARM} | ({"role": "teacher"} if is_outputs else {})
+    test_set = "distillation" if is_outputs else arm.get("test_set", plan["study"]["test_set"])
+    run = stage["job"]["config"].get("run", stage["folder"])
+    return {"study": plan["name"], **place, "test_set": test_set, "run": run}
+
+
+def found(store: RunStore, stage: dict[str, Any]) -> Run | None:
+    """Return a stage's run if it is there."""
+    path = store.runs / stage["folder"]
+    manifest = read_manifest(path)
+    return Run(path, manifest) if manifest is not None and manifest["id"] == stage["id"] else None
+
+
+def run_status(run: Run | None) -> str:
+    """Return missing, diverged, collapsed or finished."""
+    if run is None:
+        return "missing"
+    return "collapsed" if run.manifest.get("collapsed") else run.status

@@ -1,0 +1,221 @@
+"""The run store: one folder per run, its manifest written last, one writer at a time.
+
+A run exists when its manifest does. Files are written to a temporary name in the same folder, flushed and renamed, so
+a reader sees all of a file or nothing. Locks are advisory file locks of the operating system: those of a dead process
+are free at once.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from augdistill.errors import HeldError, RunError
+from augdistill.identity import Ref
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or diverged run: its folder and what its manifest says."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.manifest["id"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.manifest["kind"])
+
+    @property
+    def status(self) -> str:
+        return str(self.manifest["status"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return dict(self.manifest["config"])
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.kind, self.id, self.path.name, self.manifest["document"])
+
+    def file(self, name: str) -> Path:
+        """Return the path of one of the run's files, after comparing its SHA-256 with the manifest's."""
+        path = self.path / name
+        expected = self.manifest["files"].get(name)
+        if expected is None or not path.is_file():
+            raise RunError(f"{self.path} has no {name}: remove it with augdistill runs remove {self.path.name}")
+        if sha256(path) != expected:
+            raise RunError(f"{path} is damaged (its checksum differs): augdistill runs remove {self.path.name}")
+        return path
+
+
+class RunStore:
+    """The runs below one outputs folder."""
+
+    def __init__(self, outputs: Path) -> None:
+        self.outputs = outputs
+        self.runs = outputs / "runs"
+
+    def folder(self, ref: Ref) -> Path:
+        """Return the folder of a run, whether or not it exists; a longer hash where eight digits are taken."""
+        short = self.runs / ref.folder
+        taken = read_manifest(short)
+        if taken is not None and taken["id"] != ref.id:
+            return self.runs / f"{ref.folder}{ref.id[8:24]}"
+        return short
+
+    def find(self, ref: Ref) -> Run | None:
+        """Return the run of this identity if it is finished or diverged, else None."""
+        path = self.folder(ref)
+        manifest = read_manifest(path)
+        return Run(path, manifest) if manifest is not None and manifest["id"] == ref.id else None
+
+    def all(self, kind: str | None = None) -> list[Run]:
+        """Return every run, or those of one kind, by folder name."""
+        if not self.runs.is_dir():
+            return []
+        prefix = f"{kind}-" if kind else ""
+        paths = sorted(Path(entry.path) for entry in os.scandir(self.runs) if entry.name.startswith(prefix))
+        return [Run(path, manifest) for path in paths if (manifest := read_manifest(path)) is not None]
+
+    def get(self, name: str) -> Run:
+        """Return the run that `name` means: a folder, a folder's name, or the beginning of an id.
+
+        Raises RunError if there is none or more than one, or if the run is not finished.
+        """
+        path = Path(name) if Path(name).is_dir() else self.runs / name
+        if path.is_dir():
+            manifest = read_manifest(path)
+            if manifest is None:
+                raise RunError(f"{name} is unfinished: the command that made it goes on with it")
+            return Run(path, manifest)
+        found = [run for run in self.all() if run.id.startswith(name) or run.path.name.endswith(f"-{name}")]
+        if len(found) != 1:
+            several = f"{len(found)} runs are called" if found else "no run is called"
+            raise RunError(f"{several} {name} below {self.runs}: augdistill runs lists them")
+        return found[0]
+
+    @contextmanager
+    def writing(self, ref: Ref, wait: bool = True) -> Iterator[Path]:
+        """Hold the run's lock and give its folder, created if need be; HeldError if held and not to `wait`."""
+        path = self.folder(ref)
+        with self.lock(ref, wait):
+            path.mkdir(parents=True, exist_ok=True)
+            yield path
+
+    @contextmanager
+    def lock(self, ref: Ref, wait: bool = True) -> Iterator[None]:
+        """Hold the lock of a run; while it is held elsewhere wait, saying for whom, or raise HeldError."""
+        locks = self.outputs / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        file_lock = FileLock(locks / f"{ref.id[:24]}.lock")
+        owner = locks / f"{ref.id[:24]}.owner"
+        try:
+            file_lock.acquire(timeout=0)
+        except Timeout:
+            holder = owner.read_text() if owner.is_file() else "another process"
+            if not wait:
+                raise HeldError(f"{ref.folder} is held by {holder}: wait=true waits for it") from None
+            log.info("waiting for %s, held by %s", ref.folder, holder)
+            file_lock.acquire()
+        try:
+            write_atomic(owner, f"{socket.gethostname()} pid {os.getpid()} since {now()}".encode())
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            file_lock.release()
+
+    def publish(
+        self, ref: Ref, status: str, config: Mapping[str, Any], provenance: Mapping[str, Any], **facts: Any
+    ) -> Run:
+        """Write the manifest of a run, last of all its files, each with its checksum, and return the run."""
+        path = self.folder(ref)
+        names = [item.name for item in sorted(path.iterdir()) if item.is_file() and not item.name.startswith(".")]
+        manifest = {
+            "format": FORMAT,
+            "id": ref.id,
+            "kind": ref.kind,
+            "status": status,
+            "config": config,
+            "document": ref.document,
+            **facts,
+            "files": {name: sha256(path / name) for name in names if name not in (MANIFEST, "log")},
+            "provenance": provenance,
+        }
+        write_json(path / MANIFEST, manifest)
+        return Run(path, manifest)
+
+    def remove(self, run: Run) -> None:
+        """Delete a run: its manifest first, so that no half of it is ever taken for a run."""
+        with self.lock(run.ref, wait=False):
+            (run.path / MANIFEST).unlink()
+            shutil.rmtree(run.path)
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """Return the manifest of a run's folder, None where there is no finished run."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, OSError) as error:
+        raise RunError(f"{path / MANIFEST} cannot be read ({error}): delete the folder to repeat the run") from None
+    needed = {"format", "id", "kind", "status", "config", "document", "files"}
+    if not isinstance(manifest, dict) or not needed <= manifest.keys():
+        raise RunError(f"{path / MANIFEST} is not a manifest: delete the folder to repeat the run")
+    return manifest
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write `document` as strict JSON, atomically."""
+    write_atomic(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def now() -> str:
+    """Return the time as people and spreadsheets read it, UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())

@@ -1,0 +1,312 @@
+"""What all stages share: the run's log, signals, provenance, data on the device, a progress line per epoch."""
+
+import csv
+import io
+import logging
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from augdistill.config import Config, reader_arguments
+from augdistill.data import Header, ImageSet, load, split_validation
+from augdistill.errors import ConfigError, RunError
+from augdistill.identity import Ref
+from augdistill.losses import soft_cross_entropy
+from augdistill.metrics import Scores, label_information, score
+from augdistill.runs import Run, RunStore, now, write_atomic
+from augdistill.training.batches import Batch, normalise
+from augdistill.training.device import Device
+
+log = logging.getLogger("augdistill")
+
+WEIGHTS = "weights.safetensors"
+VALIDATION = "validation.npz"
+TEMPERATURES = (1, 2, 4, 10, 20)  # at which ln K - H is recorded
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+@dataclass
+class StopRequest:
+    """Whether a signal asked this process to save and stop."""
+
+    requested: bool = False
+
+    def __call__(self) -> bool:
+        return self.requested
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[StopRequest]:
+    """Turn SIGTERM and SIGUSR1 into a request that the training loop reads; elsewhere than in a main thread, do nothing."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        request.requested = True
+
+    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def run_log(folder: Path) -> Iterator[None]:
+    """Append what is logged meanwhile to the run's own `log`."""
+    handler = logging.FileHandler(folder / "log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+@dataclass
+class Data:
+    """A dataset's fold on the device: images uint8 [N,C,H,W], labels int64 [N], statistics [C]."""
+
+    header: Header
+    images: Tensor
+    labels: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def part(self, rows: np.ndarray) -> "Data":
+        """Return some of the images."""
+        index = torch.from_numpy(rows).to(self.images.device)
+        return Data(self.header, self.images[index], self.labels[index], self.mean, self.std)
+
+
+def dataset_images(config: Config, split: str = "train") -> ImageSet:
+    """Return one fold of a job's dataset."""
+    dataset = config["dataset"]
+    return load(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
+
+
+def statistics_of(config: Config, training: Header) -> dict[str, list[float]]:
+    """Return the mean and std, per channel, that normalise a job's images: the config's, else those measured."""
+    found = {}
+    for key in ("mean", "std"):
+        values = list(config["dataset"][key] or getattr(training, key))
+        channels = training.shape[0]
+        if len(values) not in (1, channels):
+            raise ConfigError(f"dataset.{key} has {len(values)} values for {channels} channels: give one for each")
+        found[key] = values * (channels // len(values))
+    return found
+
+
+def on_device(images: ImageSet, statistics: dict[str, list[float]], device: Device) -> Data:
+    """Put a fold on the device."""
+    return Data(
+        images.header,
+        torch.from_numpy(np.array(images.images)).to(device.device),
+        torch.from_numpy(np.array(images.labels)).to(device.device),
+        torch.tensor(statistics["mean"], device=device.device),
+        torch.tensor(statistics["std"], device=device.device),
+    )
+
+
+def placed(model: nn.Module, device: Device) -> nn.Module:
+    """Return a model on the device, its convolutions in the memory format that is fast there."""
+    return model.to(device.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def split(config: Config, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the training set that train and that validate, by `dataset.validation`."""
+    return split_validation(labels, config["dataset"]["validation"])
+
+
+def label_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Return [3]: soft cross-entropy with the batch's targets [B,K], the same as its part, no KD."""
+    loss = soft_cross_entropy(logits, batch.targets)
+    return torch.stack([loss, loss.detach(), torch.zeros_like(loss)])
+
+
+def described(logits: np.ndarray, labels: np.ndarray, **more: Any) -> Scores:
+    """Return all scores of logits [N,K], with ln K - H at several temperatures: what a teacher offers its students."""
+    scores = score(logits, labels, **more)
+    for temperature in TEMPERATURES:
+        scores.scalars[f"label_information_{temperature}"] = label_information(logits, temperature)
+    return scores
+
+
+@torch.no_grad()
+def predict(model: nn.Module, data: Data, device: Device, batch: int = 512) -> tuple[Tensor, Tensor]:
+    """Return logits [N,K] and embeddings [N,d], float32 on the CPU, of a model in evaluation mode."""
+    model.eval()
+    logits, embeddings = [], []
+    for start in range(0, len(data.images), batch):
+        images = normalise(data.images[start : start + batch], data.mean, data.std)
+        with device.autocast():
+            some_logits, some_embeddings = model(images)
+        logits.append(some_logits.float())
+        embeddings.append(some_embeddings.float())
+    return torch.cat(logits).cpu(), torch.cat(embeddings).cpu()
+
+
+def accuracy(model: nn.Module, data: Data, device: Device) -> float:
+    """Return the share of images whose largest logit is the label's, as the loop asks after an epoch."""
+    logits, _ = predict(model, data, device)
+    return float((logits.argmax(1) == data.labels.cpu()).double().mean())
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write named arrays as .npz, atomically."""
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    write_atomic(path, content.getvalue())
+
+
+def save_validation(folder: Path, model: nn.Module, held_out: Data, device: Device) -> None:
+    """Keep a run's logits on its validation split, on which temperatures are fitted."""
+    if len(held_out.images):
+        logits, _ = predict(model, held_out, device)
+        save_arrays(folder / VALIDATION, {"logits": logits.numpy(), "labels": held_out.labels.cpu().numpy()})
+
+
+def scorer(config: Config, data: Data, held_out: np.ndarray, device: Device) -> Callable[[nn.Module], dict[str, float]]:
+    """Return what the loop asks after each epoch: validation accuracy where there is a split, test accuracy if it selects."""
+    parts = {"validation_accuracy": data.part(held_out)} if len(held_out) else {}
+    if config["optim"]["select"] == "best-test":
+        log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
+        parts["test_accuracy"] = on_device(dataset_images(config, "test"), statistics_of(config, data.header), device)
+    return lambda model: {name: accuracy(model, part, device) for name, part in parts.items()}
+
+
+def notes(header: Header, config: Config) -> list[str]:
+    """Return what a reader of the result must know: unverified data, a partial dataset, selection by the test set."""
+    found = [] if header.verified else [f"{header.name}: the publisher's checksums were not verified"]
+    if header.note:
+        found.append(f"{header.name}: {header.note}")
+    if config["optim"]["select"] == "best-test":
+        found.append("the weights kept are those of the epoch with the best test accuracy")
+    return found
+
+
+def data_facts(config: Config, training: Header) -> dict[str, Any]:
+    """Return what a manifest says of the data a model was trained on, enough to evaluate it without that data."""
+    return {"shape": training.shape, "classes": training.classes, "statistics": statistics_of(config, training)}
+
+
+def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[str, Any], **facts: Any) -> Run:
+    """Write a run's config.yaml and, last, its manifest."""
+    folder = store.folder(ref)
+    write_atomic(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)).encode())
+    run = store.publish(ref, status, config, made, **facts)
+    log.info("%s %s in %.1f s", ref.folder, status, made["seconds"])
+    return run
+
+
+def save_weights(folder: Path, model: nn.Module) -> None:
+    """Write a model's state as safetensors, atomically."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    write_atomic(folder / WEIGHTS, save(state))
+
+
+def load_weights(run: Run, model: nn.Module) -> None:
+    """Load a run's weights, whose checksum must hold, into the model its config describes."""
+    state = load_file(run.file(WEIGHTS))
+    wanted = {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
+    found = {name: (value.shape, value.dtype) for name, value in state.items()}
+    if wanted != found:
+        raise RunError(f"{run.path / WEIGHTS} does not hold the model of its config: remove the run and repeat it")
+    model.load_state_dict(state)
+
+
+def save_array(path: Path, values: np.ndarray) -> None:
+    """Write one array as .npy, atomically."""
+    content = io.BytesIO()
+    np.save(content, values, allow_pickle=False)
+    write_atomic(path, content.getvalue())
+
+
+def write_history(folder: Path, rows: list[dict[str, float]]) -> None:
+    """Write one row per epoch as history.csv."""
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(folder / "history.csv", text.getvalue().encode())
+
+
+def provenance(device: Device, began: str, seconds: float, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
+    """Return what a manifest records of how a run came about."""
+    return {
+        "versions": versions(),
+        "git_commit": git_commit(),
+        **device.facts(),
+        "began": began,
+        "ended": now(),
+        "seconds": round(seconds, 3),
+        "parents": parents,
+        "notes": notes,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide results."""
+    found = {"python": platform.python_version()}
+    for name in ("augdistill", "torch", "torchvision", "numpy", "scipy", "scikit-learn"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def git_commit() -> str | None:
+    """Return the commit of the checkout that this package runs from, with "+" if it was changed; None if installed."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
+
+
+@dataclass
+class Progress:
+    """One line per epoch in the log; on a terminal a bar with the time left instead."""
+
+    title: str
+    epochs: int
+    bar: "tqdm[Any] | None" = field(default=None)
+
+    def __call__(self, epoch: int, row: dict[str, float]) -> None:
+        shown = {
+            name: f"{value:.4g}" for name, value in row.items() if name not in ("epoch", "lr", "images_per_second")
+        }
+        log.debug("%s epoch %d/%d %s", self.title, epoch + 1, self.epochs, shown)
+        if not sys.stderr.isatty() or os.environ.get("AUGDISTILL_WORKER"):
+            text = ", ".join(f"{name} {value}" for name, value in shown.items())
+            log.info("epoch %d/%d: %s, %.0f images/s", epoch + 1, self.epochs, text, row["images_per_second"])
+            return
+        if self.bar is None:
+            self.bar = tqdm(total=self.epochs, initial=epoch, desc=self.title, unit="epoch")
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update()

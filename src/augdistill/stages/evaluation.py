@@ -1,0 +1,126 @@
+"""Evaluate a finished run on one test set: predictions, metrics, and what a student kept of its teacher."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from augdistill.config import Config
+from augdistill.data import HUMAN_LABELS, load_human_labels, test_set_name
+from augdistill.errors import RunError
+from augdistill.identity import Ref
+from augdistill.metrics import Scores, agreement, score, teacher_student_kl
+from augdistill.runs import Run, RunStore, now, write_json
+from augdistill.stages import common, names, student, teacher
+from augdistill.training.device import Device, resolve
+
+log = logging.getLogger(__name__)
+
+PREDICTIONS = "predictions.npz"
+METRICS_FILE = "metrics.json"
+
+
+def run(config: Config, wait: bool = True) -> Run:
+    """Return the evaluation of `config["run"]` on `config["test_set"]`, made if it is not there yet.
+
+    `config` also holds outputs, root and verify (None: as the run was trained), normalisation ("training", or "own":
+    the statistics of the test set's own YAML) and runtime. Raises DataError if the test set is not there.
+    """
+    store = RunStore(Path(config["outputs"]))
+    evaluated = store.get(config["run"])
+    if evaluated.status != "finished":
+        raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
+    fingerprint = names.test_fingerprint(config, evaluated.config["dataset"])
+    ref = names.evaluation_name(config, evaluated.ref, evaluated.config["runtime"]["precision"], fingerprint)
+    if (found := store.find(ref)) is not None:
+        return found
+    with store.writing(ref, wait) as folder, common.run_log(folder):
+        return store.find(ref) or evaluate(config, evaluated, ref, store, folder)
+
+
+def evaluate(config: Config, evaluated: Run, ref: Ref, store: RunStore, folder: Path) -> Run:
+    """Predict, score and publish an evaluation in its folder."""
+    began, clock = now(), time.monotonic()
+    runtime = config["runtime"]
+    device = resolve(runtime["device"], evaluated.config["runtime"]["precision"], runtime["threads"])
+    dataset = names.test_dataset(config, evaluated.config["dataset"])
+    if config["test_set"] in HUMAN_LABELS:
+        scores, notes = human_scores(config, evaluated, dataset)
+    else:
+        scores, notes = image_scores(config, evaluated, dataset, folder, device)
+    write_json(folder / METRICS_FILE, scores.to_json())
+    made = common.provenance(device, began, time.monotonic() - clock, {"run": evaluated.path.name}, notes)
+    facts = {"test_set": test_set_name(config["test_set"]), "accuracy": scores.scalars.get("accuracy")}
+    return common.publish(store, ref, "finished", {**config, "dataset": dataset}, made, **facts)
+
+
+def image_scores(
+    config: Config, evaluated: Run, dataset: Config, folder: Path, device: Device
+) -> tuple[Scores, list[str]]:
+    """Predict the images of a test set, write predictions.npz, and return scores and what a reader must know."""
+    images = common.dataset_images({**config, "dataset": dataset}, "test")
+    is_own = config["test_set"] == evaluated.config["dataset"]["name"]
+    statistics = evaluated.manifest["statistics"]
+    if config["normalisation"] == "own":
+        statistics = {key: dataset[key] or getattr(images.header, key) for key in ("mean", "std")}
+    data = common.on_device(images, statistics, device)
+    model = load_model(evaluated, data, device)
+    logits, embeddings = (values.numpy() for values in common.predict(model, data, device))
+    arrays = {"logits": logits, "labels": np.array(images.labels)}
+    if is_own:
+        arrays["embeddings"] = embeddings
+    common.save_arrays(folder / PREDICTIONS, arrays)
+    held_out = validation_logits(evaluated)
+    scores = common.described(logits, images.labels, embeddings=arrays.get("embeddings"), validation=held_out)
+    if (taught_by := teacher_of(evaluated, RunStore(Path(config["outputs"])))) is not None:
+        taught = run({**config, "run": taught_by.path.name})
+        teacher_logits = predictions(taught)["logits"]
+        temperature = evaluated.config["distillation"]["temperature"]
+        scores.scalars["teacher_agreement"] = agreement(logits, teacher_logits)
+        scores.scalars["teacher_kl"] = teacher_student_kl(logits, teacher_logits)
+        scores.scalars["teacher_kl_at_temperature"] = teacher_student_kl(logits, teacher_logits, temperature)
+    return scores, common.notes(images.header, evaluated.config)
+
+
+def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Scores, list[str]]:
+    """Return how a run's predictions of the images agree with the people who labelled them."""
+    about = run({**config, "test_set": HUMAN_LABELS[config["test_set"]]})
+    arrays = predictions(about)
+    human = load_human_labels(config["test_set"], root=Path(dataset["root"]), verify=dataset["verify"]).probabilities
+    scores = score(arrays["logits"], arrays["labels"], human=human, validation=validation_logits(evaluated))
+    scalars = {name: value for name, value in scores.scalars.items() if name.startswith("human")}
+    arrays_about_humans = {name: value for name, value in scores.arrays.items() if name.startswith("human")}
+    return Scores(scalars, arrays_about_humans, scores.scaling), list(about.manifest["provenance"]["notes"])
+
+
+def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:
+    """Return a run's model on the device; a teacher has to prove itself to students, here its checksum is enough."""
+    room = {"teacher": teacher, "student": student}[evaluated.kind]
+    model = room.build(evaluated.config, data.header.shape, len(evaluated.manifest["classes"]))
+    common.load_weights(evaluated, model)
+    return common.placed(model, device)
+
+
+def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
+    """Return the teacher of a distilled student, None if it has none or it was removed."""
+    name = evaluated.manifest["provenance"]["parents"].get("teacher")
+    if name is None or not (store.runs / name).is_dir():
+        return None
+    return store.get(name)
+
+
+def validation_logits(evaluated: Run) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the logits and labels of a run's validation split, None where it had none."""
+    if common.VALIDATION not in evaluated.manifest["files"]:
+        return None
+    with np.load(evaluated.file(common.VALIDATION), allow_pickle=False) as arrays:
+        return arrays["logits"], arrays["labels"]
+
+
+def predictions(evaluation: Run) -> dict[str, Any]:
+    """Return the arrays that an evaluation stored: logits [N,K], labels [N], embeddings [N,d] on its own test set."""
+    with np.load(evaluation.file(PREDICTIONS), allow_pickle=False) as arrays:
+        return dict(arrays)

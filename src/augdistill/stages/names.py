@@ -1,0 +1,52 @@
+"""What runs are called, from configs and the data they name: no pixels are read and no torch is imported."""
+
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from augdistill.config import Config, conf_dir, reader_arguments
+from augdistill.data import HUMAN_LABELS, Header, header, load_human_labels, test_set_name
+from augdistill.identity import Ref, evaluation_ref
+
+
+def dataset_header(config: Config, split: str = "train") -> Header:
+    """Return what is known of a job's dataset; `config` has `dataset` and `outputs`. Raises DataError."""
+    dataset = config["dataset"]
+    return header(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
+
+
+def evaluation_config(run: str, test_set: str, outputs: str, **changed: Any) -> Config:
+    """Return the config of an evaluation: of a run's folder on a dataset's test set, data where the run's own lies."""
+    runtime = {"device": "auto", "threads": 1}
+    config = {"run": run, "test_set": test_set, "outputs": outputs, "root": None, "verify": None}
+    return {**config, "normalisation": "training", "runtime": runtime, **changed}
+
+
+def test_dataset(config: Config, trained: Config) -> Config:
+    """Return the `dataset` group that reads the images of an evaluation's test set; `trained` is that of its run."""
+    name = HUMAN_LABELS.get(config["test_set"], config["test_set"])
+    dataset = trained if name == trained["name"] else default_dataset(name, trained)
+    return {**dataset, **{key: config[key] for key in ("root", "verify") if config[key] is not None}}
+
+
+def default_dataset(name: str, like: Config) -> Config:
+    """Return a dataset's group with its YAML's values, read from where the dataset group `like` is."""
+    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml"), resolve=True)
+    assert isinstance(loaded, dict)
+    return {str(key): value for key, value in loaded.items()} | {key: like[key] for key in ("root", "verify")}
+
+
+def test_fingerprint(config: Config, trained: Config) -> str:
+    """Return the fingerprint of an evaluation's test set, human labels included. Raises DataError if it is not there."""
+    dataset = test_dataset(config, trained)
+    where = reader_arguments(dataset, config["outputs"])
+    images = header(dataset["name"], "test", **where).fingerprint
+    if config["test_set"] not in HUMAN_LABELS:
+        return images
+    return f"{images}+{load_human_labels(config['test_set'], root=where['root'], verify=where['verify']).fingerprint}"
+
+
+def evaluation_name(config: Config, run: Ref, precision: str, fingerprint: str) -> Ref:
+    """Return the name of the evaluation of a run, of the precision asked for, on a test set of this fingerprint."""
+    made_by = {"precision": precision, "normalisation": config["normalisation"]}
+    return evaluation_ref(run, test_set_name(config["test_set"]), made_by, fingerprint)

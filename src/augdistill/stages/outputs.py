@@ -1,0 +1,61 @@
+"""Teacher outputs: a teacher's logits on the whole training set, computed once and read by all of its students."""
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from augdistill.config import Config
+from augdistill.identity import Ref, outputs_ref
+from augdistill.runs import Run, RunStore, now, write_json
+from augdistill.stages import common, names, teacher
+from augdistill.training.device import Device, resolve
+
+log = logging.getLogger(__name__)
+
+LOGITS = "logits.npy"
+
+
+def run(config: Config, teacher_run: Run, wait: bool = True) -> Run:
+    """Return the outputs of `teacher_run` that a checked "student" config reads, computing them if need be."""
+    store = RunStore(Path(config["outputs"]))
+    ref = outputs_ref(teacher_run.ref, config, names.dataset_header(config).fingerprint)
+    if (found := store.find(ref)) is not None:
+        return found
+    runtime = config["runtime"]
+    device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
+    with store.writing(ref, wait) as folder, common.run_log(folder):
+        return store.find(ref) or compute(config, teacher_run, ref, store, folder, device)
+
+
+def compute(config: Config, teacher_run: Run, ref: Ref, store: RunStore, folder: Path, device: Device) -> Run:
+    """Compute, describe and publish the logits float32 [N,K] of all N training images, in their order."""
+    began, clock = now(), time.monotonic()
+    images = common.dataset_images(config)
+    data = common.on_device(images, common.statistics_of(config, images.header), device)
+    model = load(config, teacher_run, data, device)
+    logits, _ = common.predict(model, data, device)
+    common.save_array(folder / LOGITS, logits.numpy())
+    rows, _ = common.split(config, images.labels)
+    write_json(folder / "metrics.json", common.described(logits.numpy()[rows], images.labels[rows]).to_json())
+    made = common.provenance(
+        device, began, time.monotonic() - clock, {"teacher": teacher_run.path.name}, common.notes(images.header, config)
+    )
+    return common.publish(store, ref, "finished", config, made)
+
+
+def load(config: Config, teacher_run: Run, data: common.Data, device: Device) -> nn.Module:
+    """Return the teacher, or with teacher_weights=untrained the network it began as (what the authors' code did)."""
+    if config["distillation"]["teacher_weights"] == "trained":
+        return teacher.load(teacher_run, data, device)
+    log.warning("distillation.teacher_weights=untrained: the student learns from a network that was never trained")
+    model = teacher.build(teacher_run.config, data.header.shape, len(data.header.classes))
+    return common.placed(model, device).requires_grad_(False).eval()
+
+
+def logits(outputs: Run) -> np.ndarray:
+    """Return the stored logits, float32 [N,K]."""
+    loaded: np.ndarray = np.load(outputs.file(LOGITS), allow_pickle=False)
+    return loaded

@@ -1,0 +1,205 @@
+"""Distil a student from a finished teacher, or train it on labels alone (alpha = 0): the control."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from augdistill import models
+from augdistill.augment import check_ops
+from augdistill.config import Config, aug_name, check, model_parameters, ops_list
+from augdistill.data import expected_shape
+from augdistill.errors import DivergedError, RunError
+from augdistill.identity import Ref, student_ref, teacher_of, teacher_ref
+from augdistill.losses import kd_divergence, logit_sd, soft_cross_entropy, teacher_probabilities, zscore
+from augdistill.runs import Run, RunStore, now
+from augdistill.seeds import derive
+from augdistill.stages import common, names, outputs
+from augdistill.stages.commands import missing_teacher
+from augdistill.training.batches import Batch, TrainingSet, one_hot
+from augdistill.training.checkpoint import drop_checkpoints
+from augdistill.training.device import Device, resolve
+from augdistill.training.loop import Hooks, Loss, Task, fit
+
+log = logging.getLogger(__name__)
+
+DEAD_UNITS = 0.10  # share of penultimate units that never fire on the training set, above which a student is collapsed
+ABOVE_CHANCE = 1.5  # times 1 / K: training accuracy below it is chance
+
+
+def run(config: Config, wait: bool = True) -> Run:
+    """Return the finished student of a "student" config, distilling it if it is not there yet.
+
+    Raises RunError, saying which command makes it, if its teacher is missing, unfinished or of other data.
+    """
+    config = check("student", config)
+    runtime = config["runtime"]
+    device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
+    shape = expected_shape(config["dataset"])
+    build(config, shape, 2)
+    check_ops(ops_list(config["student_aug"]), shape[-1])
+    store = RunStore(Path(config["outputs"]))
+    config, teacher_run = with_teacher(config, store)
+    ref = student_ref(config, names.dataset_header(config).fingerprint, teacher_run.ref if teacher_run else None)
+    if (found := store.find(ref)) is not None:
+        log.info("%s is %s already", ref.folder, found.status)
+        return found
+    with store.writing(ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
+        return store.find(ref) or train(config, teacher_run, ref, store, folder, device, stop)
+
+
+def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return the untrained student, its weights from its seed alone."""
+    model, seed = config["student"], derive(config["seed"], "student", "weights")
+    return models.build(model["name"], shape, classes, seed=seed, **model_parameters(model))
+
+
+def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
+    """Return the config with all that its teacher decides, and the teacher; None where only labels are learnt from."""
+    if config["distillation"]["alpha"] == 0:
+        return config, None
+    named = config["distillation"]["teacher"]
+    if named is None:
+        ref = teacher_ref(teacher_of(config), names.dataset_header(config).fingerprint)
+        found = store.find(ref)
+        if found is None:
+            raise RunError(missing_teacher(ref, config, store))
+        return config, must_teach(found)
+    found = must_teach(store.get(named))
+    if found.kind != "teacher":
+        raise RunError(
+            f"distillation.teacher={named} is a {found.kind}: augdistill runs list teacher shows the teachers"
+        )
+    fingerprint = names.dataset_header(config).fingerprint
+    if found.manifest["document"]["data"] != fingerprint:
+        theirs = found.config["dataset"]["name"]
+        raise RunError(f"{found.path.name} was trained on other data: type dataset={theirs}, or name another teacher")
+    taken = {"teacher": found.config["teacher"], "aug": found.config["aug"]}
+    return {**config, **taken, "teacher_optim": found.config["optim"], "teacher_seed": found.config["seed"]}, found
+
+
+def must_teach(found: Run) -> Run:
+    """Return the run unless it diverged."""
+    if found.status != "finished":
+        raise RunError(f"{found.path.name} {found.status} and cannot teach: choose another seed, aug or optim for it")
+    return found
+
+
+def train(
+    config: Config,
+    teacher_run: Run | None,
+    ref: Ref,
+    store: RunStore,
+    folder: Path,
+    device: Device,
+    stop: common.StopRequest,
+) -> Run:
+    """Distil and publish the student in its folder."""
+    began, clock = now(), time.monotonic()
+    images = common.dataset_images(config)
+    data = common.on_device(images, common.statistics_of(config, images.header), device)
+    rows, held_out = common.split(config, images.labels)
+    model = common.placed(build(config, images.header.shape, len(images.header.classes)), device)
+    training, loss = lesson(config, teacher_run, data, rows, device)
+    log.info("%s: %d images, %s", ref.folder, len(rows), device.facts())
+    task = Task(
+        model=model,
+        training=training,
+        loss=loss,
+        ops=ops_list(config["student_aug"]),
+        recipe=config["optim"],
+        seed=config["seed"],
+        role="student",
+        own_view=teacher_run is not None and config["distillation"]["view"] == "independent",
+    )
+    arm = aug_name(config["aug"]) if teacher_run else "labels"
+    hooks = Hooks(
+        score=common.scorer(config, data, held_out, device),
+        tell=common.Progress(f"{config['student']['name']} from {arm}", config["optim"]["epochs"]),
+        stop=stop,
+        checkpoint_minutes=config["runtime"]["checkpoint_minutes"],
+    )
+    status, history, health = "finished", [], {}
+    try:
+        history = fit(task, device, folder, hooks)
+        common.save_weights(folder, model)
+        common.save_validation(folder, model, data.part(held_out), device)
+        drop_checkpoints(folder)
+        health = examine(model, data.part(rows), device)
+    except DivergedError as error:
+        log.error("%s diverged: %s", ref.folder, error)
+        status = "diverged"
+    common.write_history(folder, history)
+    parents = {"teacher": teacher_run.path.name} if teacher_run else {}
+    made = common.provenance(device, began, time.monotonic() - clock, parents, common.notes(images.header, config))
+    return common.publish(store, ref, status, config, made, **common.data_facts(config, images.header), **health)
+
+
+def lesson(
+    config: Config, teacher_run: Run | None, data: common.Data, rows: np.ndarray, device: Device
+) -> tuple[TrainingSet, Loss]:
+    """Return what the student sees and how it is scored, for each `distillation.view`.
+
+    Where the teacher's outputs are data, its probabilities at T stand beside the one-hot labels in the targets [N,2K]
+    and are mixed as they are; where the teacher must see the batch itself, it runs live.
+    """
+    part, classes, distillation = data.part(rows), len(data.header.classes), config["distillation"]
+    targets = one_hot(part.labels, classes)
+    if teacher_run is None:
+        return TrainingSet(part.images, targets, data.mean, data.std), common.label_loss
+    stored = torch.from_numpy(outputs.logits(outputs.run(config, teacher_run))[rows]).to(device.device)
+    soften = softener(distillation, stored)
+    if config["student_aug"]["ops"] and distillation["view"] != "clean":
+        model = outputs.load(config, teacher_run, data, device)
+        loss = distillation_loss(distillation, classes, lambda batch: soften(live_logits(model, batch, device)))
+    else:
+        targets = torch.cat([targets, soften(stored)], dim=1)
+        loss = distillation_loss(distillation, classes, lambda batch: batch.targets[:, classes:])
+    return TrainingSet(part.images, targets, data.mean, data.std), loss
+
+
+def softener(distillation: Config, stored: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what turns teacher logits [B,K] into the probabilities at T that the student learns from."""
+    temperature, transform = distillation["temperature"], distillation["transform"]
+    factor = distillation["sd"] / float(logit_sd(stored)) if transform == "rescale" else 1.0
+    if transform == "zscore":
+        return lambda logits: teacher_probabilities(zscore(logits), temperature)
+    return lambda logits: teacher_probabilities(logits * factor, temperature)
+
+
+@torch.no_grad()
+def live_logits(model: nn.Module, batch: Batch, device: Device) -> Tensor:
+    """Return a teacher's logits [B,K], float32, on the batch as the student sees it or through its own draws."""
+    with device.autocast():
+        logits, _ = model(batch.images if batch.teacher_images is None else batch.teacher_images)
+    return logits.float()  # type: ignore[no-any-return]
+
+
+def distillation_loss(distillation: Config, classes: int, teacher: Callable[[Batch], Tensor]) -> Loss:
+    """Return the loss (1 - alpha) CE + alpha T^2 KL, [3] with its parts, where `teacher` gives probabilities at T."""
+    alpha, temperature = distillation["alpha"], distillation["temperature"]
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        cross_entropy = soft_cross_entropy(logits, batch.targets[:, :classes])
+        kd = kd_divergence(logits, teacher(batch), temperature, distillation["reduction"])
+        return torch.stack([(1 - alpha) * cross_entropy + alpha * kd, cross_entropy.detach(), kd.detach()])
+
+    return loss
+
+
+def examine(model: nn.Module, data: common.Data, device: Device) -> dict[str, Any]:
+    """Return whether a student collapsed: training accuracy near chance, or too many dead penultimate units."""
+    logits, embeddings = common.predict(model, data, device)
+    right = float((logits.argmax(1) == data.labels.cpu()).double().mean())
+    dead = float((embeddings.amax(0) <= 0).double().mean())
+    collapsed = right < ABOVE_CHANCE / len(data.header.classes) or dead > DEAD_UNITS
+    if collapsed:
+        log.warning(
+            "collapsed: training accuracy %.1f %%, %.0f %% of the penultimate units dead", 100 * right, 100 * dead
+        )
+    return {"collapsed": collapsed, "training_accuracy": right, "dead_units": dead}

@@ -1,0 +1,129 @@
+"""Train a teacher: a network on one dataset, under one stack of strategies, from one seed."""
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from augdistill import models
+from augdistill.augment import check_ops
+from augdistill.config import Config, aug_name, check, model_parameters, ops_list
+from augdistill.data import expected_shape
+from augdistill.errors import DivergedError, RunError
+from augdistill.identity import Ref, teacher_ref
+from augdistill.runs import Run, RunStore, now
+from augdistill.seeds import derive
+from augdistill.stages import common, names
+from augdistill.training.batches import TrainingSet, one_hot
+from augdistill.training.checkpoint import drop_checkpoints
+from augdistill.training.device import Device, resolve
+from augdistill.training.loop import Hooks, Task, fit
+
+log = logging.getLogger(__name__)
+
+PROBE = 256  # images on which a loaded teacher proves itself
+PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32 flips 0.3 % of predictions
+
+
+def run(config: Config, wait: bool = True) -> Run:
+    """Return the finished teacher of a "teacher" config, training it if it is not there yet."""
+    config = check("teacher", config)
+    runtime = config["runtime"]
+    device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
+    shape = expected_shape(config["dataset"])
+    build(config, shape, 2)
+    check_ops(ops_list(config["aug"]), shape[-1])
+    ref = ref_of(config)
+    store = RunStore(Path(config["outputs"]))
+    if (found := store.find(ref)) is not None:
+        log.info("%s is %s already", ref.folder, found.status)
+        return found
+    with store.writing(ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
+        return store.find(ref) or train(config, ref, store, folder, device, stop)
+
+
+def ref_of(config: Config) -> Ref:
+    """Return the name of the teacher that a checked config makes."""
+    return teacher_ref(config, names.dataset_header(config).fingerprint)
+
+
+def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return the untrained teacher, its weights from its seed alone."""
+    model, seed = config["teacher"], derive(config["seed"], "teacher", "weights")
+    return models.build(model["name"], shape, classes, seed=seed, **model_parameters(model))
+
+
+def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Device, stop: common.StopRequest) -> Run:
+    """Train, prove and publish the teacher in its folder."""
+    began, clock = now(), time.monotonic()
+    images = common.dataset_images(config)
+    data = common.on_device(images, common.statistics_of(config, images.header), device)
+    rows, held_out = common.split(config, images.labels)
+    model = common.placed(build(config, images.header.shape, len(images.header.classes)), device)
+    log.info("%s: %d images, %s", ref.folder, len(rows), device.facts())
+    task = Task(
+        model=model,
+        training=training_set(data, rows),
+        loss=common.label_loss,
+        ops=ops_list(config["aug"]),
+        recipe=config["optim"],
+        seed=config["seed"],
+        role="teacher",
+    )
+    hooks = Hooks(
+        score=common.scorer(config, data, held_out, device),
+        tell=common.Progress(f"{config['teacher']['name']} {aug_name(config['aug'])}", config["optim"]["epochs"]),
+        stop=stop,
+        checkpoint_minutes=config["runtime"]["checkpoint_minutes"],
+    )
+    status, history = "finished", []
+    try:
+        history = fit(task, device, folder, hooks)
+        common.save_weights(folder, model)
+        common.save_validation(folder, model, data.part(held_out), device)
+        write_probe(folder, model, data, device)
+        drop_checkpoints(folder)
+    except DivergedError as error:
+        log.error("%s diverged: %s", ref.folder, error)
+        status = "diverged"
+    common.write_history(folder, history)
+    made = common.provenance(device, began, time.monotonic() - clock, {}, common.notes(images.header, config))
+    return common.publish(store, ref, status, config, made, **common.data_facts(config, images.header))
+
+
+def training_set(data: common.Data, rows: np.ndarray) -> TrainingSet:
+    """Return the rows of a fold that train, with one-hot targets [N,K]."""
+    part = data.part(rows)
+    return TrainingSet(part.images, one_hot(part.labels, len(data.header.classes)), data.mean, data.std)
+
+
+def write_probe(folder: Path, model: nn.Module, data: common.Data, device: Device) -> None:
+    """Record the teacher's logits on the first training images, by which it proves itself when loaded."""
+    logits, _ = common.predict(model, data.part(np.arange(min(PROBE, len(data.images)))), device)
+    common.save_array(folder / "probe.npy", logits.numpy())
+
+
+def load(run: Run, data: common.Data, device: Device) -> nn.Module:
+    """Return a finished teacher on the device after it has proved itself.
+
+    Raises RunError if it diverged, its weights do not match their checksum, or its logits on the probe are not those
+    recorded (on the same device, precision and threads; elsewhere 98 % of its predictions must agree).
+    """
+    if run.status != "finished":
+        raise RunError(f"{run.path.name} {run.status} and cannot teach: augdistill runs show {run.path.name}")
+    model = build(run.config, data.header.shape, len(data.header.classes))
+    common.load_weights(run, model)
+    model = common.placed(model, device).requires_grad_(False)
+    recorded = torch.from_numpy(np.load(run.file("probe.npy"), allow_pickle=False))
+    logits, _ = common.predict(model, data.part(np.arange(len(recorded))), device)
+    agreement = float((logits.argmax(1) == recorded.argmax(1)).double().mean())
+    same_place = all(run.manifest["provenance"][key] == value for key, value in device.facts().items())
+    if agreement < PROBE_AGREEMENT or (same_place and not torch.allclose(logits, recorded, rtol=1e-3, atol=1e-3)):
+        raise RunError(
+            f"{run.path.name} does not answer as it did when it was trained ({agreement:.1%} of its predictions agree): "
+            f"remove it with augdistill runs remove {run.path.name} and train it again"
+        )
+    return model

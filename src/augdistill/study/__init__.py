@@ -1,0 +1,1 @@
+"""Studies: a grid of choices made into stages, each named by its identity."""

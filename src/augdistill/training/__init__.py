@@ -1,0 +1,1 @@
+"""Training: what a batch is, the one loop, its checkpoints, and where it runs."""

@@ -1,0 +1,108 @@
+"""What a batch is: images on the device as uint8, an epoch's order and draws planned on the CPU, pixels made on the device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from augdistill.augment import apply_all, draw_epoch
+from augdistill.seeds import derive
+
+Ops = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images [B,C,H,W] normalised float, targets [B,M]; `teacher_images` where the teacher sees pixels of its own."""
+
+    images: Tensor
+    targets: Tensor
+    teacher_images: Tensor | None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images uint8 [N,C,H,W] and targets float [N,M] on the device, with the statistics that normalise them [C]."""
+
+    images: Tensor
+    targets: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def black(self) -> Tensor:
+        """Return black after normalisation, [C]."""
+        return -self.mean / self.std
+
+    def normalised(self, index: Tensor) -> Tensor:
+        """Return the images at `index` as float [B,C,H,W]."""
+        return normalise(self.images[index], self.mean, self.std)
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """An epoch's order [N] and draws, on the device; `offsets` are where its batches begin, and its end."""
+
+    order: Tensor
+    offsets: list[int]
+    draws: list[dict[str, Tensor]]
+    teacher_draws: list[dict[str, Tensor]] | None
+
+
+def batch_sizes(count: int, batch_size: int) -> list[int]:
+    """Return the sizes of an epoch's batches; the last may be short."""
+    full, rest = divmod(count, batch_size)
+    return [batch_size] * full + ([rest] if rest else [])
+
+
+def plan_epoch(
+    training: TrainingSet, ops: Ops, seed: int, role: str, epoch: int, batch_size: int, own_view: bool
+) -> EpochPlan:
+    """Draw an epoch's chance on the CPU and move it to the device in one go; `own_view` draws the teacher's too."""
+    sizes = batch_sizes(len(training), batch_size)
+    device = training.images.device
+    order = np.random.default_rng(derive(seed, role, "order", epoch)).permutation(len(training))
+
+    def draws(view: str) -> list[dict[str, Tensor]]:
+        drawn = draw_epoch(ops, seed, role, view, epoch=epoch, sizes=sizes, side=training.images.shape[-1])
+        return [{name: torch.from_numpy(values).to(device) for name, values in op.items()} for op in drawn]
+
+    offsets = [0, *np.cumsum(sizes).tolist()]
+    return EpochPlan(
+        torch.from_numpy(order).to(device), offsets, draws("augment"), draws("teacher-view") if own_view else None
+    )
+
+
+def make_batch(training: TrainingSet, ops: Ops, plan: EpochPlan, index: int) -> Batch:
+    """Return batch `index` of the epoch, augmented."""
+    part = slice(plan.offsets[index], plan.offsets[index + 1])
+    rows = plan.order[part]
+    clean, targets = training.normalised(rows), training.targets[rows]
+    images, mixed = apply_all(ops, clean, targets, sliced(plan.draws, part), training.black)
+    if plan.teacher_draws is None:
+        return Batch(images, mixed, None)
+    teacher_images, _ = apply_all(ops, clean, targets, sliced(plan.teacher_draws, part), training.black)
+    return Batch(images, mixed, teacher_images)
+
+
+def sliced(draws: list[dict[str, Tensor]], part: slice) -> list[dict[str, Tensor]]:
+    """Return the draws of one batch."""
+    return [{name: values[part] for name, values in op.items()} for op in draws]
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Return uint8 images [B,C,H,W] as floats of the dtype of `mean`, (image / 255 - mean) / std, channels last."""
+    scale, shift = 1 / (255 * std), -mean / std
+    pixels = images.to(mean.dtype).contiguous(memory_format=torch.channels_last)
+    return pixels.mul_(scale[:, None, None]).add_(shift[:, None, None])
+
+
+def one_hot(labels: Tensor, classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return the labels [N] as rows of a unit matrix [N,K]."""
+    return torch.nn.functional.one_hot(labels, classes).to(dtype)

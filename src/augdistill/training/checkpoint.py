@@ -1,0 +1,96 @@
+"""Checkpoints: everything the loop needs to go on from a step as if it had never stopped.
+
+Chance is a function of seed and epoch, so the state is the weights, the momentum, the running sums of the epoch and the
+step. A checkpoint's name carries the beginning of its SHA-256; two are kept, and one that does not match its name is
+passed over for the one before.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from augdistill.runs import write_atomic
+
+log = logging.getLogger(__name__)
+
+FOLDER = ".checkpoints"
+KEPT = 2
+
+
+@dataclass
+class State:
+    """Where training stands: steps done, the epoch's running sums, finished epochs' rows, the best weights if asked for."""
+
+    step: int = 0
+    totals: Tensor | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_accuracy: float = -1.0
+
+
+def save_checkpoint(
+    run: Path, model: nn.Module, optimizer: torch.optim.SGD, state: State, facts: dict[str, Any]
+) -> None:
+    """Write a checkpoint below the run's folder and delete all but the newest two."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    names = [name for name, _ in model.named_parameters()]
+    buffers = (optimizer.state[value].get("momentum_buffer") for value in model.parameters())
+    tensors |= {f"momentum.{name}": value for name, value in zip(names, buffers, strict=True) if value is not None}
+    tensors |= {f"best.{name}": value for name, value in state.best.items()}
+    if state.totals is not None:
+        tensors["totals"] = state.totals
+    facts = {"step": state.step, "history": state.history, "best_accuracy": state.best_accuracy, "facts": facts}
+    content = save(
+        {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, {"state": json.dumps(facts)}
+    )
+    folder = run / FOLDER
+    folder.mkdir(exist_ok=True)
+    write_atomic(folder / f"{state.step:09d}-{hashlib.sha256(content).hexdigest()[:16]}.safetensors", content)
+    for old in sorted(folder.glob("*.safetensors"))[:-KEPT]:
+        old.unlink()
+
+
+def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]] | None:
+    """Load the newest sound checkpoint into model and optimizer; None where there is none."""
+    for path in sorted((run / FOLDER).glob("*.safetensors"), reverse=True):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest()[:16] != path.stem.rsplit("-", 1)[-1]:
+            log.warning("%s is damaged; going on from the checkpoint before it", path)
+            continue
+        try:
+            return restore(path, content, model, optimizer)
+        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            log.warning("%s does not fit this run (%s); going on from the checkpoint before it", path, error)
+    return None
+
+
+def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]]:
+    """Put one checkpoint's tensors into model and optimizer, and return the state and facts beside them."""
+    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        facts = json.loads(file.metadata()["state"])
+    tensors = load(content)
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+    momentum = part("momentum.")
+    model.load_state_dict(part("model."))
+    for name, value in model.named_parameters():
+        if name in momentum:
+            optimizer.state[value]["momentum_buffer"] = momentum[name].to(value.device).clone()
+    state = State(facts["step"], tensors.get("totals"), facts["history"], part("best."), facts["best_accuracy"])
+    return state, facts["facts"]
+
+
+def drop_checkpoints(run: Path) -> None:
+    """Delete a finished run's checkpoints."""
+    shutil.rmtree(run / FOLDER, ignore_errors=True)

@@ -1,0 +1,58 @@
+"""Where training runs and in which precision: `auto` made definite."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from augdistill.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device and the precision used on it, "fp32" or "bf16" (autocast over fp32 weights)."""
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context in which a model's forward pass runs."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a manifest records of it: results are bit-identical only where all of this is equal."""
+        is_cuda = self.device.type == "cuda"
+        name = torch.cuda.get_device_name(self.device) if is_cuda else cpu_name()
+        return {"device": self.device.type, "hardware": name, "precision": self.precision, "threads": self.threads}
+
+
+def resolve(device: str, precision: str, threads: int, deterministic: bool = False) -> Device:
+    """Return the device for "auto", "cpu" or "cuda" and set its number of threads.
+
+    Precision "auto" is bf16 where the hardware has it (CUDA, CPUs with AVX512_BF16 or AMX), else fp32. Raises
+    ConfigError for cuda where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("runtime.device=cuda, but PyTorch sees no CUDA device: runtime.device=cpu or auto")
+    chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(threads)
+    if deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    if precision == "auto":
+        precision = "bf16" if has_bf16(chosen) else "fp32"
+    return Device(chosen, precision, threads)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Say whether bf16 matrix products run in this device's hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def cpu_name() -> str:
+    """Return the processor's name as the system gives it."""
+    return str(torch.cpu.get_capabilities().get("cpu_name", "cpu"))

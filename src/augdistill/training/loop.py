@@ -1,0 +1,164 @@
+"""The one loop: it trains teachers and students alike, and reads from top to bottom."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from augdistill.errors import DivergedError, RunError, StoppedError
+from augdistill.seeds import derive
+from augdistill.training.batches import Batch, Ops, TrainingSet, batch_sizes, make_batch, plan_epoch
+from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
+from augdistill.training.device import Device
+
+# What a loss returns: [3] total, cross-entropy and KD term, each a mean over the batch.
+Loss = Callable[[Tensor, Batch], Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on what, by which recipe (the `optim` group), from which seed."""
+
+    model: nn.Module
+    training: TrainingSet
+    loss: Loss
+    ops: Ops
+    recipe: dict[str, Any]
+    seed: int
+    role: str
+    own_view: bool = False  # the teacher sees the batch through draws of its own
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop asks and tells while it runs: accuracies after an epoch, each epoch's row, whether to stop."""
+
+    score: Callable[[nn.Module], dict[str, float]]
+    tell: Callable[[int, dict[str, float]], None]
+    stop: Callable[[], bool]
+    checkpoint_minutes: float
+
+
+def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str, float]]:
+    """Train `task.model` in place and return its history, one row per epoch.
+
+    Goes on from the newest checkpoint in `folder`. Raises DivergedError when an epoch's loss is not finite (the
+    checkpoint of the epoch before stays) and StoppedError, after a checkpoint, when asked to stop.
+    """
+    model, training, recipe = task.model, task.training, task.recipe
+    optimizer = sgd(model, recipe)
+    state = resume(folder, model, optimizer, device)
+    sizes = batch_sizes(len(training), recipe["batch_size"])
+    dropout = torch.tensor(derive(task.seed, task.role, "dropout") >> 1, device=device.device)
+    saved = time.monotonic()
+
+    def save() -> None:
+        save_checkpoint(folder, model, optimizer, state, device.facts())
+
+    while state.step < recipe["epochs"] * len(sizes):
+        epoch, first = divmod(state.step, len(sizes))
+        plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
+        totals = torch.zeros(4, device=device.device) if state.totals is None else state.totals.to(device.device)
+        began, done = time.monotonic(), 0
+        model.train()
+        for index in range(first, len(sizes)):
+            optimizer.param_groups[0]["lr"] = learning_rate(recipe, state.step, len(sizes))
+            batch = make_batch(training, task.ops, plan, index)
+            optimizer.zero_grad()
+            with device.autocast():
+                logits, _ = model(batch.images, dropout + state.step)
+            losses = task.loss(logits.float(), batch)
+            losses[0].backward()  # type: ignore[no-untyped-call]
+            clipped = clip(model, recipe["clip_norm"])
+            optimizer.step()
+            totals += torch.cat([losses.detach(), clipped[None]]) * sizes[index]
+            state.step += 1
+            done += sizes[index]
+            if hooks.stop():
+                state.totals = totals
+                save()
+                raise StoppedError(
+                    f"stopped at step {state.step}, everything saved: the same command goes on from here"
+                )
+        state.totals = None
+        row = epoch_row(epoch, (totals / len(training)).tolist(), recipe, optimizer.param_groups[0]["lr"])
+        row["images_per_second"] = round(done / (time.monotonic() - began), 1)
+        if not math.isfinite(row["loss"]):
+            raise DivergedError(f"the training loss is {row['loss']} in epoch {epoch}: a lower optim.lr may train")
+        row |= hooks.score(model)
+        keep_best(state, model, recipe, row)
+        state.history.append(row)
+        hooks.tell(epoch, row)
+        if time.monotonic() - saved >= 60 * hooks.checkpoint_minutes:
+            save()
+            saved = time.monotonic()
+    if state.best:
+        model.load_state_dict(state.best)
+    return state.history
+
+
+def sgd(model: nn.Module, recipe: dict[str, Any]) -> torch.optim.SGD:
+    """Return SGD by the recipe; one fused update for all parameters."""
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=recipe["lr"],
+        momentum=recipe["momentum"],
+        nesterov=recipe["nesterov"],
+        weight_decay=recipe["weight_decay"],
+        fused=True,
+    )
+
+
+def resume(folder: Path, model: nn.Module, optimizer: torch.optim.SGD, device: Device) -> State:
+    """Return the state of the newest checkpoint, or a fresh one; a run goes on only as it began."""
+    loaded = load_checkpoint(folder, model, optimizer)
+    if loaded is None:
+        return State()
+    state, facts = loaded
+    for key in ("device", "precision", "threads"):
+        if facts[key] != device.facts()[key]:
+            raise RunError(
+                f"{folder.name} began with runtime.{key}={facts[key]}, now {device.facts()[key]}: "
+                f"type runtime.{key}={facts[key]}, or delete the folder to begin again"
+            )
+    return state
+
+
+def learning_rate(recipe: dict[str, Any], step: int, steps: int) -> float:
+    """Return the rate of a step, of `steps` an epoch: linear warm-up, then cosine to 0, multi-step or constant."""
+    warmup, epoch = recipe["warmup_epochs"], step / steps
+    if step + 1 < warmup * steps:
+        return float(recipe["lr"] * (step + 1) / (warmup * steps))
+    if recipe["schedule"] == "cosine":
+        done = max(0.0, epoch - warmup) / max(recipe["epochs"] - warmup, 1 / steps)
+        return float(recipe["lr"] * 0.5 * (1 + math.cos(math.pi * done)))
+    if recipe["schedule"] == "multistep":
+        return float(recipe["lr"] * recipe["gamma"] ** sum(epoch >= milestone for milestone in recipe["milestones"]))
+    return float(recipe["lr"])
+
+
+def clip(model: nn.Module, norm: float | None) -> Tensor:
+    """Scale gradients down to a total norm of at most `norm`; return 1 if it was larger, else 0, without a sync."""
+    if norm is None:
+        return torch.zeros((), device=next(model.parameters()).device)
+    total = nn.utils.clip_grad_norm_(model.parameters(), norm)
+    return (total > norm).float()
+
+
+def epoch_row(epoch: int, means: list[float], recipe: dict[str, Any], lr: float) -> dict[str, float]:
+    """Return a finished epoch's row of the history: loss and its parts, last rate, share of clipped steps."""
+    loss, cross_entropy, kd, clipped = means
+    row = {"epoch": epoch, "loss": loss, "ce": cross_entropy, "kd": kd, "lr": lr}
+    return row if recipe["clip_norm"] is None else row | {"clipped": clipped}
+
+
+def keep_best(state: State, model: nn.Module, recipe: dict[str, Any], row: dict[str, float]) -> None:
+    """With select=best-test, remember the weights of the best test accuracy so far; the first of equals."""
+    if recipe["select"] == "best-test" and row["test_accuracy"] > state.best_accuracy:
+        state.best_accuracy = row["test_accuracy"]
+        state.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
