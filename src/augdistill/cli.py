@@ -4,10 +4,11 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from augdistill.errors import AugdistillError, ConfigError, RequestError
+from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, WorkError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -71,14 +72,17 @@ def dispatch(command: str, words: list[str]) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     sys.argv = [f"augdistill {command}", *words]
+    failures: list[AugdistillError] = []
     shows_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=command)(tasks(command))()
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=command)(task_of(command, failures))()
     except (HydraException, OmegaConfBaseException) as error:
         if shows_all:
             raise
         raise ConfigError(one_line(command, error, words)) from None
+    if failures:
+        raise max(failures, key=lambda failure: failure.exit_code)
 
 
 def with_actions(words: list[str]) -> list[str]:
@@ -147,10 +151,15 @@ def dotted(prefix: str, node: Any) -> list[str]:
     return keys
 
 
-def tasks(command: str) -> "Callable[[DictConfig], None]":
-    """Return the function that Hydra calls with the composed config; what it needs is imported then."""
+def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictConfig], None]":
+    """Return the function that Hydra calls with each composed config; what it needs is imported then.
+
+    An error of ours goes to `failures`, so that a sweep goes on and Hydra adds no lines of its own; where Hydra runs
+    the job in another process, it is raised.
+    """
 
     def task(composed: "DictConfig") -> None:
+        from hydra.core.hydra_config import HydraConfig
         from omegaconf import OmegaConf
 
         from augdistill import commands
@@ -158,19 +167,40 @@ def tasks(command: str) -> "Callable[[DictConfig], None]":
         config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
         assert isinstance(config, dict)
         run: Callable[[dict[str, Any]], None] = getattr(commands, command.replace("-", "_"))
-        run({str(key): value for key, value in config.items()})
+        hydra_config = HydraConfig.get()
+        is_here = "BasicLauncher" in hydra_config.launcher._target_
+        sweeping = hydra_config.mode.name == "MULTIRUN"
+        try:
+            with as_work_error():
+                run({str(key): value for key, value in config.items()})
+        except AugdistillError as error:
+            if not is_here or (sweeping and isinstance(error, StoppedError)):
+                raise
+            if sweeping:
+                log.error("job %s: %s", hydra_config.job.num, error)
+            failures.append(error)
 
     return task
 
 
-def compose(command: str, overrides: list[str]) -> dict[str, Any]:
-    """Return another command's config, composed with Hydra while a command is running."""
-    import hydra
-    from omegaconf import OmegaConf
-
-    config = OmegaConf.to_container(hydra.compose(command, overrides), resolve=True)
-    assert isinstance(config, dict)
-    return {str(key): value for key, value in config.items()}
+@contextmanager
+def as_work_error() -> Iterator[None]:
+    """Turn what the machine refuses (space, permission, memory) into one line; a closed pipe ends quietly."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: flush into nothing at exit
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        raise WorkError(
+            f"{error.strerror or error}{where}: what was finished is kept, and the same command goes on"
+        ) from error
+    except MemoryError as error:
+        raise WorkError("out of memory: a smaller optim.batch_size needs less") from error
+    except RuntimeError as error:
+        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+            raise
+        raise WorkError("out of memory: a smaller optim.batch_size needs less") from error
 
 
 if __name__ == "__main__":

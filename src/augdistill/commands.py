@@ -6,6 +6,16 @@ from pathlib import Path
 
 from augdistill.config import Config, check, check_group, known_keys, one_of
 from augdistill.errors import DataError, RequestError, WorkError
+from augdistill.listing import (
+    all_scores,
+    data_status,
+    evaluations_table,
+    examine,
+    list_runs,
+    remove_run,
+    scores_table,
+    show_run,
+)
 from augdistill.runs import Run, RunStore
 
 log = logging.getLogger(__name__)
@@ -77,9 +87,11 @@ def evaluate(config: Config) -> None:
     if config["predictions"] is not None:
         from augdistill.stages.predictions import score_file
 
-        print(score_file(config))
+        scored = score_file(config)
+        what = Path(config["predictions"]).name
+        print(scores_table([(test_set, scores.scalars, what) for test_set, scores in scored.items()]))
+        print(all_scores(scored))
         return
-    from augdistill.report.console import runs_table
     from augdistill.stages import evaluation, names
 
     known_keys("", config, ("outputs", "wait", "dataset", "runtime", "run", "predictions", "normalisation"))
@@ -105,13 +117,11 @@ def evaluate(config: Config) -> None:
                 skipped.setdefault(test_set, str(error))
     for why in skipped.values():
         log.warning("skipped: %s", why)
-    print(runs_table(done))
+    print(evaluations_table(done))
 
 
 def runs(config: Config) -> None:
     """List, show or remove runs."""
-    from augdistill.listing import list_runs, remove_run, show_run
-
     known_keys("", config, ("outputs", "wait", "action", "target"))
     actions = {"list": list_runs, "show": show_run, "remove": remove_run}
     one_of("the action", config["action"], actions)
@@ -121,7 +131,6 @@ def runs(config: Config) -> None:
 def data(config: Config) -> None:
     """Say which datasets are there, or fetch one from its publisher."""
     from augdistill.data import fetch
-    from augdistill.listing import data_status
 
     known_keys("", config, ("outputs", "wait", "action", "target", "dataset"))
     one_of("the action", config["action"], ("status", "fetch"))
@@ -135,7 +144,5 @@ def data(config: Config) -> None:
 
 def doctor(config: Config) -> None:
     """Say what this machine has and what augdistill will do with it."""
-    from augdistill.listing import examine
-
     known_keys("", config, ("outputs", "wait", "runtime", "dataset"))
     print(examine(check_group("runtime", config["runtime"]), Path(config["dataset"]["root"]), Path(config["outputs"])))

@@ -47,7 +47,7 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 @dataclass
 class Dataset:
-    """What every dataset's config has; `mean` and `std` are per channel in 0..1, None as measured on the training set."""
+    """What every dataset has; `mean` and `std` are per channel in 0..1, None as measured on the training set."""
 
     name: str = MISSING
     root: str = "data"
@@ -276,6 +276,6 @@ def reader_parameters(dataset: Mapping[str, Any]) -> Config:
 
 
 def reader_arguments(dataset: Mapping[str, Any], outputs: str) -> Config:
-    """Return the keyword arguments with which the data room opens a dataset: where it lies, its cache, its parameters."""
+    """Return the keyword arguments that open a dataset: where it lies, its cache, its reader's parameters."""
     where = {"root": Path(dataset["root"]), "cache": Path(outputs) / "cache", "verify": dataset["verify"]}
     return {**where, **reader_parameters(dataset)}

@@ -148,7 +148,8 @@ def _find(name: str) -> Dataset:
 def _request(name: str, split: str, root: Path, verify: bool, params: Mapping[str, Any]) -> packed.Request:
     dataset, root = _find(name), _resolved(root)
     if split not in dataset.SPLITS:
-        raise DataError(f"{name} is a test set, for models trained on cifar10; it has no {split} split")
+        use = "" if "train" in dataset.SPLITS else f": {name} is a test set, for models trained on cifar10"
+        raise DataError(f"{name} has no {split} split, only {' and '.join(dataset.SPLITS)}{use}")
     own = {
         key: argument.default
         for key, argument in inspect.signature(dataset.read).parameters.items()
@@ -160,10 +161,13 @@ def _request(name: str, split: str, root: Path, verify: bool, params: Mapping[st
     chosen = {**own, **params}
     dataset.shape(**chosen)
     try:
-        source = dataset.source(root, split, **chosen)
+        state = dataset.source(root, split, **chosen).state()
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error}") from error
-    return packed.Request(name, split, chosen, verify, source, lambda: dataset.read(root, split, verify, **chosen))
+    where = dataset.where(root, **chosen)
+    return packed.Request(
+        name, split, chosen, verify, where, state, lambda: dataset.read(root, split, verify, **chosen)
+    )
 
 
 def _status_row(name: str, split: str, root: Path, cache: Path) -> StatusRow:

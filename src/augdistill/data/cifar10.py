@@ -32,7 +32,7 @@ ARCHIVE = download.Download(
 )
 
 
-def where(root: Path) -> str:
+def where(root: Path, **params: object) -> str:
     """Return the folder that holds the batches."""
     return str(root / FOLDER)
 

@@ -25,7 +25,7 @@ PROBABILITIES = download.Download(
 )
 
 
-def where(root: Path) -> str:
+def where(root: Path, **params: object) -> str:
     """Return the folder that holds the label distributions."""
     return str(root / FOLDER)
 

@@ -26,7 +26,7 @@ ARCHIVE = download.Download(
 )
 
 
-def where(root: Path) -> str:
+def where(root: Path, **params: object) -> str:
     """Return the folder that holds the class folders of the test fold."""
     return str(root / FOLDER)
 

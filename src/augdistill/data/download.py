@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from augdistill.data.files import new_folder
 from augdistill.errors import DataError, WorkError
 
 log = logging.getLogger(__name__)
@@ -80,9 +81,9 @@ def _download(url: str, file: Download, destination: Path) -> None:
                 out.write(block)
                 bar.update(len(block))
     except (OSError, http.client.HTTPException) as error:
-        raise WorkError(
-            f"{url} could not be downloaded: {' '.join(str(error).split()) or type(error).__name__}"
-        ) from error
+        cause = error.reason if type(error) is urllib.error.URLError else error
+        what = " ".join(str(cause).split()) or type(cause).__name__
+        raise WorkError(f"{url} could not be downloaded: {what}") from error
     if digest.hexdigest() != expected:
         raise DataError(
             f"{url} sent {size:,} bytes with {algorithm} {digest.hexdigest()}, not {expected}: nothing was kept"
@@ -93,8 +94,8 @@ def progress(response: Any, name: str) -> Any:
     """Return a bar over the bytes of a response; it shows on a terminal only."""
     from tqdm import tqdm
 
-    length = response.headers.get("Content-Length")
-    return tqdm(total=int(length) if length else None, unit="B", unit_scale=True, desc=name, disable=None)
+    length = response.headers.get("Content-Length", "")
+    return tqdm(total=int(length) if length.isdecimal() else None, unit="B", unit_scale=True, desc=name, disable=None)
 
 
 def capped(stream: gzip.GzipFile, max_bytes: int) -> Any:
@@ -161,8 +162,8 @@ def staging(destination: Path) -> Iterator[Path]:
     if destination.exists():
         raise DataError(f"{destination} is there, but incomplete: move it away, then fetch again")
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=destination.parent) as folder:
+        parent = destination.parent
+        with new_folder(parent), tempfile.TemporaryDirectory(prefix=".fetch-", dir=parent) as folder:
             yield Path(folder)
     except OSError as error:
         raise WorkError(f"{destination} cannot be written: {error.strerror or error}") from error

@@ -1,9 +1,25 @@
-"""Reading a publisher's files: bounded, checked, one-line errors."""
+"""Small helpers around files: bounded reading, publishers' checksums, folders that vanish when work fails."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from augdistill.errors import DataError
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; where what follows fails, remove the ones that are new."""
+    created = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # from a folder that another process has filled meanwhile
+            for path in created:
+                path.rmdir()
+        raise
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
@@ -26,6 +42,6 @@ def check_publisher(path: Path, checksum: str, name: str, *content: bytes) -> No
         digest.update(part)
     if digest.hexdigest() != expected:
         raise DataError(
-            f"{path} is not the publisher's file ({algorithm} {digest.hexdigest()}, not {expected}); get it with "
-            f"`augdistill data fetch {name}`, or accept a locally modified copy with dataset.verify=false"
+            f"{path} is not the publisher's file ({algorithm} {digest.hexdigest()}, not {expected}); move it away and "
+            f"type `augdistill data fetch {name}`, or accept a locally modified copy with dataset.verify=false"
         )

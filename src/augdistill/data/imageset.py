@@ -88,7 +88,7 @@ class Source:
 def fingerprint(name: str, split: str, params: Mapping[str, object], pixels: Pixels) -> str:
     """Return a hexadecimal digest of the publisher's checksums where they held, else of the images and labels."""
     if pixels.checksums:
-        text = json.dumps([name, split, dict(params), dict(pixels.checksums)], sort_keys=True)
+        text = json.dumps([name, split, dict(params), dict(pixels.checksums)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
     digest = hashlib.sha256(json.dumps([pixels.images.shape, pixels.classes, pixels.companion]).encode())
     digest.update(np.ascontiguousarray(pixels.images).data)

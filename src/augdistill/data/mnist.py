@@ -40,7 +40,7 @@ ARCHIVES = {
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
-def where(root: Path) -> str:
+def where(root: Path, **params: object) -> str:
     """Return the folder that holds the IDX files."""
     return str(root / FOLDER)
 

@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 import numpy as np
 from filelock import FileLock
 
-from augdistill.data.imageset import Header, ImageSet, Pixels, Source, channel_statistics, fingerprint
+from augdistill.data.files import new_folder
+from augdistill.data.imageset import Header, ImageSet, Pixels, channel_statistics, fingerprint
 from augdistill.errors import DataError, WorkError
 
 log = logging.getLogger(__name__)
@@ -33,13 +34,14 @@ Found = TypeVar("Found", Header, ImageSet)
 
 @dataclass(frozen=True)
 class Request:
-    """One split of a dataset as asked for: its name, its reader's parameters, its source, and how to read it."""
+    """One split of a dataset as asked for: its reader's parameters, where and in what state its source is, a reader."""
 
     name: str
     split: str
     params: Mapping[str, object]
     verify: bool
-    source: Source
+    where: str
+    state: Mapping[str, Any]
     read: Callable[[], Pixels]
 
 
@@ -96,10 +98,9 @@ def read_set(folder: Path) -> ImageSet | None:
 
 
 def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
-    state = request.source.state()
-    asked = [FORMAT, request.name, request.split, dict(request.params), request.verify, request.source.where]
+    asked = [FORMAT, request.name, request.split, dict(request.params), request.verify, request.where]
     prefix = f"{request.name}-{request.split}-{short_hash(asked)}"
-    folder = cache / f"{prefix}-{short_hash(state)}"
+    folder = cache / f"{prefix}-{short_hash(request.state)}"
     found = look(folder)
     if found is not None:
         return found
@@ -107,7 +108,7 @@ def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -
         with _locked(cache, cache / f"{prefix}.lock"):
             found = look(folder)  # another process may have packed it meanwhile
             if found is None:
-                _pack(folder, request, state)
+                _pack(folder, request)
                 _remove_superseded(folder, prefix)
                 found = look(folder)
     except OSError as error:
@@ -119,28 +120,24 @@ def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -
 @contextmanager
 def _locked(cache: Path, lock: Path) -> Iterator[None]:
     """Hold the lock of what is being packed; where that fails, nothing new stays on the disk."""
-    created = [folder for folder in (cache, *cache.parents) if not folder.exists()]
-    cache.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock):
-            yield
-    except BaseException:
-        with suppress(OSError):  # raised by a folder that another process has filled meanwhile
+    with new_folder(cache):
+        try:
+            with FileLock(lock):
+                yield
+        except BaseException:
             lock.unlink(missing_ok=True)
-            for folder in created:
-                folder.rmdir()
-        raise
+            raise
 
 
-def _pack(folder: Path, request: Request, state: Mapping[str, Any]) -> None:
+def _pack(folder: Path, request: Request) -> None:
     if folder.exists():
         log.warning("%s is damaged: packing it again", folder)
         shutil.rmtree(folder)
-    log.info("reading %s %s from %s, once; kept in %s", request.name, request.split, request.source.where, folder)
+    log.info("reading %s %s from %s, once; kept in %s", request.name, request.split, request.where, folder)
     try:
         pixels = request.read()
     except OSError as error:
-        raise DataError(f"{request.name} cannot be read from {request.source.where}: {error}") from error
+        raise DataError(f"{request.name} cannot be read from {request.where}: {error}") from error
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed: the lock is ours
     try:
@@ -148,7 +145,7 @@ def _pack(folder: Path, request: Request, state: Mapping[str, Any]) -> None:
         np.save(partial / IMAGES, np.ascontiguousarray(pixels.images), allow_pickle=False)
         np.save(partial / LABELS, pixels.labels.astype(np.int64), allow_pickle=False)
         sizes = {name: os.stat(partial / name).st_size for name in (IMAGES, LABELS)}
-        record = {"header": asdict(describe(request, pixels)), "source": state, "sizes": sizes}
+        record = {"header": asdict(describe(request, pixels)), "source": dict(request.state), "sizes": sizes}
         (partial / HEADER).write_text(json.dumps(record, indent=1, allow_nan=False))
         os.replace(partial, folder)
     finally:
@@ -184,4 +181,4 @@ def describe(request: Request, pixels: Pixels) -> Header:
 
 def short_hash(value: object) -> str:
     """Return 8 hexadecimal digits of a hash of canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]

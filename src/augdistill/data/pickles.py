@@ -18,6 +18,10 @@ import numpy as np
 from augdistill.errors import DataError
 
 MAX_BYTES = 64 * 2**20
+MAX_OPCODES = 1_000_000  # a batch of 10,000 images has 50,000
+MAX_CALLS = 16  # five an array; each may copy up to the whole file
+CALLS = {"REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST"}
+MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT"}
 NUMERIC = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"}
 
 
@@ -62,6 +66,10 @@ def _from_buffer(raw: bytes, kind: object, shape: tuple[int, ...], order: str, *
     return array
 
 
+def _empty_bytes() -> bytes:
+    return b""
+
+
 def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
@@ -74,6 +82,7 @@ STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.numeric", "_frombuffer"): _from_buffer,
     ("numpy._core.numeric", "_frombuffer"): _from_buffer,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _empty_bytes,
 }
 
 
@@ -85,11 +94,16 @@ class _PlainUnpickler(pickle.Unpickler):
         return partial(STAND_INS[module, name])
 
 
-def _check_memo(content: bytes) -> None:
-    # The unpickler sizes its memo by the largest index it meets: five bytes could ask for 64 GB. A true file counts
-    # up, so an index never exceeds the number of bytes before it.
-    for opcode, argument, position in pickletools.genops(content):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= int(argument or 0) <= (position or 0):
+def _check_size(content: bytes) -> None:
+    """Raise unless what a pickle asks for is in proportion to a batch of images; it is scanned, not run."""
+    calls = 0
+    for count, (opcode, argument, position) in enumerate(pickletools.genops(content)):
+        calls += opcode.name in CALLS
+        if count >= MAX_OPCODES or calls > MAX_CALLS:
+            raise pickle.UnpicklingError("too many objects")
+        # The unpickler sizes its memo by the largest index it meets: five bytes could ask for 64 GB. A true file
+        # counts up, so an index never exceeds the number of bytes before it.
+        if opcode.name in MEMO_WRITES and not 0 <= int(argument or 0) <= (position or 0):
             raise pickle.UnpicklingError("a memo index out of range")
 
 
@@ -100,7 +114,7 @@ def load_plain(path: Path, content: bytes) -> Any:
     that holds anything but containers, text, numbers and numeric arrays.
     """
     try:
-        _check_memo(content)
+        _check_size(content)
         return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # a hostile pickle can make the unpickler raise almost anything
         what = " ".join(str(error).split())[:100] or type(error).__name__

@@ -137,6 +137,14 @@ class Scores:
         """Return a dictionary that strict JSON can hold: NaN becomes null, infinities "inf" and "-inf"."""
         return {"scaling": self.scaling, "scalars": _encode(self.scalars), "arrays": _encode(self.arrays)}
 
+    def only(self, prefix: str) -> "Scores":
+        """Return the scores and arrays whose names begin with `prefix`."""
+
+        def kept(values: dict[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in values.items() if name.startswith(prefix)}
+
+        return Scores(kept(self.scalars), kept(self.arrays), self.scaling)
+
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Scores":
         """Return the scores that `to_json` wrote."""

@@ -32,10 +32,11 @@ def crossed_bootstrap(
 ) -> Crossed:
     """Return mean(plus) - mean(minus) for correctness [blocks, N] of two arms on the same N images, in 0..1.
 
-    Each draw takes N images with replacement, the same ones in both arms, and in each arm one block fewer than there are,
-    with replacement: so few blocks would otherwise look less scattered than they are (Rao and Wu 1988). With `pairs` both
-    arms take the same blocks. The interval is value +- t * se with the df of the contrast of block means. Images and blocks are
-    crossed random factors: Owen, Annals of Applied Statistics 1 (2007) 386. NaN with fewer than 2 blocks in an arm.
+    Each draw takes N images with replacement, the same ones in both arms, and in each arm one block fewer than there
+    are, with replacement: so few blocks would otherwise look less scattered than they are (Rao and Wu 1988). With
+    `pairs` both arms take the same blocks. The interval is value +- t * se with the df of the contrast of block means.
+    Images and blocks are crossed random factors: Owen, Annals of Applied Statistics 1 (2007) 386. NaN with fewer than
+    2 blocks in an arm.
     """
     a, b = np.asarray(plus, dtype=np.float64), np.asarray(minus, dtype=np.float64)
     value = float(a.mean() - b.mean())

@@ -23,7 +23,7 @@ def power(blocks: int, effect: float, sd: float, alpha: float, *, pairs: bool = 
 
 
 def power_equivalence(blocks: int, margin: float, sd: float, alpha: float, *, pairs: bool = False) -> float:
-    """Return a lower bound of the chance that two one-sided tests at alpha / 2 show "within +-margin" if there is no effect."""
+    """Return a lower bound of the chance that two one-sided tests at alpha / 2 show "within +-margin" of no effect."""
     return max(0.0, 2 * power(blocks, margin, sd, alpha, pairs=pairs) - 1)
 
 
@@ -32,9 +32,9 @@ def blocks_needed(
 ) -> int | None:
     """Return the blocks per arm with which a claim of `parts` parts, all needed, is decided with 80 % chance.
 
-    That is: an effect as large as the margin is told from none, or, for `equivalence`, none from the margin. `sd` should be
-    the upper limit of the s.d. (`sd_upper`). Each part gets a power of 1 - 0.2 / parts, enough whatever their dependence.
-    None beyond 10,000 blocks or without a s.d.
+    That is: an effect as large as the margin is told from none, or, for `equivalence`, none from the margin. `sd`
+    should be the upper limit of the s.d. (`sd_upper`). Each part gets a power of 1 - 0.2 / parts, enough whatever their
+    dependence. None beyond 10,000 blocks or without a s.d.
     """
     if not (sd > 0 and margin > 0 and np.isfinite(sd)):
         return None

@@ -30,9 +30,9 @@ def spearman(
 ) -> RankCorrelation:
     """Return the rank correlation of x [n] and y [n], or the partial one given z [n], with permutation p-values.
 
-    The null: strategies are exchangeable. Ties get mean ranks. The partial correlation is that of the ranks' residuals on
-    the ranks of z, whose residuals are permuted (Freedman and Lane 1983): exact for rho, approximate for the partial.
-    Beyond 9 strategies `rng` draws the permutations, the observed order counted among them.
+    The null: strategies are exchangeable. Ties get mean ranks. The partial correlation is that of the ranks' residuals
+    on the ranks of z, which are permuted (Freedman and Lane 1983): exact for rho, approximate for the partial. Beyond
+    9 strategies `rng` draws the permutations, the observed order counted among them.
     """
     a, b = _scores(x, given), _scores(y, given)
     n = len(a)

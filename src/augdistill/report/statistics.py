@@ -19,7 +19,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate of a difference, in the metric's units; the three arrays share one shape, () for a single contrast."""
+    """An estimate of a difference in the metric's units; the three arrays share one shape, () for a single contrast."""
 
     value: Floats
     se: Floats
@@ -29,7 +29,7 @@ class Estimate:
 def welch(plus: ArrayLike, minus: ArrayLike) -> Estimate:
     """Return mean(plus) - mean(minus) for block means [..., n] and [..., m] of unrelated arms, variances unequal.
 
-    Degrees of freedom after Satterthwaite (1946), Welch (1947). `se` and `df` are NaN for an arm of fewer than 2 blocks.
+    Degrees of freedom after Satterthwaite (1946), Welch (1947). `se` and `df` are NaN with fewer than 2 blocks.
     """
     a, b = _floats(plus), _floats(minus)
     shares = variance(a) / a.shape[-1], variance(b) / b.shape[-1]
@@ -51,8 +51,8 @@ def paired(plus: ArrayLike, minus: ArrayLike) -> Estimate:
 def ancova(values: list[Floats], covariates: list[Floats], plus: int, minus: int) -> Estimate:
     """Return arm `plus` minus arm `minus` of `values`, at equal covariate: one slope within all the arms given.
 
-    values, covariates: block means [n_i] of each arm. The slope is estimated from differences between blocks of one arm,
-    never from those between arms; equal residual variances are assumed (Fisher's analysis of covariance).
+    values, covariates: block means [n_i] of each arm. The slope is estimated from differences between blocks of one
+    arm, never from those between arms; equal residual variances are assumed (Fisher's analysis of covariance).
     """
     centred = [(y - y.mean(), x - x.mean()) for y, x in zip(values, covariates, strict=True)]
     sxx = sum(float(x @ x) for _, x in centred)
@@ -81,7 +81,7 @@ def p_below(estimate: Estimate, null: ArrayLike = 0.0) -> Floats:
 
 def p_two_sided(estimate: Estimate) -> Floats:
     """Return the two-sided p of "the difference is not zero"."""
-    return 2 * np.minimum(p_above(estimate), p_below(estimate))
+    return _floats(2 * np.minimum(p_above(estimate), p_below(estimate)))
 
 
 def tost(estimate: Estimate, margin: ArrayLike) -> Floats:
@@ -103,7 +103,7 @@ def interval(estimate: Estimate, alpha: float = 0.05) -> tuple[Floats, Floats]:
 
 def intersection_union(p: ArrayLike) -> Floats:
     """Return the p [...] of "every part holds" for the parts' p [..., m]: the largest (Berger 1982); NaN if one is."""
-    return _floats(p).max(axis=-1)
+    return _floats(_floats(p).max(axis=-1))
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -118,8 +118,8 @@ def holm(p: ArrayLike) -> Floats:
 def hedges_g(plus: ArrayLike, minus: ArrayLike, *, pairs: bool = False, alpha: float = 0.05) -> tuple[float, ...]:
     """Return Hedges' g and its 1 - alpha interval for block means [n] and [m], the arms' mean variance as its unit.
 
-    The same unit whether the blocks are paired or not, so that both kinds of contrast compare. Large-sample interval for
-    unequal variances: Bonett, Psychological Methods 13 (2008) 99. NaN with fewer than 2 blocks or without variance.
+    The same unit whether the blocks are paired or not, so that both kinds of contrast compare. Large-sample interval
+    for unequal variances: Bonett, Psychological Methods 13 (2008) 99. NaN with fewer than 2 blocks or no variance.
     """
     a, b = _floats(plus), _floats(minus)
     va, vb = float(variance(a)), float(variance(b))
@@ -149,13 +149,13 @@ def variance(values: Floats, scale: ArrayLike | None = None) -> Floats:
         return np.full(values.shape[:-1], np.nan)
     found = _floats(values.var(axis=-1, ddof=1))
     size = np.abs(values).max(axis=-1) if scale is None else _floats(scale)
-    return np.where(found > (ROUNDING * size) ** 2, found, 0.0)
+    return _floats(np.where(found > (ROUNDING * size) ** 2, found, 0.0))
 
 
 def _t(estimate: Estimate, null: ArrayLike) -> Floats:
     distance = _floats(estimate.value - _floats(null))
     se = np.broadcast_to(estimate.se, distance.shape)
-    return np.divide(distance, se, out=np.full(distance.shape, np.nan), where=se > 0)
+    return _floats(np.divide(distance, se, out=np.full(distance.shape, np.nan), where=se > 0))
 
 
 def _mean(values: Floats) -> Floats:

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from augdistill.config import Config, choices, conf_dir, parameters
+from augdistill.config import Config, conf_dir, parameters
 from augdistill.identity import Ref, teacher_of
 from augdistill.runs import RunStore
 
@@ -16,8 +16,8 @@ def missing_teacher(ref: Ref, config: Config, store: RunStore) -> str:
     for run in store.all("teacher"):
         same = all(run.config[key] == wanted[key] for key in ("aug", "teacher", "seed"))
         if same and run.manifest["document"]["data"] == ref.document["data"]:
-            recipe = overrides("teacher_optim", run.config["optim"], wanted["optim"])
-            if recipe:
+            change = overrides("teacher_optim", run.config["optim"], wanted["optim"])
+            if change:
                 return (
                     f"no teacher of these choices by this recipe; {run.path.name} has another: select it with {recipe}"
                 )
@@ -43,6 +43,13 @@ def teacher_command(config: Config) -> str:
     if config["runtime"]["precision"] != "auto":
         words.append(f"runtime.precision={config['runtime']['precision']}")
     return " ".join(["augdistill train-teacher", *(word for word in words if word)])
+
+
+def recipe(model: str) -> dict[str, Any]:
+    """Return the values of the recipe that belongs to a model."""
+    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "optim" / f"{model}.yaml"))
+    assert isinstance(loaded, dict)
+    return {str(key): value for key, value in loaded.items()}
 
 
 def overrides(prefix: str, values: Mapping[str, Any], default: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn SIGTERM and SIGUSR1 into a request that the training loop reads; elsewhere than in a main thread, do nothing."""
+    """Turn SIGTERM and SIGUSR1 into a request that the training loop reads; in the main thread only."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -188,7 +188,7 @@ def save_validation(folder: Path, model: nn.Module, held_out: Data, device: Devi
 
 
 def scorer(config: Config, data: Data, held_out: np.ndarray, device: Device) -> Callable[[nn.Module], dict[str, float]]:
-    """Return what the loop asks after each epoch: validation accuracy where there is a split, test accuracy if it selects."""
+    """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if it selects."""
     parts = {"validation_accuracy": data.part(held_out)} if len(held_out) else {}
     if config["optim"]["select"] == "best-test":
         log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
@@ -301,7 +301,6 @@ class Progress:
         shown = {
             name: f"{value:.4g}" for name, value in row.items() if name not in ("epoch", "lr", "images_per_second")
         }
-        log.debug("%s epoch %d/%d %s", self.title, epoch + 1, self.epochs, shown)
         if not sys.stderr.isatty() or os.environ.get("AUGDISTILL_WORKER"):
             text = ", ".join(f"{name} {value}" for name, value in shown.items())
             log.info("epoch %d/%d: %s, %.0f images/s", epoch + 1, self.epochs, text, row["images_per_second"])

@@ -91,9 +91,7 @@ def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Score
     arrays = predictions(about)
     human = load_human_labels(config["test_set"], root=Path(dataset["root"]), verify=dataset["verify"]).probabilities
     scores = score(arrays["logits"], arrays["labels"], human=human, validation=validation_logits(evaluated))
-    scalars = {name: value for name, value in scores.scalars.items() if name.startswith("human")}
-    arrays_about_humans = {name: value for name, value in scores.arrays.items() if name.startswith("human")}
-    return Scores(scalars, arrays_about_humans, scores.scaling), list(about.manifest["provenance"]["notes"])
+    return scores.only("human"), list(about.manifest["provenance"]["notes"])
 
 
 def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:

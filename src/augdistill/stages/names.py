@@ -37,7 +37,7 @@ def default_dataset(name: str, like: Config) -> Config:
 
 
 def test_fingerprint(config: Config, trained: Config) -> str:
-    """Return the fingerprint of an evaluation's test set, human labels included. Raises DataError if it is not there."""
+    """Return the fingerprint of a test set, human labels included. Raises DataError if it is not there."""
     dataset = test_dataset(config, trained)
     where = reader_arguments(dataset, config["outputs"])
     images = header(dataset["name"], "test", **where).fingerprint

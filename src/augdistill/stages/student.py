@@ -42,7 +42,7 @@ def run(config: Config, wait: bool = True) -> Run:
     device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
     shape = expected_shape(config["dataset"])
     build(config, shape, 2)
-    check_ops(ops_list(config["student_aug"]), shape[-1])
+    check_ops(ops_list(config["student_aug"]), shape[-1], "student_aug")
     store = RunStore(Path(config["outputs"]))
     config, teacher_run = with_teacher(config, store)
     ref = student_ref(config, names.dataset_header(config).fingerprint, teacher_run.ref if teacher_run else None)
@@ -72,9 +72,7 @@ def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
         return config, must_teach(found)
     found = must_teach(store.get(named))
     if found.kind != "teacher":
-        raise RunError(
-            f"distillation.teacher={named} is a {found.kind}: augdistill runs list teacher shows the teachers"
-        )
+        raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
     fingerprint = names.dataset_header(config).fingerprint
     if found.manifest["document"]["data"] != fingerprint:
         theirs = found.config["dataset"]["name"]
@@ -166,7 +164,7 @@ def lesson(
 def softener(distillation: Config, stored: Tensor) -> Callable[[Tensor], Tensor]:
     """Return what turns teacher logits [B,K] into the probabilities at T that the student learns from."""
     temperature, transform = distillation["temperature"], distillation["transform"]
-    factor = distillation["sd"] / float(logit_sd(stored)) if transform == "rescale" else 1.0
+    factor = distillation["sd"] / max(float(logit_sd(stored)), 1e-12) if transform == "rescale" else 1.0
     if transform == "zscore":
         return lambda logits: teacher_probabilities(zscore(logits), temperature)
     return lambda logits: teacher_probabilities(logits * factor, temperature)

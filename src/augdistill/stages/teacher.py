@@ -123,7 +123,7 @@ def load(run: Run, data: common.Data, device: Device) -> nn.Module:
     same_place = all(run.manifest["provenance"][key] == value for key, value in device.facts().items())
     if agreement < PROBE_AGREEMENT or (same_place and not torch.allclose(logits, recorded, rtol=1e-3, atol=1e-3)):
         raise RunError(
-            f"{run.path.name} does not answer as it did when it was trained ({agreement:.1%} of its predictions agree): "
+            f"{run.path.name} does not answer as when it was trained ({agreement:.1%} of its predictions agree): "
             f"remove it with augdistill runs remove {run.path.name} and train it again"
         )
     return model

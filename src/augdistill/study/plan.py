@@ -26,7 +26,7 @@ STUDY_KEYS = (
 
 @dataclass(frozen=True)
 class Stage:
-    """One job of a study: its run's id and folder, the ids it waits for, its CPU threads, and its place in the design."""
+    """One job of a study: its run's id and folder, the ids it waits for, its CPU threads, its place in the design."""
 
     id: str
     kind: str
@@ -249,7 +249,7 @@ class TestSets:
     def add_evaluations(
         self, stages: dict[str, Stage], run: Ref, config: Config, arm: Config, teacher: Ref | None
     ) -> None:
-        """Add a run's evaluations; each waits for its run, its teacher's evaluation, and the images' if about humans."""
+        """Add a run's evaluations; each waits for its run, its teacher's evaluation, and, about humans, the images'."""
         if run.id in self.evaluated:
             return
         self.evaluated.add(run.id)

@@ -1,4 +1,4 @@
-"""What a batch is: images on the device as uint8, an epoch's order and draws planned on the CPU, pixels made on the device."""
+"""What a batch is: an epoch's order and draws planned on the CPU, uint8 images made into pixels on the device."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ KEPT = 2
 
 @dataclass
 class State:
-    """Where training stands: steps done, the epoch's running sums, finished epochs' rows, the best weights if asked for."""
+    """Where training stands: steps done, the epoch's running sums, finished epochs' rows, the best weights if kept."""
 
     step: int = 0
     totals: Tensor | None = None

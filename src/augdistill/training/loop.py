@@ -82,9 +82,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
             if hooks.stop():
                 state.totals = totals
                 save()
-                raise StoppedError(
-                    f"stopped at step {state.step}, everything saved: the same command goes on from here"
-                )
+                raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
         state.totals = None
         row = epoch_row(epoch, (totals / len(training)).tolist(), recipe, optimizer.param_groups[0]["lr"])
         row["images_per_second"] = round(done / (time.monotonic() - began), 1)

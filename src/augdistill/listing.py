@@ -1,0 +1,188 @@
+"""What `runs`, `data` and `doctor` print: plain text about what is there."""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from augdistill.config import Config, one_of
+from augdistill.data import status
+from augdistill.errors import AugdistillError, RequestError
+from augdistill.metrics import Scores
+from augdistill.runs import Run, RunStore
+
+COLUMNS = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "nll": "NLL",
+    "brier": "Brier",
+    "ece": "ECE",
+    "human_ce": "human CE",
+    "discrimination_corrected": "D",
+    "class_separability": "S_f",
+    "teacher_agreement": "agreement",
+    "teacher_kl": "teacher KL",
+}
+KINDS = ("teacher", "outputs", "student", "evaluation")
+PACKAGES = (
+    "augdistill",
+    "torch",
+    "torchvision",
+    "hydra-core",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "matplotlib",
+)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return rows under a header, columns aligned."""
+    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def list_runs(store: RunStore, target: str | None) -> str:
+    """Return a line per run, of one kind if `target` says so, oldest first."""
+    if target is not None:
+        one_of("the kind", target, KINDS)
+    found = sorted(store.all(target), key=lambda run: str(run.manifest["provenance"]["ended"]))
+    if not found:
+        return f"no runs below {store.runs}; augdistill train-teacher or augdistill study make some"
+    rows = [
+        (run.status, accuracy(run), f"{run.manifest['provenance']['seconds']:.0f} s", run.path.name) for run in found
+    ]
+    return table(("status", "accuracy", "time", "run"), rows)
+
+
+def accuracy(run: Run) -> str:
+    """Return an evaluation's accuracy in percent, nothing for other runs."""
+    value = run.manifest.get("accuracy")
+    return f"{100 * value:.2f} %" if isinstance(value, float) else ""
+
+
+def evaluations_table(evaluations: Sequence[Run]) -> str:
+    """Return a line per evaluation: test set, main metrics, run."""
+    read = [(run, json.loads((run.path / "metrics.json").read_text())["scalars"]) for run in evaluations]
+    return scores_table([(run.manifest["test_set"], scalars, run.config["run"]) for run, scalars in read])
+
+
+def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
+    """Return a line per test set, scores by name, and what was scored."""
+    shown = {name: label for name, label in COLUMNS.items() if any(name in scalars for _, scalars, _ in rows)}
+    cells = []
+    for test_set, scalars, what in sorted(rows, key=lambda row: (row[2], row[0])):
+        values = [f"{scalars[name]:.4f}" if isinstance(scalars.get(name), float) else "" for name in shown]
+        cells.append((test_set, *values, what))
+    return table(("test set", *shown.values(), "run"), cells)
+
+
+def all_scores(scores: dict[str, Scores]) -> str:
+    """Return every metric of every test set, a line each, under its name."""
+    lines = []
+    for test_set, found in scores.items():
+        fitted = " (temperature scaling: " + found.scaling + ")"
+        lines += ["", test_set + (fitted if "ece_scaled" in found.scalars else "")]
+        lines += [f"  {name:28} {value:.6g}" for name, value in found.scalars.items()]
+    return "\n".join(lines)
+
+
+def show_run(store: RunStore, target: str | None) -> str:
+    """Return what is known of a run: how it ended, what made it, where its files are, the end of its history."""
+    run = store.get(named(target, "show"))
+    manifest = run.manifest
+    shown: dict[str, Any] = {"run": run.path, "id": run.id, "status": run.status}
+    shown |= {
+        key: manifest[key] for key in ("collapsed", "training_accuracy", "accuracy", "test_set") if key in manifest
+    }
+    shown |= manifest["provenance"]
+    shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
+    lines = [f"{key:18} {value}" for key, value in shown.items()]
+    lines += ["", (run.path / "config.yaml").read_text().rstrip()]
+    metrics, history = run.path / "metrics.json", run.path / "history.csv"
+    if metrics.is_file():
+        scalars = json.loads(metrics.read_text())["scalars"]
+        lines += ["", *(f"{name:28} {value if value is not None else ''}" for name, value in scalars.items())]
+    if history.is_file():
+        rows = history.read_text().splitlines()
+        lines += ["", *rows[:1], *rows[1:][-3:]]
+    return "\n".join(lines)
+
+
+def remove_run(store: RunStore, target: str | None) -> str:
+    """Delete a run; refused while other runs come from it."""
+    run = store.get(named(target, "remove"))
+    children = [other for other in store.all() if run.id in other.manifest["document"]["parents"].values()]
+    if children:
+        first = children[0].path.name
+        raise RequestError(
+            f"{run.path.name} has {len(children)} runs that come from it: remove those first, e.g. {first}"
+        )
+    store.remove(run)
+    return f"removed {run.path}"
+
+
+def named(target: str | None, action: str) -> str:
+    """Return the target; RequestError if there is none."""
+    if target is None:
+        raise RequestError(f"{action} which run? type augdistill runs {action} RUN; augdistill runs lists them")
+    return str(target)
+
+
+def data_status(root: Path, cache: Path) -> str:
+    """Return a line per dataset and split: whether it is there, where, and what is known of it."""
+    rows = []
+    for row in status(root, cache):
+        known = "" if row.verified is None else "verified" if row.verified else "not verified"
+        note = row.note if row.found or row.dataset == "image-folder" else f"augdistill data fetch {row.dataset}"
+        count = "" if row.count is None else f"{row.count:,}"
+        rows.append((row.dataset, row.split, "found" if row.found else "missing", count, known, row.where, note))
+    return table(("dataset", "split", "", "images", "checksums", "where", ""), rows)
+
+
+def examine(runtime: Config, root: Path, outputs: Path) -> str:
+    """Return versions, the device and precision that `runtime` means here, datasets, whether outputs can be written."""
+    import torch
+
+    from augdistill.training.device import resolve
+
+    lines = [
+        f"{'python':18} {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    ]
+    lines += [f"{name:18} {installed(name)}" for name in PACKAGES]
+    try:
+        facts = resolve(runtime["device"], runtime["precision"], runtime["threads"]).facts()
+        lines.append(f"{'device':18} {facts['device']} ({facts['hardware']})")
+        lines.append(f"{'precision':18} {runtime['precision']} means {facts['precision']} here")
+    except AugdistillError as error:
+        lines.append(f"{'device':18} {error}")
+    cuda = f"{torch.cuda.device_count()} devices" if torch.cuda.is_available() else "none"
+    lines.append(f"{'cuda':18} {cuda}")
+    lines.append(f"{'outputs':18} {outputs.resolve()}: {writable(outputs)}")
+    return "\n".join([*lines, "", data_status(root, outputs / "cache")])
+
+
+def installed(name: str) -> str:
+    """Return a package's version, or that it is missing."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return f"missing: {sys.executable} -m pip install {name}"
+
+
+def writable(folder: Path) -> str:
+    """Say whether results can be written below a folder, without creating it."""
+    there = next(parent for parent in (folder.resolve(), *folder.resolve().parents) if parent.is_dir())
+    return (
+        "can be written"
+        if os.access(there, os.W_OK | os.X_OK)
+        else f"CANNOT be written ({there} is read-only): outputs="
+    )

@@ -1,0 +1,59 @@
+"""Score predictions that something else made, with the same metrics and the same table."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from augdistill.config import Config, check_group, reader_arguments
+from augdistill.data import HUMAN_LABELS, load, load_human_labels, test_set_name
+from augdistill.errors import DataError, RequestError
+from augdistill.metrics import Scores, check_predictions, score
+from augdistill.runs import write_json
+
+
+def score_file(config: Config) -> dict[str, Scores]:
+    """Return the scores of `config["predictions"]`, an .npz file, by test set, and write each below the outputs.
+
+    Labels people gave to the dataset's test images are scored too, where they are there. Raises RequestError or
+    DataError, before anything is written, for a file that does not hold predictions of the dataset's test set.
+    """
+    if config["dataset"]["name"] is None:
+        raise RequestError("predictions of which dataset? add dataset=cifar10, or another one")
+    dataset = check_group("dataset", config["dataset"])
+    path = Path(config["predictions"])
+    arrays = read_arrays(path)
+    images = load(dataset["name"], "test", **reader_arguments(dataset, config["outputs"]))
+    labels = np.array(images.labels)
+    checked = check_predictions(arrays, labels, len(images.header.classes))
+    log_probabilities, embeddings, external = checked
+    found = {test_set_name(dataset["name"]): score(log_probabilities, labels, embeddings=embeddings, external=external)}
+    for name in (name for name, about in HUMAN_LABELS.items() if about == dataset["name"]):
+        try:
+            human = load_human_labels(name, root=Path(dataset["root"]), verify=dataset["verify"]).probabilities
+        except DataError:
+            continue
+        found[name] = score(log_probabilities, labels, human=human, external=external).only("human")
+    folder = Path(config["outputs"]) / "predictions"
+    folder.mkdir(parents=True, exist_ok=True)
+    for test_set, scores in found.items():
+        write_json(folder / f"{path.stem}-{test_set}.json", scores.to_json())
+    return found
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Return the arrays of an .npz file; no pickled object is ever loaded. Raises RequestError."""
+    if not path.is_file():
+        raise RequestError(f"predictions={path} is not a file: name an .npz with logits or probabilities")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise RequestError(
+                    f"predictions={path} holds one array without a name: save it with numpy.savez(FILE, logits=...)"
+                )
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise RequestError(
+            f"predictions={path} cannot be read ({error}): save it with numpy.savez(FILE, logits=...)"
+        ) from None

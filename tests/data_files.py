@@ -1,0 +1,112 @@
+"""Tiny synthetic datasets in the publishers' formats, for the tests."""
+
+import gzip
+import io
+import pickle
+import struct
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
+
+
+def pixels(count: int, *shape: int, seed: int = 0) -> np.ndarray:
+    """Return random bytes, uint8 [count, *shape]."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def labels(count: int, seed: int = 0) -> np.ndarray:
+    """Return labels of ten classes, each present from ten on, int64 [count]."""
+    return np.random.default_rng(seed).permutation(np.arange(count) % 10)
+
+
+def python2_batch(data: np.ndarray, targets: list[int]) -> bytes:
+    """Return a batch as Python 2 pickled it, which is how the publisher's files are written (bytes as text)."""
+    array = b"cnumpy.core.multiarray\n_reconstruct\nq\x04(cnumpy\nndarray\nq\x05K\x00\x85U\x01btRq\x06(K\x01"
+    array += b"M" + struct.pack("<H", data.shape[0]) + b"M" + struct.pack("<H", data.shape[1]) + b"\x86"
+    array += (
+        b"cnumpy\ndtype\nq\x07(U\x02u1K\x00K\x01tRq\x08(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+    )
+    array += b"T" + struct.pack("<i", data.size) + data.tobytes() + b"tb"
+    numbers = b"".join(b"K" + bytes([target]) for target in targets)
+    return b"\x80\x02}q\x01(U\x04dataq\x02" + array + b"U\x06labelsq\x09]q\x0a(" + numbers + b"eu."
+
+
+def write_cifar10(root: Path, per_batch: int = 20, python2: bool = False) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Write six batches, and return their images [N, 3, 32, 32] and labels by file name."""
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    written = {}
+    for seed, name in enumerate(BATCHES):
+        data, targets = pixels(per_batch, 3072, seed=seed), labels(per_batch, seed)
+        content = {"batch_label": name, "labels": targets.tolist(), "data": data, "filenames": ["x.png"] * per_batch}
+        packed = python2_batch(data, targets.tolist()) if python2 else pickle.dumps(content, protocol=2)
+        (folder / name).write_bytes(packed)
+        written[name] = data.reshape(-1, 3, 32, 32), targets
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": CIFAR_CLASSES}, protocol=2))
+    return written
+
+
+def idx(values: np.ndarray) -> bytes:
+    """Return bytes as an IDX file."""
+    return struct.pack(f">{1 + values.ndim}I", 0x800 + values.ndim, *values.shape) + values.tobytes()
+
+
+def write_mnist(root: Path, train: int = 40, test: int = 20, zipped: bool = False) -> Path:
+    """Write the four IDX files and return their folder."""
+    folder = root / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for seed, (prefix, count) in enumerate((("train", train), ("t10k", test))):
+        contents = {
+            "images-idx3": pixels(count, 28, 28, seed=seed),
+            "labels-idx1": labels(count, seed).astype(np.uint8),
+        }
+        for kind, values in contents.items():
+            path = folder / f"{prefix}-{kind}-ubyte{'.gz' if zipped else ''}"
+            path.write_bytes(gzip.compress(idx(values)) if zipped else idx(values))
+    return folder
+
+
+def write_png(path: Path, values: np.ndarray) -> None:
+    """Write an image, uint8 [H, W] or [H, W, 3]."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+
+
+def write_cinic10(root: Path, per_class: int = 2) -> Path:
+    """Write `per_class` images from ImageNet and one from CIFAR-10 for each class; return the test fold's folder."""
+    folder = root / "CINIC-10" / "test"
+    for label, name in enumerate(CIFAR_CLASSES):
+        for index in range(per_class):
+            write_png(folder / name / f"n0000000{label}_{index}.png", pixels(32, 32, 3, seed=10 * label + index))
+        write_png(folder / name / f"cifar10-train-{label}.png", pixels(32, 32, 3, seed=999))
+    return folder
+
+
+def human_probabilities(count: int = 10_000) -> np.ndarray:
+    """Return random label distributions, float64 [count, 10]."""
+    return np.random.default_rng(0).dirichlet(np.full(10, 0.1), size=count)
+
+
+def write_cifar10h(root: Path, probabilities: np.ndarray) -> Path:
+    """Write the file of label distributions and return its path."""
+    path = root / "cifar-10h" / "cifar10h-probs.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, probabilities)
+    return path
+
+
+def archive(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
+    """Return a .tar.gz of files by name, or of whatever the given TarInfo says."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in members.items():
+            member = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+            tar.addfile(member, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return buffer.getvalue()

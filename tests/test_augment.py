@@ -1,0 +1,295 @@
+"""Augmentations, pixel by pixel, against naive float64 loops and torchvision; their contracts by hypothesis."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from torch import Tensor
+from torch.func import vmap
+from torchvision.transforms import functional as tv
+
+from augdistill.augment import AUGMENTATIONS, apply_all, check_ops, draw_epoch
+from augdistill.config import conf_dir
+from augdistill.errors import ConfigError
+
+BLACK = torch.tensor([-1.9, -1.8, -1.7], dtype=torch.float64)
+SIZES = [6, 6, 1]  # the last batch is short
+BOTH = [(name, {}) for name in AUGMENTATIONS] + [
+    (name, {"scope": "sample", "prob": 1.0}) for name in ("mixup", "cutmix")
+]
+every_strategy = pytest.mark.parametrize(("name", "params"), BOTH, ids=lambda value: str(value or ""))
+
+
+def epoch_of(count: int, side: int = 12, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, 3, side, side, generator=generator, dtype=torch.float64)
+    return images, torch.randn(count, 7, generator=generator, dtype=torch.float64)
+
+
+def drawn(name: str, sizes=SIZES, side: int = 12, seed: int = 0, **params) -> dict[str, np.ndarray]:
+    return AUGMENTATIONS[name].draw(np.random.default_rng(seed), sizes, side, **params)
+
+
+def tensors(draws: dict[str, np.ndarray], start: int = 0, stop: int | None = None) -> dict[str, Tensor]:
+    return {key: torch.from_numpy(values[start:stop]) for key, values in draws.items()}
+
+
+def applied(name: str, images: Tensor, targets: Tensor, draws, sizes=SIZES, black=BLACK) -> tuple[Tensor, Tensor]:
+    """Apply batch by batch and return the whole epoch."""
+    ends = np.cumsum(sizes)
+    parts = [
+        AUGMENTATIONS[name].apply(
+            images[end - size : end], targets[end - size : end], tensors(draws, end - size, end), black
+        )
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def first_of_batch(index: int, sizes) -> int:
+    ends = np.cumsum(sizes)
+    batch = int(np.searchsorted(ends, index, side="right"))
+    return int(ends[batch] - sizes[batch])
+
+
+def by_hand(name: str, images: np.ndarray, targets: np.ndarray, draws, sizes=SIZES) -> tuple[np.ndarray, np.ndarray]:
+    """Augment image by image and pixel by pixel, from the definitions."""
+    new_images, new_targets = images.copy(), targets.copy()
+    _, _, height, width = images.shape
+    for i in range(len(images)):
+        draw = {key: values[i] for key, values in draws.items()}
+        partner = first_of_batch(i, sizes) + draw.get("partner", 0)
+        if "lam" in draw:
+            lam = np.float64(draw["lam"])
+            new_targets[i] = lam * targets[i] + (1 - lam) * targets[partner]
+        for y in range(height):
+            for x in range(width):
+                if name == "flip-crop":
+                    from_y = y + draw["down"]
+                    from_x = (width - 1 - x if draw["flip"] else x) + draw["right"]
+                    inside = 0 <= from_y < height and 0 <= from_x < width
+                    new_images[i, :, y, x] = images[i, :, from_y, from_x] if inside else BLACK.numpy()
+                elif name == "mixup":
+                    new_images[i, :, y, x] = lam * images[i, :, y, x] + (1 - lam) * images[partner, :, y, x]
+                elif draw["top"] <= y < draw["bottom"] and draw["left"] <= x < draw["right"]:
+                    new_images[i, :, y, x] = 0 if name == "cutout" else images[partner, :, y, x]
+    return new_images, new_targets
+
+
+@every_strategy
+@pytest.mark.parametrize("seed", range(4))
+def test_batches_equal_a_naive_loop_over_the_epoch(name, params, seed):
+    images, targets = epoch_of(sum(SIZES))
+    draws = drawn(name, seed=seed, **params)
+    found_images, found_targets = applied(name, images, targets, draws)
+    expected_images, expected_targets = by_hand(name, images.numpy(), targets.numpy(), draws)
+    if name == "mixup":
+        np.testing.assert_allclose(found_images.numpy(), expected_images, rtol=1e-14, atol=1e-14)
+    else:
+        np.testing.assert_array_equal(found_images.numpy(), expected_images)
+    np.testing.assert_allclose(found_targets.numpy(), expected_targets, rtol=1e-14, atol=1e-14)
+
+
+def test_flip_crop_is_torchvisions_before_normalisation():
+    mean, std = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.247, 0.243, 0.261])
+    raw = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    draws = drawn("flip-crop", [64], 32)
+    assert 0 < draws["flip"].sum() < 64
+    found, _ = AUGMENTATIONS["flip-crop"].apply(
+        tv.normalize(raw, mean, std), torch.ones(64, 2), tensors(draws), -mean / std
+    )
+    for i, image in enumerate(raw):
+        expected = tv.crop(tv.pad(image, [4]), 4 + int(draws["down"][i]), 4 + int(draws["right"][i]), 32, 32)
+        expected = tv.hflip(expected) if draws["flip"][i] else expected
+        torch.testing.assert_close(found[i], tv.normalize(expected, mean, std), rtol=0, atol=0)
+
+
+def test_cutout_is_torchvisions_erase_with_zero():
+    images, targets = epoch_of(16, 32)
+    draws = drawn("cutout", [16], 32)
+    found, _ = AUGMENTATIONS["cutout"].apply(images, targets, tensors(draws), BLACK)
+    for i in range(16):
+        top, bottom, left, right = (int(draws[edge][i]) for edge in ("top", "bottom", "left", "right"))
+        assert torch.equal(found[i], tv.erase(images[i], top, left, bottom - top, right - left, torch.zeros(())))
+
+
+def test_cutmix_keeps_the_share_that_its_targets_say():
+    sizes = [50, 50, 3]
+    ones_and_zeros = torch.zeros(103, 1, 32, 32, dtype=torch.float64)
+    own = torch.eye(103, dtype=torch.float64)
+    draws = drawn("cutmix", sizes, 32, prob=1.0, scope="sample")
+    for channel in range(0, 103, 10):
+        ones_and_zeros[:] = 0
+        ones_and_zeros[channel] = 1  # then pixels say what share of each image comes from sample `channel`
+        mixed, targets = applied("cutmix", ones_and_zeros, own, draws, sizes, BLACK[:1])
+        torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), targets[:, channel], rtol=0, atol=1e-7)
+
+
+@every_strategy
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_dtype_and_memory_format_stay_and_inputs_are_untouched(name, params, dtype, memory):
+    images, targets = (values.to(dtype) for values in epoch_of(6))
+    images = images.contiguous(memory_format=memory)
+    kept = images.clone(), targets.clone()
+    draws = tensors(drawn(name, [6], **params))
+    found_images, found_targets = AUGMENTATIONS[name].apply(images, targets, draws, BLACK.float())
+    assert found_images.dtype == found_targets.dtype == dtype
+    assert found_images.is_contiguous(memory_format=memory)
+    assert torch.equal(images, kept[0])
+    assert torch.equal(targets, kept[1])
+    exact, _ = AUGMENTATIONS[name].apply(images.double(), targets.double(), draws, BLACK.float())
+    tolerance = {torch.float64: 1e-14, torch.float32: 1e-6, torch.bfloat16: 1e-2}[dtype]
+    torch.testing.assert_close(found_images.double(), exact, rtol=tolerance, atol=tolerance)
+
+
+@every_strategy
+def test_apply_needs_no_value_on_the_host(name, params):
+    """On the meta device there are no values: reading one, or a shape that depends on one, raises."""
+    images, targets = (values.to("meta") for values in epoch_of(6))
+    draws = {key: values.to("meta") for key, values in tensors(drawn(name, [6], **params)).items()}
+    found_images, found_targets = AUGMENTATIONS[name].apply(images, targets, draws, BLACK.to("meta"))
+    assert found_images.shape == images.shape
+    assert found_targets.shape == targets.shape
+
+
+@every_strategy
+def test_a_stack_of_batches_equals_each_alone(name, params):
+    images, targets = epoch_of(12)
+    draws = tensors(drawn(name, [6, 6], **params))
+    stacked = vmap(AUGMENTATIONS[name].apply, in_dims=(0, 0, 0, None))(
+        images.unflatten(0, (2, 6)),
+        targets.unflatten(0, (2, 6)),
+        {key: values.unflatten(0, (2, 6)) for key, values in draws.items()},
+        BLACK,
+    )
+    expected = applied(name, images, targets, {key: values.numpy() for key, values in draws.items()}, [6, 6])
+    torch.testing.assert_close(stacked[0].flatten(0, 1), expected[0], rtol=0, atol=0)
+    torch.testing.assert_close(stacked[1].flatten(0, 1), expected[1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+@pytest.mark.parametrize("scope", ["batch", "sample"])
+def test_prob_zero_changes_nothing(name, scope):
+    images, targets = epoch_of(sum(SIZES))
+    found = applied(name, images, targets, drawn(name, prob=0.0, scope=scope))
+    assert torch.equal(found[0], images)
+    assert torch.equal(found[1], targets)
+
+
+@given(
+    case=st.sampled_from(BOTH),
+    seed=st.integers(0, 1000),
+    a=st.floats(-3, 3),
+    b=st.floats(-3, 3),
+)
+@settings(deadline=None, max_examples=60)
+def test_targets_are_mixed_linearly_and_keep_their_sum(case, seed, a, b):
+    name, params = case
+    images, first = epoch_of(sum(SIZES), seed=seed)
+    _, second = epoch_of(sum(SIZES), seed=seed + 1)
+    draws = drawn(name, seed=seed, **params)
+    of_first, of_second, of_sum = (applied(name, images, t, draws)[1] for t in (first, second, a * first + b * second))
+    torch.testing.assert_close(of_sum, a * of_first + b * of_second, rtol=1e-12, atol=1e-12)
+    probabilities = applied(name, images, first.softmax(1), draws)[1]
+    torch.testing.assert_close(probabilities.sum(1), torch.ones(sum(SIZES), dtype=torch.float64), rtol=0, atol=1e-14)
+    assert (probabilities >= 0).all()
+
+
+STACK = [["flip-crop", {}], ["cutmix", {"alpha": 1.0, "prob": 1.0}]]
+
+
+def epoch_draws(ops, seed: int = 1, role: str = "teacher", epoch: int = 0) -> list[dict[str, np.ndarray]]:
+    return draw_epoch(ops, seed, role, "augment", epoch=epoch, sizes=SIZES, side=12)
+
+
+def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_an_ops_draws_do_not_depend_on_its_company():
+    crop, mix = STACK
+    alone, below, above = epoch_draws([mix])[0], epoch_draws([crop, mix])[1], epoch_draws([mix, crop])[0]
+    assert same(alone, below)
+    assert same(alone, above)
+    assert not same(alone, epoch_draws([mix, mix])[1])
+    assert same(alone, epoch_draws([mix, mix])[0])
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"role": "student"}, {"epoch": 1}])
+def test_seeds_roles_and_epochs_draw_apart_and_again_the_same(change):
+    assert all(same(*pair) for pair in zip(epoch_draws(STACK), epoch_draws(STACK), strict=True))
+    assert not any(same(*pair) for pair in zip(epoch_draws(STACK), epoch_draws(STACK, **change), strict=True))
+
+
+def test_ops_are_applied_in_the_order_given():
+    images, targets = epoch_of(6)
+    sized = {"sizes": [6], "side": 12, "epoch": 0}
+    for ops in (STACK, STACK[::-1]):
+        draws = [tensors(draw) for draw in draw_epoch(ops, 1, "teacher", "augment", **sized)]
+        found = apply_all(ops, images, targets, draws, BLACK)
+        step = images, targets
+        for (name, _), draw in zip(ops, draws, strict=True):
+            step = AUGMENTATIONS[name].apply(*step, draw, BLACK)
+        assert torch.equal(found[0], step[0])
+        assert torch.equal(found[1], step[1])
+    cutout_last = [["flip-crop", {}], ["cutout", {}]]
+    both = [
+        apply_all(ops, images, targets, [tensors(d) for d in draw_epoch(ops, 1, "teacher", **sized)], BLACK)[0]
+        for ops in (cutout_last, cutout_last[::-1])
+    ]
+    assert not torch.equal(*both)
+
+
+def test_no_ops_change_nothing():
+    images, targets = epoch_of(6)
+    assert epoch_draws([]) == []
+    assert apply_all([], images, targets, [], BLACK) == (images, targets)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "complaint"),
+    [
+        ("flip-crop", {"flip": 1.1}, "aug.ops.flip-crop.flip=1.1"),
+        ("flip-crop", {"padding": -0.1}, "aug.ops.flip-crop.padding=-0.1"),
+        ("flip-crop", {"padding": 4}, "aug.ops.flip-crop.padding=4 is out of range: a number from 0 to 0.5"),
+        ("cutout", {"size": 0}, "aug.ops.cutout.size=0"),
+        ("cutout", {"size": 16}, "aug.ops.cutout.size=16"),
+        ("mixup", {"alpha": 0}, "aug.ops.mixup.alpha=0"),
+        ("mixup", {"alpha": "1"}, "aug.ops.mixup.alpha=1"),
+        ("mixup", {"alpha": True}, "aug.ops.mixup.alpha=True"),
+        ("mixup", {"alpha": float("inf")}, "aug.ops.mixup.alpha=inf"),
+        ("mixup", {"prob": -0.5}, "aug.ops.mixup.prob=-0.5"),
+        ("mixup", {"scope": "bach"}, "did you mean batch"),
+        ("cutmix", {"alpha": -1.0}, "aug.ops.cutmix.alpha=-1.0"),
+        ("cutmix", {"prob": float("nan")}, "aug.ops.cutmix.prob=nan"),
+        ("cutmix", {"prob": None}, "aug.ops.cutmix.prob=None"),
+        ("cutmix", {"scope": "image"}, "aug.ops.cutmix.scope=image"),
+        ("cutmx", {}, "did you mean cutmix"),
+    ],
+)
+def test_bad_values_are_refused_in_one_line(name, params, complaint):
+    with pytest.raises(ConfigError) as refusal:
+        check_ops([["flip-crop", {}], [name, params]], side=32)
+    assert complaint in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_edges_of_the_ranges_are_allowed():
+    check_ops([["flip-crop", {"flip": 0, "padding": 0.5}], ["flip-crop", {"flip": 1, "padding": 0}]], side=8)
+    check_ops([["cutout", {"size": 1}], ["mixup", {"prob": 0}], ["cutmix", {"alpha": 1e-3, "prob": 1}]], side=8)
+
+
+def test_yaml_lists_exactly_the_keyword_arguments():
+    files = {path.stem: OmegaConf.to_container(OmegaConf.load(path)) for path in (conf_dir() / "aug").glob("*.yaml")}
+    assert files.pop("baseline") == {"ops": {}}
+    assert set(files) == set(AUGMENTATIONS)
+    for name, values in files.items():
+        parameters = inspect.signature(AUGMENTATIONS[name].draw).parameters.values()
+        assert values == {
+            "ops": {name: {item.name: item.default for item in parameters if item.kind is item.KEYWORD_ONLY}}
+        }
