@@ -61,9 +61,10 @@ def usage() -> str:
 
 def dispatch(command: str, words: list[str]) -> None:
     """Run one command under Hydra, turning Hydra's own errors into one line."""
-    from augdistill.config import conf_dir, one_of
+    from augdistill.config import conf_dir, nearest
 
-    one_of("the command", command, COMMANDS)
+    if command not in COMMANDS:
+        raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
     if command in WITH_ACTIONS:
         words = with_actions(words)
     refuse_traps(words)
@@ -115,9 +116,14 @@ def one_line(command: str, error: Exception, words: list[str]) -> str:
     key = re.search(r"Could not override '([^']+)'", text)
     if key:
         known = known_keys(command, words)
-        siblings = [other for other in known if other.rpartition(".")[0] == key[1].rpartition(".")[0]]
-        there = ", ".join(siblings) or ", ".join(other for other in known if "." not in other)
-        return f"{key[1]} is not a config key{nearest(key[1], known)}: known there are {there}"
+        above = key[1].rpartition(".")[0]
+        while above and above not in known:
+            above = above.rpartition(".")[0]
+        there = [other for other in known if other.rpartition(".")[0] == above]
+        return f"{key[1]} is not a config key{nearest(key[1], known)}: known there are {', '.join(there) or 'none'}"
+    override = getattr(error, "override", None)
+    if override is not None:
+        return f"{override} is not an override: write KEY=VALUE, and quote lists, as in 'aug=[flip-crop,cutmix]'"
     cause = f" ({str(error.__cause__).splitlines()[0]})" if error.__cause__ else ""
     return " ".join(text.split("\n\n")[0].split()) + cause
 
@@ -125,6 +131,7 @@ def one_line(command: str, error: Exception, words: list[str]) -> str:
 def known_keys(command: str, words: list[str]) -> list[str]:
     """Return every key of the command's config, dotted, with the groups that `words` choose."""
     import hydra
+    from hydra.errors import HydraException
 
     from augdistill.config import conf_dir
 
@@ -133,7 +140,7 @@ def known_keys(command: str, words: list[str]) -> list[str]:
         for overrides in (chosen, []):
             try:
                 return dotted("", hydra.compose(command, overrides))
-            except Exception:
+            except HydraException:
                 continue
     return []
 
@@ -160,6 +167,7 @@ def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictCon
 
     def task(composed: "DictConfig") -> None:
         from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
         from omegaconf import OmegaConf
 
         from augdistill import commands
@@ -169,7 +177,7 @@ def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictCon
         run: Callable[[dict[str, Any]], None] = getattr(commands, command.replace("-", "_"))
         hydra_config = HydraConfig.get()
         is_here = "BasicLauncher" in hydra_config.launcher._target_
-        sweeping = hydra_config.mode.name == "MULTIRUN"
+        sweeping = hydra_config.mode is RunMode.MULTIRUN
         try:
             with as_work_error():
                 run({str(key): value for key, value in config.items()})

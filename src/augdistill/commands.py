@@ -6,6 +6,7 @@ from pathlib import Path
 
 from augdistill.config import Config, check, check_group, known_keys, one_of
 from augdistill.errors import DataError, RequestError, WorkError
+from augdistill.identity import teacher_of
 from augdistill.listing import (
     all_scores,
     data_status,
@@ -62,6 +63,12 @@ def study(config: Config) -> None:
             found = store.find(stage.ref)
             print(f"{found.status if found else 'to do':10} {stage.folder}")
         return
+    if any(store.find(stage.ref) is None for stage in plan.stages):
+        from augdistill.stages import student, teacher
+
+        for choice in plan.choices:
+            student.refuse(choice)
+            teacher.refuse(teacher_of(choice))
     plan.save(store.outputs / "studies" / plan.name)
     results = EXECUTORS[config["executor"]["name"]](plan, store, config["executor"])
     from augdistill.report.console import accuracy_table

@@ -38,8 +38,12 @@ def teacher_ref(config: Config, fingerprint: str) -> Ref:
         "precision": config["runtime"]["precision"],
         "seed": config["seed"],
     }
-    label = folder_label(config["dataset"], config["teacher"], aug_name(config["aug"]), config["seed"])
-    return make_ref("teacher", label, made_by, fingerprint)
+    return make_ref("teacher", teacher_folder(config).removeprefix("teacher-"), made_by, fingerprint)
+
+
+def teacher_folder(config: Config) -> str:
+    """Return a teacher's folder name up to its hash."""
+    return f"teacher-{folder_label(config['dataset'], config['teacher'], aug_name(config['aug']), config['seed'])}"
 
 
 def teacher_of(config: Config) -> Config:

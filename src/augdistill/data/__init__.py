@@ -133,7 +133,7 @@ def fetch(name: str, root: Path) -> None:
     try:
         for split in dataset.SPLITS:
             dataset.source(root, split)
-    except RequestError:
+    except (RequestError, OSError):
         dataset.fetch(root)
     else:
         log.info("%s is there already: %s", name, dataset.where(root))

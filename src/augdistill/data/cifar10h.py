@@ -1,6 +1,7 @@
 """CIFAR-10H (Peterson et al., 2019): how people labelled CIFAR-10's 10,000 test images, some 51 people each."""
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def source(root: Path, split: str) -> Source:
 def labels_file(root: Path) -> Path:
     """Return the file of label distributions; raises DataError if it is missing."""
     path = root / FOLDER / FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise missing("cifar10h", path.parent, FILE, "type `augdistill data fetch cifar10h`, or set dataset.root")
     return path
 

@@ -159,7 +159,7 @@ def staging(destination: Path) -> Iterator[Path]:
 
     Raises DataError where `destination` is there already, WorkError if the disk is full or cannot be written.
     """
-    if destination.exists():
+    if os.path.exists(destination):
         raise DataError(f"{destination} is there, but incomplete: move it away, then fetch again")
     try:
         parent = destination.parent

@@ -9,7 +9,6 @@ import math
 import pickle
 import pickletools
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ MAX_BYTES = 64 * 2**20
 MAX_OPCODES = 1_000_000  # a batch of 10,000 images has 50,000
 MAX_CALLS = 16  # five an array; each may copy up to the whole file
 CALLS = {"REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST"}
+MAX_AXES = 4
 MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT"}
 NUMERIC = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"}
 
@@ -48,9 +48,12 @@ class _Array:
         _, shape, kind, is_fortran, raw = state
         self._fill(raw, kind, shape, "F" if is_fortran else "C")
 
-    def _fill(self, raw: str | bytes, kind: object, shape: tuple[int, ...], order: str) -> None:
-        content = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)
-        if not isinstance(kind, _Type) or math.prod(shape) * int(kind.code[1]) != len(content):
+    def _fill(self, raw: object, kind: object, shape: tuple[int, ...], order: str) -> None:
+        content = raw.encode("latin1") if isinstance(raw, str) else raw
+        if not isinstance(content, bytes | bytearray) or not isinstance(kind, _Type):
+            raise pickle.UnpicklingError("an array without bytes or type")
+        sides = len(shape) <= MAX_AXES and all(type(side) is int and 0 <= side <= MAX_BYTES for side in shape)
+        if not sides or math.prod(shape) * int(kind.code[1]) != len(content):
             raise pickle.UnpicklingError("an array whose bytes do not fill its shape")
         flat: np.ndarray = np.frombuffer(content, dtype=np.dtype(kind.order + kind.code))
         self.values = flat.reshape(shape, order="F" if order == "F" else "C")
@@ -60,7 +63,7 @@ def _reconstruct(subtype: object, shape: object, code: object) -> _Array:
     return _Array()
 
 
-def _from_buffer(raw: bytes, kind: object, shape: tuple[int, ...], order: str, *axes: object) -> _Array:
+def _from_buffer(raw: object, kind: object, shape: tuple[int, ...], order: str, *axes: object) -> _Array:
     array = _Array()
     array._fill(raw, kind, shape, order)
     return array
@@ -90,8 +93,8 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in STAND_INS:
             raise pickle.UnpicklingError(f"{module}.{name}")
-        # A new object each time: a pickle may set attributes on what it is given.
-        return partial(STAND_INS[module, name])
+        stand_in = STAND_INS[module, name]
+        return lambda *arguments: stand_in(*arguments)  # new each time: a pickle may set attributes on what it is given
 
 
 def _check_size(content: bytes) -> None:
@@ -111,7 +114,7 @@ def load_plain(path: Path, content: bytes) -> Any:
     """Return what the pickle `content` of the file `path` holds, arrays as values for `as_array`.
 
     Text that Python 2 wrote is read as latin-1. Raises DataError, naming the file, for a file that is damaged or
-    that holds anything but containers, text, numbers and numeric arrays.
+    needs anything but containers, text, numbers and numeric arrays.
     """
     try:
         _check_size(content)

@@ -38,9 +38,9 @@ def compare(
 ) -> Comparison:
     """Return arm a minus arm b, and the same for each class where results hold metrics class_accuracy[NAME].
 
-    a, b: column -> value, of role, model, teacher_aug, student_aug, variant, precision; a column left open must have one
-    value. Pairs are runs of the same student seed, or a teacher and its students of the same block; by default where
-    that is structural (`pairing`). Raises ConfigError for an unknown column, no rows, or more than one arm.
+    a, b: column -> value, of role, model, teacher_aug, student_aug, variant, precision; a column left open must have
+    one value. Pairs are runs of the same student seed, or a teacher and its students of the same block; by default
+    where that is structural (`pairing`). Raises ConfigError for an unknown column, no rows, or more than one arm.
     """
     first, second = _rows(results, a, "--a"), _rows(results, b, "--b")
     arms = _arm(first, "--a"), _arm(second, "--b")
@@ -60,8 +60,8 @@ def compare(
 def pairing(a: Arm, b: Arm, *, force: bool | None = None) -> str:
     """Return how two arms' runs belong together: "student-seed", "own-teacher" or "none".
 
-    By default only what is structural: students of the same teachers, or of one model with its control, by student seed;
-    a teacher with its own students by block.
+    By default only what is structural: students of the same teachers, or of one model with its control, by student
+    seed; a teacher with its own students by block.
     """
     roles = {a.role, b.role}
     how = "own-teacher" if "teacher" in roles else "student-seed"
@@ -75,9 +75,9 @@ def pairing(a: Arm, b: Arm, *, force: bool | None = None) -> str:
 def not_significantly_below_best(arms: Mapping[str, ArrayLike], alpha: float = 0.05) -> set[str]:
     """Return the arms that are not significantly below the one with the highest mean; that one is among them.
 
-    arms: block means [n] by name, oriented so that higher is better. One-sided Welch of the best against every other arm,
-    Holm over the column. An arm whose distance to the best cannot be tested (fewer than two blocks in either, or no
-    scatter at all) is not shown to be below and stays. Arms without blocks are left out.
+    arms: block means [n] by name, oriented so that higher is better. One-sided Welch of the best against every other
+    arm, Holm over the column. An arm whose distance to the best cannot be tested (fewer than two blocks in either, or
+    no scatter at all) is not shown to be below and stays. Arms without blocks are left out.
     """
     values = {name: np.asarray(found, dtype=np.float64) for name, found in arms.items()}
     values = {name: found for name, found in values.items() if found.size}

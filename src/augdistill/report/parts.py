@@ -11,7 +11,7 @@ from augdistill.report.claims import Arm, Claim
 from augdistill.report.expansion import Contrast, Correlation, Spec
 from augdistill.report.power import sd_upper
 from augdistill.report.ranks import RankCorrelation, p_within, spearman, spearman_interval
-from augdistill.report.samples import UNIT, Runs, Sample, block_means, describe, sample
+from augdistill.report.samples import Runs, Sample, block_means, describe, sample
 
 NAN = float("nan")
 Predictions = Callable[[str, str], "np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None"]
@@ -85,7 +85,7 @@ def judge_part(
 def contrast_part(
     found: Sample, label: str, metric: str, test_set: str, margin: float = NAN, *, relative: bool = False
 ) -> Part:
-    """Return the contrast of a sample's block means, its margin in the metric's units or `relative` to the minus arm."""
+    """Return the contrast of a sample's block means; `margin` is in their units, or `relative` to the minus arm."""
     part = _described(found, label, metric, test_set, margin)
     if part.reason:
         return part
@@ -154,9 +154,9 @@ def _adjusted(blank: Part, spec: Contrast, claim: Claim, runs: Runs) -> Part:
     for arm in (plus, minus, *like):
         y = block_means(runs.values(arm, spec.metric, spec.test_set))
         x = block_means(runs.values(arm, covariate, test_set))
-        both = y.index.intersection(x.index)
-        values.append(claim.scale * np.asarray(y[both], dtype=np.float64))
-        covariates.append(claim.scale * np.asarray(x[both], dtype=np.float64))
+        both = sorted(set(x) & set(y))
+        values.append(claim.scale * np.array([y[block] for block in both]))
+        covariates.append(claim.scale * np.array([x[block] for block in both]))
     kept = [i for i, y in enumerate(values) if len(y) or i < 2]
     if min(len(values[0]), len(values[1])) < 1:
         return replace(blank, reason=f"no {covariate} on {test_set} to adjust for")
@@ -168,8 +168,7 @@ def _adjusted(blank: Part, spec: Contrast, claim: Claim, runs: Runs) -> Part:
 
 def _siblings(runs: Runs, arm: Arm) -> list[Arm]:
     """The arms that differ from this one in the teacher's strategy only."""
-    keys = [key for key in runs.arms if (key[0], key[1], key[3]) == (arm.role, arm.model, arm.student_aug)]
-    return [replace(arm, teacher_aug=key[2]) for key in keys]
+    return [found for found in runs.status if replace(found, teacher_aug=arm.teacher_aug) == arm]
 
 
 def _correlation(spec: Correlation, claim: Claim, margin: float, runs: Runs, rng: np.random.Generator) -> Part:
@@ -214,7 +213,7 @@ def _correlation(spec: Correlation, claim: Claim, margin: float, runs: Runs, rng
 
 def _strategy_mean(runs: Runs, arm: Arm, metric: str, test_set: str) -> float:
     means = block_means(runs.values(arm, metric, test_set))
-    return float(means.mean()) if len(means) else NAN
+    return float(np.mean(list(means.values()))) if means else NAN
 
 
 def _with_images(
@@ -234,13 +233,11 @@ def _with_images(
 
 def _correct(runs: Runs, arm: Arm, spec: Contrast, predictions: Predictions) -> st.Floats | None:
     """Correctness [blocks, N], the mean over the students of each block, or None if any run has no predictions."""
-    rows = runs.of(arm)
-    rows = rows[(rows["metric"] == spec.metric) & (rows["test_set"] == spec.test_set) & (rows["status"] == "finished")]
-    rows = rows.dropna(subset=["value"]).drop_duplicates([*UNIT, "run"])
-    blocks = []
-    for _, members in rows.groupby("block"):
-        found = [predictions(str(run), spec.test_set) for run in members["run"]]
-        if any(correct is None for correct in found):
-            return None
-        blocks.append(np.mean(np.array(found, dtype=np.float64), axis=0))
-    return np.array(blocks)
+    blocks: dict[int, list[st.Floats]] = {}
+    for (block, _), found in sorted(runs.runs(arm, spec.metric, spec.test_set).items()):
+        for run in found:
+            correct = predictions(run, spec.test_set)
+            if correct is None:
+                return None
+            blocks.setdefault(block, []).append(np.asarray(correct, dtype=np.float64))
+    return np.array([np.mean(students, axis=0) for students in blocks.values()])

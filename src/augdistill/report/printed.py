@@ -16,6 +16,10 @@ STRATEGIES = ("baseline", "flip-crop", "cutout", "mixup", "cutmix")
 YES, NO, NOT_CLEARLY, NOT_PRINTED = "yes", "no", "not clearly", "not printed"
 
 
+Numbers = dict[tuple[str, ...], float]
+"""(role, model or "", teacher_aug, student_aug, metric, test set, the last two in print's names) -> value"""
+
+
 @dataclass(frozen=True)
 class Agreement:
     """Whether print agrees with a claim: a word, a line that says why, and each printed part, positive as claimed."""
@@ -30,7 +34,17 @@ def load_published(path: Path = PUBLISHED) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False)
 
 
-def agrees_with_print(claim: Claim, claims: Claims, published: pd.DataFrame, margin: float | None = None) -> Agreement:
+def printed_numbers(published: pd.DataFrame) -> Numbers:
+    """Return the first printed number of each arm, metric and test set; later tables repeat some, rounded otherwise."""
+    numbers: Numbers = {}
+    columns = ("role", "model", "teacher_aug", "student_aug", "metric", "test_set", "value")
+    for role, model, *rest, value in zip(*(published[name].tolist() for name in columns), strict=True):
+        for each in (model, ""):
+            numbers.setdefault((role, each, *rest), float(value))
+    return numbers
+
+
+def agrees_with_print(claim: Claim, claims: Claims, numbers: Numbers, margin: float | None = None) -> Agreement:
     """Return whether the printed numbers, one run per cell, agree with a claim.
 
     `yes`: every printed part does. `no`: a part points the other way by more than the margin. `not clearly`: it does so
@@ -40,12 +54,12 @@ def agrees_with_print(claim: Claim, claims: Claims, published: pd.DataFrame, mar
     test_set = claims.printed.in_distribution[claim.dataset]
     paper = Study("paper", 1, (), STRATEGIES, ("lenet", "alexnet"), claim.dataset, test_set)
     specs, _ = expand(claim.parts, claim, paper, claims)
-    parts = [(spec.label, _printed(spec, claim, claims, published)) for spec in specs]
+    parts = [(spec.label, _printed(spec, claim, claims, numbers)) for spec in specs]
     if any(np.isnan(value) for _, value in parts):
         missing = ", ".join(label for label, value in parts if np.isnan(value))
         return Agreement(NOT_PRINTED, f"the paper does not print {missing}", tuple(parts))
     if claim.margin_unit:
-        limit *= float(np.mean([_mean(spec, claim, claims, published) for spec in specs if isinstance(spec, Contrast)]))
+        limit *= float(np.mean([_mean(spec, claims, numbers) for spec in specs if isinstance(spec, Contrast)]))
     return (_equivalence if claim.kind == "equivalence" else _directional)(claim, limit, tuple(parts))
 
 
@@ -64,8 +78,8 @@ def _equivalence(claim: Claim, limit: float, parts: tuple[tuple[str, float], ...
     return Agreement(word, f"printed differences up to {abs(largest):.3g} {claim.unit} ({label})", parts)
 
 
-def _printed(spec: Spec, claim: Claim, claims: Claims, published: pd.DataFrame) -> float:
-    look = partial(_number, claims=claims, published=published, test_set=spec.test_set)
+def _printed(spec: Spec, claim: Claim, claims: Claims, numbers: Numbers) -> float:
+    look = partial(_number, claims=claims, numbers=numbers, test_set=spec.test_set)
     if isinstance(spec, Contrast):
         return claim.scale * float(np.mean([look(a, spec.metric) - look(b, spec.metric) for a, b in spec.pairs]))
     x, y = ([look(arm, variable.metric) for arm in variable.arms] for variable in (spec.x, spec.y))
@@ -73,18 +87,10 @@ def _printed(spec: Spec, claim: Claim, claims: Claims, published: pd.DataFrame) 
     return -rho if claim.direction == "negative" else rho
 
 
-def _mean(spec: Contrast, claim: Claim, claims: Claims, published: pd.DataFrame) -> float:
-    return abs(float(np.mean([_number(b, spec.metric, claims, published, spec.test_set) for _, b in spec.pairs])))
+def _mean(spec: Contrast, claims: Claims, numbers: Numbers) -> float:
+    return abs(float(np.mean([_number(b, spec.metric, claims, numbers, spec.test_set) for _, b in spec.pairs])))
 
 
-def _number(arm: Arm, metric: str, claims: Claims, published: pd.DataFrame, test_set: str) -> float:
-    """The first printed number of an arm, NaN if there is none; later tables repeat it, sometimes rounded otherwise."""
-    wanted = {
-        **{key: value for key, value in vars(arm).items() if value or key == "student_aug"},
-        "metric": claims.printed.metrics.get(metric, metric),
-        "test_set": claims.printed.test_sets.get(test_set, test_set),
-    }
-    rows = published
-    for column, value in wanted.items():
-        rows = rows[rows[column] == value]
-    return float(rows["value"].iloc[0]) if len(rows) else float("nan")
+def _number(arm: Arm, metric: str, claims: Claims, numbers: Numbers, test_set: str) -> float:
+    names = claims.printed.metrics.get(metric, metric), claims.printed.test_sets.get(test_set, test_set)
+    return numbers.get((*vars(arm).values(), *names), float("nan"))

@@ -1,7 +1,9 @@
 """From the rows of results to block means: which runs make up an arm, which are lost, which blocks belong together."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,12 @@ from augdistill.report.claims import Arm
 from augdistill.report.statistics import Floats
 
 KEY = ["role", "model", "teacher_aug", "student_aug"]
-UNIT = ["block", "student_seed"]
 LOST = ("diverged", "collapsed")
 MOST_LOST = 0.2
 """With a larger share of an arm's runs lost, what is left no longer stands for the arm."""
+
+Place = tuple[int, int]
+"""block and student seed"""
 
 
 @dataclass(frozen=True)
@@ -36,53 +40,60 @@ class Loss:
 
 
 class Runs:
-    """Results of one study, by arm."""
+    """Results of one study, by arm; empty cells and infinite values count as missing."""
 
     def __init__(self, results: pd.DataFrame) -> None:
-        filled = results.assign(**{name: results[name].fillna("").astype(str) for name in KEY})
-        self.arms: dict[tuple[str, ...], pd.DataFrame] = {
-            tuple(str(part) for part in key): rows for key, rows in filled.groupby(KEY, sort=False)
-        }
-        self.none = filled.iloc[:0]
+        self.cells: dict[tuple[Arm, str, str], dict[Place, dict[str, float]]] = {}
+        self.status: dict[Arm, dict[tuple[int, int, str], str]] = {}
+        self.precision: dict[Arm, set[str]] = {}
+        filled = results[KEY].fillna("").astype(str)
+        arms = [Arm(*key) for key in zip(*(filled[name] for name in KEY), strict=True)]
+        columns = ("block", "student_seed", "metric", "test_set", "value", "status", "run", "precision")
+        for arm, *fields in zip(arms, *(results[name].tolist() for name in columns), strict=True):
+            block, seed, metric, test_set, value, status, run, precision = fields
+            self.status.setdefault(arm, {})[block, seed, run] = status
+            if status == "finished" and math.isfinite(value):
+                self.cells.setdefault((arm, metric, test_set), {}).setdefault((block, seed), {})[run] = value
+                self.precision.setdefault(arm, set()).add(str(precision))
 
-    def of(self, arm: Arm) -> pd.DataFrame:
-        """Return the rows of an arm, of every metric and test set; of any model if the arm leaves it open."""
+    def like(self, arm: Arm) -> list[Arm]:
+        """Return the arms of the results that an arm stands for: those of any model, if it leaves the model open."""
+        return [
+            found for found in self.status if arm in (found, Arm(found.role, "", found.teacher_aug, found.student_aug))
+        ]
 
-        def fits(key: tuple[str, ...]) -> bool:
-            same_students = key[3] == arm.student_aug and key[2] == arm.teacher_aug
-            return same_students and key[0] == arm.role and arm.model in ("", key[1])
+    def runs(self, arm: Arm, metric: str, test_set: str) -> dict[Place, dict[str, float]]:
+        """Return run -> value by block and student seed, of an arm's finished runs."""
+        found: dict[Place, dict[str, float]] = {}
+        for each in self.like(arm):
+            for place, runs in self.cells.get((each, metric, test_set), {}).items():
+                found[place] = {**found.get(place, {}), **runs}
+        return found
 
-        found = [rows for key, rows in self.arms.items() if fits(key)]
-        return pd.concat(found) if found else self.none
-
-    def values(self, arm: Arm, metric: str, test_set: str) -> "pd.Series[float]":
-        """Return the values of an arm's finished runs by block and student seed; ValueError if two runs share those."""
-        rows = self.of(arm)
-        rows = rows[(rows["metric"] == metric) & (rows["test_set"] == test_set) & (rows["status"] == "finished")]
-        rows = rows.dropna(subset=["value"])
-        rows = rows[np.isfinite(rows["value"].astype(float))].drop_duplicates([*UNIT, "run"])
-        if rows.duplicated(UNIT).any():
+    def values(self, arm: Arm, metric: str, test_set: str) -> dict[Place, float]:
+        """Return an arm's values by block and student seed; raises ValueError if two runs share those."""
+        found = self.runs(arm, metric, test_set)
+        if any(len(runs) > 1 for runs in found.values()):
             raise ValueError(f"several runs of {describe(arm)} share a block and seed")
-        return rows.set_index(UNIT)["value"].astype(float)
+        return {place: value for place, runs in found.items() for value in runs.values()}
 
-    def losses(self, arm: Arm) -> list["Loss"]:
+    def losses(self, arm: Arm) -> list[Loss]:
         """Return what an arm, and the teacher of its students, lost to divergence and collapse."""
         teacher = [Arm("teacher", teacher_aug=arm.teacher_aug)] if arm.role == "student" else []
         found = []
         for each in (arm, *teacher):
-            runs = self.of(each).drop_duplicates([*UNIT, "run"])
-            runs = runs[runs["status"] != "missing"]
-            counts = {status: int((runs["status"] == status).sum()) for status in LOST}
-            words = " and ".join(f"{count} {status}" for status, count in counts.items() if count)
-            if words:
-                text = f"{words} of {len(runs)} runs: {describe(each)}"
-                found.append(Loss(text, sum(counts.values()) / len(runs)))
+            status = [word for like in self.like(each) for word in self.status[like].values() if word != "missing"]
+            counts = {word: status.count(word) for word in LOST if word in status}
+            if counts:
+                words = " and ".join(f"{count} {word}" for word, count in counts.items())
+                found.append(
+                    Loss(f"{words} of {len(status)} runs: {describe(each)}", sum(counts.values()) / len(status))
+                )
         return found
 
     def precisions(self, arm: Arm) -> set[str]:
         """Return the precisions of an arm's finished runs."""
-        rows = self.of(arm)
-        return {str(value) for value in rows.loc[rows["status"] == "finished", "precision"].dropna().unique()}
+        return set().union(*(self.precision.get(like, set()) for like in self.like(arm)))
 
 
 def sample(
@@ -102,42 +113,44 @@ def sample(
     looked up in `minus_runs`, by default in `runs` too.
     """
     other = minus_runs or runs
-    arms = {(arm, where): None for pair in pairs for arm, where in zip(pair, (runs, other), strict=True)}
-    warnings = [warning for arm, where in arms for warning in where.losses(arm)]
-    too_many = next((warning.text for warning in warnings if warning.share > MOST_LOST), "")
+    losses = [
+        loss for pair in pairs for arm, where in zip(pair, (runs, other), strict=True) for loss in where.losses(arm)
+    ]
+    too_many = next((loss.text for loss in losses if loss.share > MOST_LOST), "")
     if too_many:
         return _empty(f"{too_many}; what is left does not stand for the arm")
-    try:
-        found = [
-            _means(runs.values(plus, metric, test_set), other.values(minus, metric, test_set), pairing)
-            for plus, minus in pairs
-        ]
-    except ValueError as error:
-        return _empty(str(error))
-    for pair, means in zip(pairs, found, strict=True):
-        for arm, values in zip(pair, means, strict=True):
-            if values.empty:
+    plus, minus = [], []
+    for pair in pairs:
+        try:
+            a, b = runs.values(pair[0], metric, test_set), other.values(pair[1], metric, test_set)
+        except ValueError as error:
+            return _empty(str(error))
+        for arm, values in zip(pair, (a, b), strict=True):
+            if not values:
                 return _empty(f"no {metric} on {test_set} of {describe(arm)}")
-    a, b = (pd.concat(side, axis=1, join="inner").mean(axis=1) * scale for side in zip(*found, strict=True))
-    if pairing != "none":
-        both = a.index.intersection(b.index)
-        a, b = a[both], b[both]
-    reason = (
-        "" if min(len(a), len(b)) >= 2 else f"fewer than 2 blocks ({len(a)} and {len(b)}); a test needs their scatter"
-    )
-    plus_means, minus_means = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        if pairing == "student-seed":
+            a, b = {place: a[place] for place in a if place in b}, {place: b[place] for place in b if place in a}
+        plus.append(block_means(a))
+        minus.append(block_means(b))
+    together = plus + minus
+    shared = pairing != "none"
+    a_blocks, b_blocks = _common(together if shared else plus), _common(together if shared else minus)
+    reason = ""
+    if min(len(a_blocks), len(b_blocks)) < 2:
+        reason = f"fewer than 2 blocks ({len(a_blocks)} and {len(b_blocks)}); a test needs their scatter"
     return Sample(
-        plus_means,
-        minus_means,
-        pairing != "none",
+        scale * _averaged(plus, a_blocks),
+        scale * _averaged(minus, b_blocks),
+        shared,
         reason,
-        tuple(dict.fromkeys(f"{w.text}; left out" for w in warnings)),
+        tuple(dict.fromkeys(f"{loss.text}; left out" for loss in losses)),
     )
 
 
-def block_means(values: "pd.Series[float]") -> "pd.Series[float]":
-    """Return the mean over the students of each block, for values by block and student seed: the unit of analysis."""
-    return values.groupby(level="block").mean()
+def block_means(values: Mapping[Place, float]) -> dict[int, float]:
+    """Return the mean over the students of each block, the unit of analysis, for values by block and student seed."""
+    blocks = sorted({block for block, _ in values})
+    return {block: fmean(value for (place, _), value in values.items() if place == block) for block in blocks}
 
 
 def main_arms(results: pd.DataFrame) -> pd.DataFrame:
@@ -154,11 +167,12 @@ def describe(arm: Arm) -> str:
     return " ".join(words)
 
 
-def _means(a: "pd.Series[float]", b: "pd.Series[float]", pairing: str) -> tuple["pd.Series[float]", "pd.Series[float]"]:
-    if pairing == "student-seed" and a.size and b.size:
-        both = a.index.intersection(b.index)
-        a, b = a[both], b[both]
-    return block_means(a), block_means(b)
+def _common(means: list[dict[int, float]]) -> list[int]:
+    return sorted(set.intersection(*(set(found) for found in means)))
+
+
+def _averaged(means: list[dict[int, float]], blocks: list[int]) -> Floats:
+    return np.array([fmean(found[block] for found in means) for block in blocks], dtype=np.float64)
 
 
 def _empty(reason: str) -> Sample:

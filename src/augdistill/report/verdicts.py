@@ -26,7 +26,7 @@ from augdistill.report.claims import Claim, Claims, Study
 from augdistill.report.expansion import Contrast, Spec, expand
 from augdistill.report.parts import Part, Predictions, judge_part
 from augdistill.report.power import blocks_needed
-from augdistill.report.printed import Agreement, agrees_with_print, load_published
+from augdistill.report.printed import Agreement, Numbers, agrees_with_print, load_published, printed_numbers
 from augdistill.report.samples import Runs, describe, main_arms
 from augdistill.report.wording import explain
 
@@ -79,9 +79,9 @@ def judge(
     """
     study = Study.from_meta(meta, claims)
     runs = Runs(main_arms(results[results["study"] == study.name]))
-    published = load_published()
+    numbers = printed_numbers(load_published())
     drafts = [
-        _draft(claim, study, claims, runs, published, predictions, np.random.default_rng([seed, number]))
+        _draft(claim, study, claims, runs, numbers, predictions, np.random.default_rng([seed, number]))
         for number, claim in enumerate(claims.claims)
     ]
     levels = {draft.claim.id: _levels(draft) for draft in drafts if draft.word == de.UNDECIDED}
@@ -103,7 +103,7 @@ def _draft(
     study: Study,
     claims: Claims,
     runs: Runs,
-    published: pd.DataFrame,
+    numbers: Numbers,
     predictions: Predictions | None,
     rng: np.random.Generator,
 ) -> Verdict:
@@ -111,7 +111,7 @@ def _draft(
     margin = study.margin(claim)
     blank = Verdict(
         study.name, claim, de.NOT_TESTED, False, "", (), (), NAN, NAN, NAN, study.looks, de.look_level(study.looks),
-        0, margin, None, agrees_with_print(claim, claims, published, margin), claim.studies, (),
+        0, margin, None, agrees_with_print(claim, claims, numbers, margin), claim.studies, (),
     )  # fmt: skip
     if claim.id not in study.claims:
         return blank

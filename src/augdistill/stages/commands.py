@@ -6,22 +6,21 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from augdistill.config import Config, conf_dir, parameters
-from augdistill.identity import Ref, teacher_of
+from augdistill.identity import dataset_fields, teacher_folder, teacher_of
 from augdistill.runs import RunStore
 
 
-def missing_teacher(ref: Ref, config: Config, store: RunStore) -> str:
-    """Return what to say when a student's teacher is not there: the command that makes it, or the one that is there."""
+def missing_teacher(config: Config, store: RunStore) -> str:
+    """Return what to say when a student's teacher is not there: the override that selects another, or what makes it."""
     wanted = teacher_of(config)
+    folder = teacher_folder(wanted)
     for run in store.all("teacher"):
-        same = all(run.config[key] == wanted[key] for key in ("aug", "teacher", "seed"))
-        if same and run.manifest["document"]["data"] == ref.document["data"]:
+        same_data = dataset_fields(run.config["dataset"]) == dataset_fields(wanted["dataset"])
+        if run.path.name.startswith(folder) and run.config["teacher"] == wanted["teacher"] and same_data:
             change = overrides("teacher_optim", run.config["optim"], wanted["optim"])
             if change:
-                return (
-                    f"no teacher of these choices by this recipe; {run.path.name} has another: select it with {recipe}"
-                )
-    return f"the teacher {ref.folder} is not there yet; make it with: {teacher_command(wanted)}"
+                return f"no such teacher by this recipe; {run.path.name} has another one: add {change}"
+    return f"the teacher {folder} of this recipe is not there yet; make it with: {teacher_command(wanted)}"
 
 
 def teacher_command(config: Config) -> str:
@@ -30,10 +29,7 @@ def teacher_command(config: Config) -> str:
     names = list(config["aug"]["ops"]) or ["baseline"]
     words = [f"dataset={dataset['name']}", f"aug={names[0]}" if len(names) == 1 else f"'aug=[{','.join(names)}]'"]
     words += [f"teacher={model['name']}", f"seed={config['seed']}"]
-    default = (
-        OmegaConf.load(conf_dir() / "optim" / f"{model['name']}.yaml") if model["name"] in choices("optim") else {}
-    )
-    words.append(overrides("optim", config["optim"], dict(default)))  # type: ignore[call-overload]
+    words.append(overrides("optim", config["optim"], recipe(model["name"])))
     words.append(overrides("teacher", model, {"name": model["name"], **parameters("teacher", model["name"])}))
     words.append(overrides("dataset", dataset, dataset_defaults(dataset["name"])))
     for name in config["aug"]["ops"]:

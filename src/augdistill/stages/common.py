@@ -176,7 +176,7 @@ def accuracy(model: nn.Module, data: Data, device: Device) -> float:
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write named arrays as .npz, atomically."""
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(content, allow_pickle=False, **arrays)
     write_atomic(path, content.getvalue())
 
 
@@ -188,7 +188,7 @@ def save_validation(folder: Path, model: nn.Module, held_out: Data, device: Devi
 
 
 def scorer(config: Config, data: Data, held_out: np.ndarray, device: Device) -> Callable[[nn.Module], dict[str, float]]:
-    """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if it selects."""
+    """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if asked."""
     parts = {"validation_accuracy": data.part(held_out)} if len(held_out) else {}
     if config["optim"]["select"] == "best-test":
         log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")

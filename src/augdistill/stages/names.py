@@ -24,7 +24,7 @@ def evaluation_config(run: str, test_set: str, outputs: str, **changed: Any) -> 
 
 def test_dataset(config: Config, trained: Config) -> Config:
     """Return the `dataset` group that reads the images of an evaluation's test set; `trained` is that of its run."""
-    name = HUMAN_LABELS.get(config["test_set"], config["test_set"])
+    name = str(HUMAN_LABELS.get(config["test_set"], config["test_set"]))
     dataset = trained if name == trained["name"] else default_dataset(name, trained)
     return {**dataset, **{key: config[key] for key in ("root", "verify") if config[key] is not None}}
 

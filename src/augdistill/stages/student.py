@@ -15,7 +15,7 @@ from augdistill.augment import check_ops
 from augdistill.config import Config, aug_name, check, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
-from augdistill.identity import Ref, student_ref, teacher_of, teacher_ref
+from augdistill.identity import Ref, student_ref, teacher_folder, teacher_of, teacher_ref
 from augdistill.losses import kd_divergence, logit_sd, soft_cross_entropy, teacher_probabilities, zscore
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
@@ -40,9 +40,7 @@ def run(config: Config, wait: bool = True) -> Run:
     config = check("student", config)
     runtime = config["runtime"]
     device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
-    shape = expected_shape(config["dataset"])
-    build(config, shape, 2)
-    check_ops(ops_list(config["student_aug"]), shape[-1], "student_aug")
+    refuse(config)
     store = RunStore(Path(config["outputs"]))
     config, teacher_run = with_teacher(config, store)
     ref = student_ref(config, names.dataset_header(config).fingerprint, teacher_run.ref if teacher_run else None)
@@ -51,6 +49,13 @@ def run(config: Config, wait: bool = True) -> Run:
         return found
     with store.writing(ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
         return store.find(ref) or train(config, teacher_run, ref, store, folder, device, stop)
+
+
+def refuse(config: Config) -> None:
+    """Raise ModelError or ConfigError, before any work, for a model or strategy that cannot be."""
+    shape = expected_shape(config["dataset"])
+    build(config, shape, 2)
+    check_ops(ops_list(config["student_aug"]), shape[-1], "student_aug")
 
 
 def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -65,10 +70,12 @@ def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
         return config, None
     named = config["distillation"]["teacher"]
     if named is None:
+        if not any(store.runs.glob(f"{teacher_folder(teacher_of(config))}-*")):
+            raise RunError(missing_teacher(config, store))
         ref = teacher_ref(teacher_of(config), names.dataset_header(config).fingerprint)
         found = store.find(ref)
         if found is None:
-            raise RunError(missing_teacher(ref, config, store))
+            raise RunError(missing_teacher(config, store))
         return config, must_teach(found)
     found = must_teach(store.get(named))
     if found.kind != "teacher":

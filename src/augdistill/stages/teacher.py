@@ -33,10 +33,8 @@ def run(config: Config, wait: bool = True) -> Run:
     config = check("teacher", config)
     runtime = config["runtime"]
     device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
-    shape = expected_shape(config["dataset"])
-    build(config, shape, 2)
-    check_ops(ops_list(config["aug"]), shape[-1])
-    ref = ref_of(config)
+    refuse(config)
+    ref = teacher_ref(config, names.dataset_header(config).fingerprint)
     store = RunStore(Path(config["outputs"]))
     if (found := store.find(ref)) is not None:
         log.info("%s is %s already", ref.folder, found.status)
@@ -45,9 +43,11 @@ def run(config: Config, wait: bool = True) -> Run:
         return store.find(ref) or train(config, ref, store, folder, device, stop)
 
 
-def ref_of(config: Config) -> Ref:
-    """Return the name of the teacher that a checked config makes."""
-    return teacher_ref(config, names.dataset_header(config).fingerprint)
+def refuse(config: Config) -> None:
+    """Raise ModelError or ConfigError, before any work, for a model or strategy that cannot be."""
+    shape = expected_shape(config["dataset"])
+    build(config, shape, 2)
+    check_ops(ops_list(config["aug"]), shape[-1])
 
 
 def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:

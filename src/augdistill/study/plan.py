@@ -43,12 +43,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study's stages in an order in which parents come first, and what was left out of it and why."""
+    """A study's stages, parents first; test sets left out of it and why; its distinct "student" configs."""
 
     name: str
     study: Config
     stages: list[Stage]
     skipped: dict[str, str]
+    choices: list[Config]
 
     def save(self, folder: Path) -> None:
         """Write plan.json, from which the report is made."""
@@ -72,9 +73,10 @@ def make_plan(config: Config) -> Plan:
     )
     sets = TestSets(config)
     stages: dict[str, Stage] = {}
-    for student in student_jobs(config):
+    choices: dict[str, Config] = {}
+    for student in student_jobs(config, choices):
         add_student(stages, student, sets)
-    return Plan(study["name"], study, list(stages.values()), sets.missing)
+    return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()))
 
 
 @dataclass(frozen=True)
@@ -85,16 +87,18 @@ class StudentJob:
     arm: Config
 
 
-def student_jobs(config: Config) -> Iterator[StudentJob]:
-    """Yield every student of a study, controls included, block by block, so that a study grows by whole blocks."""
+def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[StudentJob]:
+    """Yield every student of a study, controls included, block by block, so that a study grows by whole blocks.
+
+    Every distinct choice is checked once, not every stage, and put into `checked`.
+    """
     study = config["study"]
-    checked: dict[str, Config] = {}
     for block, variant, student in itertools.product(range(study["blocks"]), variants(study), study["students"]):
         labels = [("labels", "baseline", own) for own in student_augs(study, "labels")] if not variant else []
         arms = [("distilled", aug, own) for aug in study["aug"] for own in student_augs(study, aug)]
         for (role, aug, own), k in itertools.product(labels + arms, range(study["students_per_teacher"])):
             key = f"{role} {aug} {own} {student} {variant}"
-            if key not in checked:  # every distinct choice is checked once, not every stage
+            if key not in checked:
                 checked[key] = check("student", student_config(config, role, aug, own, student, variant))
             seed = block * study["students_per_teacher"] + k
             place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}

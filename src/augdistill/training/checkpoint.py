@@ -75,7 +75,7 @@ def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.SGD) -> 
 
 def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]]:
     """Put one checkpoint's tensors into model and optimizer, and return the state and facts beside them."""
-    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(path, "pt") as file:
         facts = json.loads(file.metadata()["state"])
     tensors = load(content)
 

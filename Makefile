@@ -1,0 +1,50 @@
+# make demo   install everything into .venv and run the quickstart study
+# make test   install what the tests need and run them
+# Needs make and Python 3.11 or newer: make demo PYTHON=python3.12 names another one, VENV=DIR another place.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+# One worker per core, each with one thread; a file's tests share its fixtures, so they stay together.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n logical --maxprocesses 8 --dist loadfile -rs
+
+.PHONY: help demo install test test-long check lint types
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+	@echo "make check   what CI runs: ruff, mypy, the tests; make test-long: all tests, also those that take minutes"
+
+demo: install
+	$(VENV)/bin/augdistill study
+	@echo
+	@echo "Every run is a folder in outputs/runs: $(VENV)/bin/augdistill runs lists them, runs show RUN shows one."
+	@echo "The study's plan is outputs/studies/quickstart/plan.json; the same command again repeats nothing."
+
+install: $(VENV)/.installed
+
+test: $(VENV)/.installed-dev
+	$(PYTEST)
+
+test-long: $(VENV)/.installed-dev
+	$(PYTEST) -m ""
+
+check: lint types test
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(VENV)/bin/mypy
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("augdistill needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)

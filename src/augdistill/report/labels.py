@@ -1,0 +1,83 @@
+"""What strategies, models, test sets and metrics are called on the page, in tables and in figures."""
+
+from augdistill.metrics import METRICS
+
+STRATEGIES = {
+    "baseline": "Baseline",
+    "flip-crop": "Flip + crop",
+    "cutout": "Cutout",
+    "mixup": "Mixup",
+    "cutmix": "CutMix",
+    "labels": "Labels only",
+}
+MODELS = {"resnet18": "ResNet18", "lenet": "LeNet", "alexnet": "AlexNet", "alexnet-small": "Small AlexNet"}
+TEST_SETS = {
+    "cifar10-test": "CIFAR-10",
+    "cinic10-imagenet-test": "CINIC-10",
+    "cifar10h": "CIFAR-10H",
+    "mnist-test": "MNIST",
+    "digits-test": "Digits",
+    "distillation": "Distillation set",
+}
+BESIDE_METRICS = {
+    "teacher_agreement": "Agreement with teacher",
+    "teacher_kl": "KL from teacher",
+    "teacher_kl_at_temperature": "KL from teacher at T",
+}
+"""What only students have; all other metrics are in METRICS."""
+HIGHER, LOWER = "higher", "lower"
+DIGITS = {"class_separability": 2, "scaling_temperature": 2, "logit_sd": 2, "dimensions": 0, "dimensions_dropped": 0}
+FINE = ("mnist-test",)
+"""Test sets on which accuracies differ in the fourth decimal."""
+
+
+def strategy(name: str) -> str:
+    """Return a stack of strategies in words: Flip + crop, then CutMix."""
+    return ", ".join(STRATEGIES.get(part, part) for part in name.split("+"))
+
+
+def model(name: str) -> str:
+    """Return a model's name as it is written."""
+    return MODELS.get(name, name)
+
+
+def test_set(name: str) -> str:
+    """Return a test set's name as it is written."""
+    return TEST_SETS.get(name, name.removesuffix("-test"))
+
+
+test_set.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name
+
+
+def metric(name: str) -> str:
+    """Return a metric's name as it is written."""
+    if name.startswith("label_information_"):
+        return f"ln K − H at T = {name.rpartition('_')[2]}"
+    return METRICS[name].label if name in METRICS else BESIDE_METRICS.get(name, name)
+
+
+def better(name: str) -> str | None:
+    """Return "higher" or "lower", None where neither is better."""
+    if name in METRICS:
+        return METRICS[name].better
+    return {"teacher_agreement": HIGHER, "teacher_kl": LOWER, "teacher_kl_at_temperature": LOWER}.get(name)
+
+
+def digits(name: str, where: str) -> int:
+    """Return the decimals with which a metric is printed."""
+    if name.startswith(("label_information", "teacher_kl_at")):
+        return 4
+    return DIGITS.get(name, 4 if where in FINE and better(name) else 3)
+
+
+def number(value: float, places: int, *, signed: bool = False) -> str:
+    """Return a number with a real minus sign, "–" if undefined."""
+    if value != value:
+        return "–"
+    text = f"{value:{'+' if signed else ''}.{places}f}"
+    return text.replace("-", "−")
+
+
+def counted(count: int, word: str) -> str:
+    """Return "1 block", "2 blocks"."""
+    return f"{count} {word}{'' if count == 1 else 's'}"

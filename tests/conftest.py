@@ -1,0 +1,62 @@
+"""Fixtures that tests of several files share: the real command, and one finished study to look at."""
+
+import os
+import subprocess
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tests run side by side, one thread each
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "augdistill"
+UNSET = ("AUGDISTILL_DATA", "AUGDISTILL_WORKER", "HYDRA_FULL_ERROR")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+RunAugdistill = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session")
+def run_augdistill() -> RunAugdistill:
+    """The real command: `run_augdistill(["runs", "list"], cwd, env={...})` gives its exit code, stdout and stderr.
+
+    It runs in a process of its own, in the folder `cwd`, without $AUGDISTILL_DATA unless `env` has it.
+    """
+
+    def run(words: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 300) -> Ran:
+        clean = {key: value for key, value in os.environ.items() if key not in UNSET}
+        ended = subprocess.run(
+            [COMMAND, *words], cwd=cwd, env={**clean, **(env or {})}, capture_output=True, text=True, timeout=timeout
+        )
+        return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tmp_path_factory: pytest.TempPathFactory, run_augdistill: RunAugdistill) -> Path:
+    """The outputs folder of a finished `augdistill study study=tiny`, made once for all workers.
+
+    Read it only; a test that changes something works on a copy (shutil.copytree).
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny-study"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "finished").is_file():
+            folder.mkdir(exist_ok=True)
+            ran = run_augdistill(["study", "study=tiny"], folder)
+            assert ran.code == 0, ran.stderr
+            (folder / "finished").touch()
+    return folder / "outputs"
