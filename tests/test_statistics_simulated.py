@@ -1,8 +1,9 @@
 """The guarantees of the verdicts, on simulated studies whose truth is known.
 
-Nested, as studies are: a teacher shifts all its students (s.d. at least that between students of one teacher), partly the
-same way in both architectures. The vectorised statistics run over thousands of studies; `judge` itself runs over fewer, and
-both must say the same of the same data. Rates are compared with a bound that a right procedure passes in 99.9 % of trials.
+Nested, as studies are: a teacher shifts all its students (s.d. at least that between students of one teacher), partly
+the same way in both architectures. The vectorised statistics run over thousands of studies, `judge` itself over fewer,
+and both must say the same of the same data. Rates are compared with a bound that a right procedure keeps in 99.9 % of
+trials.
 """
 
 from collections.abc import Mapping
@@ -15,9 +16,8 @@ from scipy import stats
 
 from augdistill.report import decisions as de
 from augdistill.report import statistics as st
-from augdistill.report.claims import Claim, Claims, load_claims
+from augdistill.report.claims import Arm, Claim, Claims, Study, load_claims
 from augdistill.report.expansion import Contrast, expand
-from augdistill.report.claims import Arm, Study
 from augdistill.report.verdicts import judge
 
 STRATEGIES = ("baseline", "flip-crop", "cutout", "mixup", "cutmix")
@@ -74,10 +74,8 @@ def levels_of(claim: Claim, claims: Claims, data: Simulated, unit: str = "block"
     found = {"above": [], "below": [], "within": [], "outside": []}
     for spec in specs_of(claim, claims):
         arms = [np.mean([data.arm(pair[side]) for pair in spec.pairs], axis=0) for side in (0, 1)]
-        if unit == "block":
-            values = [arm.mean(axis=-1) for arm in arms]
-        else:
-            values = [arm.reshape(len(arm), -1) for arm in arms]
+        per_block = unit == "block"
+        values = [arm.mean(axis=-1) if per_block else arm.reshape(len(arm), -1) for arm in arms]
         contrast = (st.welch if spec.pairing == "none" else st.paired)(*values)
         found["above"].append(st.p_above(contrast))
         found["below"].append(st.p_below(contrast))
@@ -150,10 +148,10 @@ def test_equivalence_claims_at_the_margin_reach_a_verdict_in_at_most_5_percent(c
     margin = claim.margin
     augmented = STRATEGIES[1:2] if where.startswith("one") else STRATEGIES[1:]
     if claim_id == "9":
-        means: dict[object, float] = {aug: margin for aug in augmented}
+        means: dict[object, float] = dict.fromkeys(augmented, margin)
     else:
         arms = [Arm("student", "lenet", teacher, own) for own in augmented for teacher in ("baseline", own)]
-        means = {arm: margin for arm in arms}
+        means = dict.fromkeys(arms, margin)
     data = Simulated(np.random.default_rng(4), STUDIES, 10, 2, sd * margin, sd * margin, means=means, spread=spread)
     found = words(levels_of(claim, claims, data), FIRST_LOOK)
     assert at_most((found != de.UNDECIDED).sum(), STUDIES, 0.05)
@@ -209,12 +207,9 @@ def test_a_family_has_a_wrong_verdict_in_at_most_5_percent_of_studies(claims, ef
             str(i): de.difference_levels(above[study, [i]], below[study, [i]], within[study, [i]])
             for i in range(family)
         }
-        decided = de.decide(levels, 0.05)
-        wrong += any(
-            word == de.OPPOSITE or (truth[int(i)] == 0) == (word == de.SUPPORTED) and word != de.UNDECIDED
-            and not (truth[int(i)] == 0 and word == de.NEGLIGIBLE)
-            for i, (word, _, _) in decided.items()
-        )
+        decided = [word for word, _, _ in de.decide(levels, 0.05).values()]
+        right = [(de.UNDECIDED, de.SUPPORTED if effect else de.NEGLIGIBLE) for effect in truth]
+        wrong += any(word not in allowed for word, allowed in zip(decided, right, strict=True))
     assert at_most(wrong, 2000, 0.05)
 
 
@@ -225,11 +220,10 @@ POWERED = [(claim.id, power) for claim in load_claims().claims for power in clai
 def test_stated_power_is_reached(claims, claim_id, power):
     """At the first look and as the smallest p of its family, the most demanding of Holm's steps."""
     claim = claims[claim_id]
-    sign = {"1": 1, "2": -1, "4": -1}.get(claim_id, 0)
-    means = {aug: sign * power.effect for aug in ("mixup", "cutmix")}
-    data = Simulated(
-        np.random.default_rng(9), STUDIES, power.blocks, 2, power.teacher_sd, power.student_sd, means=means
-    )
+    sign = 1 if claim_id == "1" else -1  # teachers better, students worse
+    means = dict.fromkeys(("mixup", "cutmix"), sign * power.effect)
+    rng = np.random.default_rng(9)
+    data = Simulated(rng, STUDIES, power.blocks, 2, power.teacher_sd, power.student_sd, means=means)
     found = words(levels_of(claim, claims, data), FIRST_LOOK / power.family)
     assert at_least((found == de.SUPPORTED).sum(), STUDIES, 0.8)
 
@@ -264,12 +258,12 @@ MEASURED = {
 
 @pytest.mark.parametrize("metric", MEASURED)
 def test_judge_says_what_the_simulated_statistics_say(claims, metric):
-    """The same studies as tables of runs and as arrays: the same words, p and Holm p; and few false effects."""
+    """The same studies as tables of runs and as arrays: the same words, p and Holm p."""
     family, scale = MEASURED[metric]
     studies = 40
     sd = claims[family[-1]].margin
-    means = {"cutmix": 2 * sd, "flip-crop": -sd} if metric != "human_kl_off_diagonal" else {}
-    data = Simulated(np.random.default_rng(12), studies, 5, 2, sd, sd, means=means)
+    means = {"mixup": 0.7 * sd, "cutmix": sd}
+    data = Simulated(np.random.default_rng(12), studies, 5, 2, sd / 3, sd / 3, means=means)
     levels = {claim_id: levels_of(claims[claim_id], claims, data) for claim_id in family}
     reached = set()
     for study in range(studies):
@@ -283,8 +277,7 @@ def test_judge_says_what_the_simulated_statistics_say(claims, metric):
             assert found.p == pytest.approx(float(de.claim_p(one[claim_id])), rel=1e-6)
             assert (found.p_holm, found.level) == pytest.approx((p_holm, level), rel=1e-6)
             reached.add(word)
-    assert de.UNDECIDED in reached
-    assert metric == "human_kl_off_diagonal" or len(reached) > 1
+    assert len(reached) > 1
 
 
 def test_judge_reaches_a_verdict_for_an_effect_that_is_not_there_in_at_most_5_percent(claims):

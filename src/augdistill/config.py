@@ -6,10 +6,13 @@ and stand, all of them, in its YAML file, against which unknown keys are checked
 an import path, so a config that came with a run folder is only data.
 """
 
+import copy
 import difflib
+import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +87,7 @@ class Optim:
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "optim.epochs", self.epochs, "1 or more")
         require(self.batch_size >= 1, "optim.batch_size", self.batch_size, "1 or more")
-        require(0 < self.lr < 1e3, "optim.lr", self.lr, "above 0")
+        require(0 < self.lr < 1e3, "optim.lr", self.lr, "above 0 and below 1000")
         require(0 <= self.momentum < 1, "optim.momentum", self.momentum, "at least 0 and below 1")
         require(not self.nesterov or self.momentum > 0, "optim.nesterov", self.nesterov, "needs momentum above 0")
         require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "0 or more")
@@ -150,6 +153,7 @@ SCHEMAS: dict[str, type] = {
     "runtime": Runtime,
 }
 OPEN_GROUPS = {"dataset": "dataset", "teacher": "teacher", "student": "student"}  # key -> folder of conf/
+SECOND_PLACES = {"student_aug": "aug", "teacher_optim": "optim"}  # key -> folder; an override says FOLDER@KEY=CHOICE
 AUG_KEYS = ("aug", "student_aug")
 KEYS = {
     "teacher": ("seed", "outputs", "dataset", "aug", "teacher", "optim", "runtime"),
@@ -187,7 +191,7 @@ def check(kind: str, config: Mapping[str, Any]) -> Config:
 def check_group(key: str, values: object) -> Config:
     """Return the group `key` of a config, checked against its dataclass and, for its parameters, its YAML file."""
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{key}={values} is not a group of keys: choose one of {', '.join(choices(key))}")
+        raise ConfigError(not_a_group(key, values))
     schema = SCHEMAS.get(key)
     common = [item.name for item in fields(schema)] if schema else ["name"]
     own = parameters(OPEN_GROUPS[key], str(values.get("name"))) if key in OPEN_GROUPS else {}
@@ -201,18 +205,27 @@ def check_group(key: str, values: object) -> Config:
 def to_schema(key: str, schema: type, values: Mapping[str, Any]) -> Config:
     """Return `values` converted to the types of `schema`; ConfigError names the key that does not fit."""
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), dict(values))
-        loaded = OmegaConf.to_object(merged)
+        loaded = converted(schema, json.dumps(dict(values), sort_keys=True, default=str))
     except OmegaConfBaseException as error:
         where = f"{key}.{error.full_key}" if error.full_key else key
         raise ConfigError(f"{where}: {str(error.msg or error).splitlines()[0]}") from None
-    return {item.name: getattr(loaded, item.name) for item in fields(schema)}
+    found = {item.name: copy.copy(getattr(loaded, item.name)) for item in fields(schema)}
+    for name, value in found.items():
+        numbers = [number for number in (value if isinstance(value, list) else [value]) if isinstance(number, float)]
+        require(all(map(math.isfinite, numbers)), f"{key}.{name}", value, "finite numbers")
+    return found
+
+
+@lru_cache(maxsize=1024)
+def converted(schema: type, values: str) -> object:
+    """Return the dataclass that JSON `values` make; a study asks for the same few groups again and again."""
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), json.loads(values)))
 
 
 def check_ops(key: str, aug: object) -> dict[str, Config]:
     """Return the ordered strategies of an `aug` group, name -> parameters; values are checked where they are used."""
     if not isinstance(aug, Mapping):
-        raise ConfigError(f"{key}={aug} is not a group of keys: choose from {', '.join(choices('aug'))}")
+        raise ConfigError(not_a_group(key, aug))
     known_keys(f"{key}.", aug, ["ops"])
     ops = aug.get("ops") or {}
     one = [f"{key}.ops.{name}" for name, values in ops.items() if not isinstance(values, Mapping)]
@@ -226,6 +239,12 @@ def check_ops(key: str, aug: object) -> dict[str, Config]:
     return {name: {**parameters("aug", name), **values} for name, values in ops.items()}
 
 
+def not_a_group(key: str, value: object) -> str:
+    """Return what to say of a value that stands where a group of keys must: how a choice is typed."""
+    typed = f"{SECOND_PLACES[key]}@{key}" if key in SECOND_PLACES else key
+    return f"{key}={value} is not a group of keys: type {typed}=CHOICE, one of {', '.join(choices(key))}"
+
+
 def known_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise ConfigError for the first key of `values` that is not known, with the nearest one that is."""
     for key in values:
@@ -237,8 +256,7 @@ def known_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -
 @cache
 def choices(group: str) -> tuple[str, ...]:
     """Return the names of the YAML files of one folder of `conf/`."""
-    folder = {"student_aug": "aug", "teacher_optim": "optim"}.get(group, group)
-    return tuple(sorted(path.stem for path in (conf_dir() / folder).glob("*.yaml")))
+    return tuple(sorted(path.stem for path in (conf_dir() / SECOND_PLACES.get(group, group)).glob("*.yaml")))
 
 
 @cache

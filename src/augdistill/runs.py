@@ -21,12 +21,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from augdistill.errors import HeldError, RunError
+from augdistill.errors import HeldError, RequestError, RunError
 from augdistill.identity import Ref
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+WRITING = ".writing-"  # how temporary names begin
 FORMAT = 1
 
 
@@ -77,11 +78,11 @@ class RunStore:
 
     def folder(self, ref: Ref) -> Path:
         """Return the folder of a run, whether or not it exists; a longer hash where eight digits are taken."""
-        short = self.runs / ref.folder
+        short, longer = self.runs / ref.folder, self.runs / f"{ref.folder}{ref.id[8:24]}"
+        if longer.is_dir():
+            return longer
         taken = read_manifest(short)
-        if taken is not None and taken["id"] != ref.id:
-            return self.runs / f"{ref.folder}{ref.id[8:24]}"
-        return short
+        return longer if taken is not None and taken["id"] != ref.id else short
 
     def find(self, ref: Ref) -> Run | None:
         """Return the run of this identity if it is finished or diverged, else None."""
@@ -119,8 +120,16 @@ class RunStore:
         """Hold the run's lock and give its folder, created if need be; HeldError if held and not to `wait`."""
         path = self.folder(ref)
         with self.lock(ref, wait):
+            is_new = not path.exists()
             path.mkdir(parents=True, exist_ok=True)
-            yield path
+            for leftover in path.rglob(f"{WRITING}*"):  # of a process that was killed: the lock is ours
+                leftover.unlink()
+            try:
+                yield path
+            except RequestError:
+                if is_new:
+                    shutil.rmtree(path)  # a refused request leaves nothing behind
+                raise
 
     @contextmanager
     def lock(self, ref: Ref, wait: bool = True) -> Iterator[None]:
@@ -132,7 +141,7 @@ class RunStore:
         try:
             file_lock.acquire(timeout=0)
         except Timeout:
-            holder = owner.read_text() if owner.is_file() else "another process"
+            holder = holder_of(owner)
             if not wait:
                 raise HeldError(f"{ref.folder} is held by {holder}: wait=true waits for it") from None
             log.info("waiting for %s, held by %s", ref.folder, holder)
@@ -165,10 +174,23 @@ class RunStore:
         return Run(path, manifest)
 
     def remove(self, run: Run) -> None:
-        """Delete a run: its manifest first, so that no half of it is ever taken for a run."""
+        """Delete a run: its manifest first, so that no half of it is ever taken for a run.
+
+        Raises RunError for a run that is not below this outputs folder, HeldError for one that is held.
+        """
+        if run.path.resolve().parent != self.runs.resolve():
+            raise RunError(f"{run.path} is not below {self.runs}: name its outputs folder with outputs=")
         with self.lock(run.ref, wait=False):
             (run.path / MANIFEST).unlink()
             shutil.rmtree(run.path)
+
+
+def holder_of(owner: Path) -> str:
+    """Return who holds a lock, as its owner file says; it may be gone by now."""
+    try:
+        return owner.read_text()
+    except OSError:
+        return "another process"
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
@@ -187,7 +209,7 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a crash."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -8,8 +8,6 @@ from scipy import stats
 
 from augdistill.report.statistics import Floats, paired, welch
 
-CHUNK = 64
-
 
 @dataclass(frozen=True)
 class Crossed:
@@ -51,24 +49,20 @@ def crossed_bootstrap(
 
 
 def _draw(a: Floats, b: Floats, rng: np.random.Generator, pairs: bool, draws: int) -> Floats:
-    """Differences [draws] between resampled arms.
-
-    Images on which every block of both arms did the same are interchangeable: the multinomial is over such kinds.
-    """
-    kinds, counts = np.unique(np.concatenate([a, b]), axis=1, return_counts=True)
-    images = int(counts.sum())
-    found = []
-    for start in range(0, draws, CHUNK):
-        size = min(CHUNK, draws - start)
-        drawn = rng.multinomial(images, counts / images, size=size)
-        means = drawn @ kinds.T / images
-        weights_a = _block_weights(rng, len(a), size)
-        weights_b = weights_a if pairs else _block_weights(rng, len(b), size)
-        found.append((weights_a * means[:, : len(a)]).sum(axis=1) - (weights_b * means[:, len(a) :]).sum(axis=1))
-    return np.concatenate(found)
+    """Differences [draws] between resampled arms."""
+    both = np.concatenate([a, b])
+    images = both.shape[1]
+    means = np.empty((draws, len(both)))
+    for row in means:
+        drawn = np.bincount(rng.integers(images, size=images), minlength=images)
+        np.divide(both @ drawn, images, out=row)
+    weights_a = _block_weights(rng, len(a), draws)
+    weights_b = weights_a if pairs else _block_weights(rng, len(b), draws)
+    resampled = np.concatenate([weights_a, -weights_b], axis=1) * means
+    return np.asarray(resampled.sum(axis=1), dtype=np.float64)
 
 
-def _block_weights(rng: np.random.Generator, blocks: int, size: int) -> Floats:
-    """Shares [size, blocks] of each block among blocks - 1 drawn with replacement."""
-    drawn = rng.multinomial(blocks - 1, np.full(blocks, 1 / blocks), size=size)
+def _block_weights(rng: np.random.Generator, blocks: int, draws: int) -> Floats:
+    """Shares [draws, blocks] of each block among blocks - 1 drawn with replacement."""
+    drawn = rng.multinomial(blocks - 1, np.full(blocks, 1 / blocks), size=draws)
     return np.asarray(drawn / (blocks - 1), dtype=np.float64)

@@ -17,6 +17,8 @@ from augdistill.report.saved import SavedStudy
 NAN = float("nan")
 Arm = tuple[str, str, str, str, str]
 """role, model, teacher_aug, student_aug, variant"""
+Unit = tuple[int, int]
+"""block, student seed"""
 PRINTED_METRICS = {
     "human_ce": "human_kld",
     "nll": "loss",
@@ -76,11 +78,11 @@ class Cells:
         self.values: dict[tuple[str, ...], dict[int, float]] = {}
         for key, block, value in zip(means.index, means["block"], means["value"], strict=True):
             self.values.setdefault(key, {})[int(block)] = float(value)
-        self.scored = _runs_by_key(healthy)
-        self.evaluated = _runs_by_key(rows.dropna(subset=["precision"]))
-        self.planned: dict[Arm, list[tuple[str, str]]] = {}
+        self.scored = _units(healthy)
+        self.evaluated = _units(rows.dropna(subset=["precision"]))
+        self.planned: dict[Arm, list[tuple[Unit, str]]] = {}
         for place in saved.places:
-            self.planned.setdefault(place.arm, []).append((place.folder, place.status))
+            self.planned.setdefault(place.arm, []).append(((place.block, place.student_seed), place.status))
         self.printed = Printed()
 
     def get(self, arm: Arm, metric: str, test_set: str, table: str = "") -> Cell | None:
@@ -104,9 +106,9 @@ class Cells:
     def _lost(self, arm: Arm, key: tuple[str, ...]) -> str:
         scored, evaluated = self.scored.get(key, set()), self.evaluated.get(key, set())
         counts: Counter[str] = Counter()
-        for folder, status in self.planned[arm]:
-            if folder not in scored:
-                word = "undefined" if folder in evaluated else "not evaluated"
+        for unit, status in self.planned[arm]:
+            if unit not in scored:
+                word = "undefined" if unit in evaluated else "not evaluated"
                 counts[word if status == "finished" else status] += 1
         return ", ".join(f"{word} {count}/{len(self.planned[arm])}" for word, count in sorted(counts.items()))
 
@@ -159,6 +161,10 @@ def is_testable(cells: Iterable[Cell]) -> bool:
     return sum(cell.n > 1 for cell in cells) > 1
 
 
-def _runs_by_key(rows: pd.DataFrame) -> dict[tuple[str, ...], set[str]]:
-    groups = rows.groupby(KEYS, sort=False)["run"].agg(set)
-    return {tuple(key): runs for key, runs in groups.items()}  # type: ignore[arg-type]
+def _units(rows: pd.DataFrame) -> dict[tuple[str, ...], set[Unit]]:
+    """The blocks and student seeds that have a value, by arm, test set and metric."""
+    found: dict[tuple[str, ...], set[Unit]] = {}
+    columns = [rows[name] for name in (*KEYS, "block", "student_seed")]
+    for *key, block, seed in zip(*columns, strict=True):
+        found.setdefault(tuple(key), set()).add((int(block), int(seed)))
+    return found

@@ -143,7 +143,8 @@ class Study:
     def from_meta(cls, meta: Mapping[str, Any], claims: Claims) -> "Study":
         """Return the study of a plain dictionary. Raises ConfigError for an unknown claim, a bad margin or count."""
         known = {name.name for name in fields(cls)}
-        study = _build(cls, {key: value for key, value in meta.items() if key in known}, f"study {meta.get('name')}")
+        given = {key: value for key, value in meta.items() if key in known and value is not None}
+        study = _build(cls, given, f"study {meta.get('name')}")
         ids = [claim.id for claim in claims.claims]
         for claim in (*study.claims, *study.margins):
             if claim not in ids:

@@ -4,21 +4,26 @@ import pandas as pd
 
 
 def accuracy_table(results: pd.DataFrame, test_set: str) -> str:
-    """Return accuracy in percent, mean +- s.d. over blocks (n), by teacher's strategy and model, on one test set."""
-    rows = results[(results.metric == "accuracy") & (results.test_set == test_set) & (results.variant == "")]
-    blocks = (
-        rows.groupby(["role", "model", "teacher_aug", "student_aug", "block"], sort=False).value.mean().reset_index()
-    )
+    """Return accuracy in percent, mean ± s.d. over blocks (n), by grid cell, teacher's strategy and model."""
+    rows = results[(results.metric == "accuracy") & (results.test_set == test_set)]
+    arm = ["variant", "role", "model", "teacher_aug", "student_aug"]
+    blocks = rows.groupby([*arm, "block"], sort=False).value.mean().reset_index()
     blocks["column"] = [
         model if role == "teacher" else model + ("" if own == "baseline" else f" with {own}")
         for role, model, own in zip(blocks.role, blocks.model, blocks.student_aug, strict=True)
     ]
-    cells = blocks.groupby(["teacher_aug", "column"], sort=False).value.agg(["mean", "std", "count"])
+    cells = blocks.groupby(["variant", "teacher_aug", "column"], sort=False).value.agg(["mean", "std", "count"])
     text = cells.apply(cell, axis=1).unstack("column").fillna("")
     order = [name for name in dict.fromkeys(blocks.teacher_aug) if name != "labels"] + ["labels"]
-    text = text.reindex([name for name in order if name in text.index])[list(dict.fromkeys(blocks.column))]
-    text.index.name, text.columns.name = "teacher's augmentation", None
-    return f"accuracy on {test_set}, %, mean ± s.d. over blocks (n)\n" + text.reset_index().to_string(index=False)
+    index = [
+        (variant, aug) for variant in dict.fromkeys(blocks.variant) for aug in order if (variant, aug) in text.index
+    ]
+    text = text.reindex(index)[list(dict.fromkeys(blocks.column))].reset_index()
+    text = text.rename(columns={"variant": "varied", "teacher_aug": "teacher's augmentation"})
+    text["varied"] = text["varied"].replace("", "as configured")
+    if set(text["varied"]) == {"as configured"}:
+        text = text.drop(columns="varied")
+    return f"accuracy on {test_set}, %, mean ± s.d. over blocks (n)\n" + text.to_string(index=False)
 
 
 def cell(row: pd.Series) -> str:

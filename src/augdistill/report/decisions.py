@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from augdistill.report.statistics import Floats, holm
+from augdistill.report.statistics import Floats, holm, intersection_union
 
 ALPHA = 0.05
 SUPPORTED, OPPOSITE, NEGLIGIBLE, MIXED = "supported", "contradicted: opposite", "contradicted: negligible", "mixed"
@@ -43,9 +43,9 @@ def difference_levels(above: Floats, below: Floats, within: Floats) -> Levels:
     up, down = above.min(axis=-1), below.min(axis=-1)
     split = np.minimum(np.maximum(up, down), np.maximum(np.minimum(up, down), nothing))
     return {
-        SUPPORTED: _level(above.max(axis=-1)),
-        OPPOSITE: _level(below.max(axis=-1)),
-        NEGLIGIBLE: _level(within.max(axis=-1)),
+        SUPPORTED: _level(intersection_union(above)),
+        OPPOSITE: _level(intersection_union(below)),
+        NEGLIGIBLE: _level(intersection_union(within)),
         MIXED: _level(parts * split) if parts > 1 else np.ones(split.shape),
     }
 
@@ -53,7 +53,7 @@ def difference_levels(above: Floats, below: Floats, within: Floats) -> Levels:
 def equivalence_levels(within: Floats, outside: Floats) -> Levels:
     """Return the level of each word for parts' one-sided p [..., m] of "within" and "beyond the margin"; NaN is 1."""
     within, outside = (np.where(np.isnan(p), 1.0, p) for p in (within, outside))
-    return {SUPPORTED: _level(within.max(axis=-1)), OPPOSITE: _level(outside.shape[-1] * outside.min(axis=-1))}
+    return {SUPPORTED: _level(intersection_union(within)), OPPOSITE: _level(outside.shape[-1] * outside.min(axis=-1))}
 
 
 def claim_p(levels: Levels) -> Floats:

@@ -52,7 +52,7 @@ def expand(groups: tuple[Group, ...], claim: Claim, study: Study, claims: Claims
     left_out: list[str] = []
     for group in groups:
         for binding in _bindings(group.over):
-            label = ", ".join([*binding.values(), *([group.label] if group.label else [])])
+            label = _label(" ".join(binding.values()), group.label)
             test_set = _test_set(group.test_set or claim.test_set, study)
             if claim.kind == "rank":
                 part: Spec | None = _correlation(group, binding, label, test_set, study, claims)
@@ -92,6 +92,10 @@ def _correlation(
 
     x, y = over_strategies(group.x), over_strategies(group.y)
     return Correlation(label, x, y, over_strategies(group.given), test_set) if x and y else None
+
+
+def _label(values: str, label: str) -> str:
+    return f"{values} ({label})" if values and label else values or label
 
 
 def _bindings(over: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:

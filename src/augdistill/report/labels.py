@@ -25,7 +25,7 @@ BESIDE_METRICS = {
     "teacher_kl_at_temperature": "KL from teacher at T",
 }
 """What only students have; all other metrics are in METRICS."""
-HIGHER, LOWER = "higher", "lower"
+HIGHER = "higher"
 DIGITS = {"class_separability": 2, "scaling_temperature": 2, "logit_sd": 2, "dimensions": 0, "dimensions_dropped": 0}
 FINE = ("mnist-test",)
 """Test sets on which accuracies differ in the fourth decimal."""
@@ -53,14 +53,13 @@ def metric(name: str) -> str:
     """Return a metric's name as it is written."""
     if name.startswith("label_information_"):
         return f"ln K − H at T = {name.rpartition('_')[2]}"
-    return METRICS[name].label if name in METRICS else BESIDE_METRICS.get(name, name)
+    label = METRICS[name].label if name in METRICS else BESIDE_METRICS.get(name, name)
+    return label.replace(" - ", " − ")
 
 
 def better(name: str) -> str | None:
     """Return "higher" or "lower", None where neither is better."""
-    if name in METRICS:
-        return METRICS[name].better
-    return {"teacher_agreement": HIGHER, "teacher_kl": LOWER, "teacher_kl_at_temperature": LOWER}.get(name)
+    return METRICS[name].better if name in METRICS else None
 
 
 def digits(name: str, where: str) -> int:

@@ -11,7 +11,7 @@ from augdistill.report.claims import Arm, Claim
 from augdistill.report.expansion import Contrast, Correlation, Spec
 from augdistill.report.power import sd_upper
 from augdistill.report.ranks import RankCorrelation, p_within, spearman, spearman_interval
-from augdistill.report.samples import Runs, Sample, block_means, describe, sample
+from augdistill.report.samples import MOST_LOST, Runs, Sample, UntestableError, block_means, describe, sample
 
 NAN = float("nan")
 Predictions = Callable[[str, str], "np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None"]
@@ -42,6 +42,8 @@ class Part:
     hedges_g: tuple[float, float, float] = (NAN, NAN, NAN)
     n_plus: int = 0
     n_minus: int = 0
+    blocks: int = 0
+    """in the smallest arm"""
     mean_plus: float = NAN
     mean_minus: float = NAN
     sd_plus: float = NAN
@@ -56,7 +58,7 @@ class Part:
     @property
     def p(self) -> float:
         """The two-sided p of "not zero"."""
-        return min(1.0, 2 * min(self.above, self.below))
+        return float(np.minimum(1.0, 2 * np.minimum(self.above, self.below)))
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Return the interval of level 1 - alpha."""
@@ -70,8 +72,18 @@ def judge_part(
     spec: Spec, claim: Claim, margin: float, runs: Runs, predictions: Predictions | None, rng: np.random.Generator
 ) -> Part:
     """Return one part, tested."""
-    if isinstance(spec, Correlation):
-        return _correlation(spec, claim, margin, runs, rng)
+    blank = Part(spec.label, claim.metric, spec.test_set, margin)
+    try:
+        if isinstance(spec, Correlation):
+            return _correlation(blank, spec, claim, runs, rng)
+        return _difference(spec, claim, margin, runs, predictions, rng)
+    except UntestableError as error:
+        return replace(blank, reason=str(error))
+
+
+def _difference(
+    spec: Contrast, claim: Claim, margin: float, runs: Runs, predictions: Predictions | None, rng: np.random.Generator
+) -> Part:
     found = sample(runs, spec.pairs, spec.metric, spec.test_set, spec.pairing, claim.scale)
     if spec.covariate and not found.reason:
         return _adjusted(_described(found, spec.label, spec.metric, spec.test_set, margin), spec, claim, runs)
@@ -110,6 +122,7 @@ def _described(found: Sample, label: str, metric: str, test_set: str, margin: fl
         estimate=float(found.plus.mean() - found.minus.mean()),
         n_plus=len(found.plus),
         n_minus=len(found.minus),
+        blocks=min(len(found.plus), len(found.minus)),
         mean_plus=float(found.plus.mean()),
         mean_minus=float(found.minus.mean()),
         sd_plus=float(st.variance(found.plus)) ** 0.5,
@@ -171,49 +184,36 @@ def _siblings(runs: Runs, arm: Arm) -> list[Arm]:
     return [found for found in runs.status if replace(found, teacher_aug=arm.teacher_aug) == arm]
 
 
-def _correlation(spec: Correlation, claim: Claim, margin: float, runs: Runs, rng: np.random.Generator) -> Part:
-    blank = Part(spec.label, claim.metric, spec.test_set, margin)
+def _correlation(blank: Part, spec: Correlation, claim: Claim, runs: Runs, rng: np.random.Generator) -> Part:
     variables = [variable for variable in (spec.x, spec.y, spec.given) if variable]
-    try:
-        means = np.array(
-            [[_strategy_mean(runs, arm, v.metric, spec.test_set) for arm in v.arms] for v in variables],
-            dtype=np.float64,
-        )
-    except ValueError as error:
-        return replace(blank, reason=str(error))
+    found = [[_strategy(runs, arm, each.metric, spec.test_set) for arm in each.arms] for each in variables]
+    means = np.array([[float(np.mean(blocks)) if blocks else NAN for blocks in each] for each in found])
     complete = np.logical_and.reduce(np.isfinite(means))
-    gaps = [
-        f"no value of {describe(arm)}; left out" for arm, there in zip(spec.y.arms, complete, strict=True) if not there
-    ]
+    gaps = [f"left out: {describe(arm)}" for arm, there in zip(spec.y.arms, complete, strict=True) if not there]
+    losses = [f"{loss.text}; left out" for arm in spec.y.arms for loss in runs.losses(arm)]
     x, y, *given = means[:, complete]
+    least = min((len(blocks) for each in found for blocks in each), default=0)
+    part = replace(blank, n_plus=len(x), n_minus=len(x), blocks=least, warnings=(*gaps, *losses))
     if len(x) < claim.strategies <= len(complete):
-        return replace(
-            blank, n_plus=len(x), reason=f"{len(x)} of {len(complete)} strategies have values", warnings=tuple(gaps)
-        )
+        return replace(part, reason=f"{len(x)} of {len(complete)} strategies have values")
     if len(x) < 3:
-        return replace(blank, n_plus=len(x), reason=f"{len(x)} strategies; a rank correlation needs at least 3")
-    found = spearman(x, y, given=given[0] if given else None, rng=rng)
-    if not np.isfinite(found.rho):
-        return replace(blank, n_plus=found.n, reason="all strategies have the same rank")
-    sign = -1.0 if claim.direction == "negative" else 1.0
-    above, below = (found.p_below, found.p_above) if sign < 0 else (found.p_above, found.p_below)
-    part = replace(
-        blank,
-        contrast=found,
-        estimate=sign * found.rho,
-        n_plus=found.n,
-        n_minus=found.n,
-        above=above,
-        below=below,
-        within=p_within(found.rho, found.n, margin),
-        warnings=tuple(gaps),
-    )
+        return replace(part, reason=f"{len(x)} strategies; a rank correlation needs at least 3")
+    rho = spearman(x, y, given=given[0] if given else None, rng=rng)
+    if not np.isfinite(rho.rho):
+        return replace(part, reason="all strategies have the same rank")
+    sign, above, below = 1.0, rho.p_above, rho.p_below
+    if claim.direction == "negative":
+        sign, above, below = -1.0, below, above
+    within = p_within(rho.rho, rho.n, blank.margin)
+    part = replace(part, contrast=rho, estimate=sign * rho.rho, above=above, below=below, within=within)
     return replace(part, ci95=part.interval(0.05))
 
 
-def _strategy_mean(runs: Runs, arm: Arm, metric: str, test_set: str) -> float:
-    means = block_means(runs.values(arm, metric, test_set))
-    return float(np.mean(list(means.values()))) if means else NAN
+def _strategy(runs: Runs, arm: Arm, metric: str, test_set: str) -> list[float]:
+    """The block means of one strategy; none if too many of its runs are lost."""
+    if any(loss.share > MOST_LOST for loss in runs.losses(arm)):
+        return []
+    return list(block_means(runs.values(arm, metric, test_set)).values())
 
 
 def _with_images(

@@ -10,6 +10,7 @@ from augdistill.errors import RequestError
 from augdistill.metrics import Scores
 from augdistill.runs import Run, RunStore, read_manifest
 
+DISTILLATION = "distillation"
 ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "student_seed")
 
 
@@ -26,13 +27,21 @@ def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
     """Return one row per run and metric: study, ARM, test_set, metric, value, status, run, precision.
 
     `status` is finished, collapsed, diverged or missing; a run that is not there has one row, its accuracy NaN. What a
-    teacher's outputs say of it on the training images has the test set "distillation".
+    teacher's outputs say of it on the training images has the test set "distillation". Accuracy within one class is
+    the metric class_accuracy[NAME].
     """
-    status, rows = {}, []
+    status: dict[str, str] = {}
+    classes: dict[str, list[str]] = {}
+    rows: list[dict[str, Any]] = []
     for stage in plan["stages"]:
         run = found(store, stage)
         if stage["kind"] in ("teacher", "student"):
             status[stage["folder"]] = run_status(run)
+            classes[stage["folder"]] = run.manifest.get("classes", []) if run else []
+            if run is not None and "validation_accuracy" in run.manifest:
+                facts = {"status": run_status(run), "precision": run.manifest["provenance"]["precision"]}
+                value = run.manifest["validation_accuracy"]
+                rows.append({**row(plan, stage), **facts, "test_set": "validation", "metric": "accuracy", "value": value})
             if run is None or run.status != "finished":
                 rows.append(
                     {**row(plan, stage), "metric": "accuracy", "value": float("nan"), "status": run_status(run)}
@@ -42,10 +51,18 @@ def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
             continue
         evaluated = stage["job"]["config"].get("run", stage["folder"])
         facts = {"status": status.get(evaluated, "finished"), "precision": run.manifest["provenance"]["precision"]}
-        scalars = Scores.from_json(json.loads((run.path / "metrics.json").read_text())).scalars
-        rows += [{**row(plan, stage), **facts, "metric": name, "value": value} for name, value in scalars.items()]
+        scores = Scores.from_json(json.loads((run.path / "metrics.json").read_text()))
+        values = scores.scalars | class_accuracies(scores, classes.get(evaluated, []))
+        place = row(plan, stage)
+        rows += [{**place, **facts, "metric": name, "value": value} for name, value in values.items()]
     columns = ["study", *ARM, "test_set", "metric", "value", "status", "run", "precision"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def class_accuracies(scores: Scores, classes: list[str]) -> dict[str, float]:
+    """Return the accuracy within each class by metric name; nothing if the classes' names are not known."""
+    values = scores.arrays.get("class_accuracy", []) if classes else []
+    return {f"class_accuracy[{name}]": value for name, value in zip(classes, values, strict=bool(values))}
 
 
 def row(plan: dict[str, Any], stage: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +70,7 @@ def row(plan: dict[str, Any], stage: dict[str, Any]) -> dict[str, Any]:
     arm = stage["arm"]
     is_outputs = stage["kind"] == "outputs"
     place = {key: arm[key] for key in ARM} | ({"role": "teacher"} if is_outputs else {})
-    test_set = "distillation" if is_outputs else arm.get("test_set", plan["study"]["test_set"])
+    test_set = DISTILLATION if is_outputs else arm.get("test_set", plan["study"]["test_set"])
     run = stage["job"]["config"].get("run", stage["folder"])
     return {"study": plan["name"], **place, "test_set": test_set, "run": run}
 

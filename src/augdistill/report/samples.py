@@ -39,6 +39,10 @@ class Loss:
     share: float
 
 
+class UntestableError(Exception):
+    """What keeps a part from being tested, in words."""
+
+
 class Runs:
     """Results of one study, by arm; empty cells and infinite values count as missing."""
 
@@ -48,9 +52,10 @@ class Runs:
         self.precision: dict[Arm, set[str]] = {}
         filled = results[KEY].fillna("").astype(str)
         arms = [Arm(*key) for key in zip(*(filled[name] for name in KEY), strict=True)]
-        columns = ("block", "student_seed", "metric", "test_set", "value", "status", "run", "precision")
-        for arm, *fields in zip(arms, *(results[name].tolist() for name in columns), strict=True):
-            block, seed, metric, test_set, value, status, run, precision = fields
+        columns = ("block", "student_seed", "metric", "test_set", "status", "run", "precision")
+        values = results["value"].astype(float).tolist()
+        for arm, value, *fields in zip(arms, values, *(results[name].tolist() for name in columns), strict=True):
+            block, seed, metric, test_set, status, run, precision = fields
             self.status.setdefault(arm, {})[block, seed, run] = status
             if status == "finished" and math.isfinite(value):
                 self.cells.setdefault((arm, metric, test_set), {}).setdefault((block, seed), {})[run] = value
@@ -71,10 +76,10 @@ class Runs:
         return found
 
     def values(self, arm: Arm, metric: str, test_set: str) -> dict[Place, float]:
-        """Return an arm's values by block and student seed; raises ValueError if two runs share those."""
+        """Return an arm's values by block and student seed; UntestableError if two runs share those."""
         found = self.runs(arm, metric, test_set)
         if any(len(runs) > 1 for runs in found.values()):
-            raise ValueError(f"several runs of {describe(arm)} share a block and seed")
+            raise UntestableError(f"several runs of {describe(arm)} share a block and seed")
         return {place: value for place, runs in found.items() for value in runs.values()}
 
     def losses(self, arm: Arm) -> list[Loss]:
@@ -113,38 +118,22 @@ def sample(
     looked up in `minus_runs`, by default in `runs` too.
     """
     other = minus_runs or runs
-    losses = [
-        loss for pair in pairs for arm, where in zip(pair, (runs, other), strict=True) for loss in where.losses(arm)
-    ]
+    losses = [loss for a, b in pairs for loss in (*runs.losses(a), *other.losses(b))]
     too_many = next((loss.text for loss in losses if loss.share > MOST_LOST), "")
     if too_many:
         return _empty(f"{too_many}; what is left does not stand for the arm")
-    plus, minus = [], []
-    for pair in pairs:
-        try:
-            a, b = runs.values(pair[0], metric, test_set), other.values(pair[1], metric, test_set)
-        except ValueError as error:
-            return _empty(str(error))
-        for arm, values in zip(pair, (a, b), strict=True):
-            if not values:
-                return _empty(f"no {metric} on {test_set} of {describe(arm)}")
-        if pairing == "student-seed":
-            a, b = {place: a[place] for place in a if place in b}, {place: b[place] for place in b if place in a}
-        plus.append(block_means(a))
-        minus.append(block_means(b))
-    together = plus + minus
-    shared = pairing != "none"
-    a_blocks, b_blocks = _common(together if shared else plus), _common(together if shared else minus)
+    try:
+        means = [_pair(runs, a, other, b, metric, test_set, pairing) for a, b in pairs]
+    except UntestableError as error:
+        return _empty(str(error))
+    plus, minus = ([found[side] for found in means] for side in (0, 1))
+    together = pairing != "none"
+    a_blocks, b_blocks = _common(plus + minus if together else plus), _common(plus + minus if together else minus)
     reason = ""
     if min(len(a_blocks), len(b_blocks)) < 2:
         reason = f"fewer than 2 blocks ({len(a_blocks)} and {len(b_blocks)}); a test needs their scatter"
-    return Sample(
-        scale * _averaged(plus, a_blocks),
-        scale * _averaged(minus, b_blocks),
-        shared,
-        reason,
-        tuple(dict.fromkeys(f"{loss.text}; left out" for loss in losses)),
-    )
+    warnings = tuple(dict.fromkeys(f"{loss.text}; left out" for loss in losses))
+    return Sample(scale * _averaged(plus, a_blocks), scale * _averaged(minus, b_blocks), together, reason, warnings)
 
 
 def block_means(values: Mapping[Place, float]) -> dict[int, float]:
@@ -165,6 +154,19 @@ def describe(arm: Arm) -> str:
     if arm.student_aug not in ("", "baseline"):
         words += ["itself with", arm.student_aug]
     return " ".join(words)
+
+
+def _pair(
+    runs: Runs, plus: Arm, other: Runs, minus: Arm, metric: str, test_set: str, pairing: str
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Block means of two arms. Raises UntestableError if one has none, or has two runs in one place."""
+    a, b = runs.values(plus, metric, test_set), other.values(minus, metric, test_set)
+    for arm, values in ((plus, a), (minus, b)):
+        if not values:
+            raise UntestableError(f"no {metric} on {test_set} of {describe(arm)}")
+    if pairing == "student-seed":
+        a, b = {place: a[place] for place in a if place in b}, {place: b[place] for place in b if place in a}
+    return block_means(a), block_means(b)
 
 
 def _common(means: list[dict[int, float]]) -> list[int]:

@@ -123,13 +123,20 @@ class SavedStudy:
         places = []
         for stage in self.plan["stages"]:
             if stage["kind"] in TRAINED:
-                run = found(self.store, stage)
+                manifest = self.manifests.get(stage["folder"])
+                run = Run(self.store.runs / stage["folder"], manifest) if manifest else None
                 facts = {key: stage["arm"][key] for key in ARM}
                 config = stage["job"]["config"]
                 places.append(
                     Place(**facts, folder=stage["folder"], status=run_status(run), run=run, config=config)  # type: ignore[arg-type]
                 )
         return places
+
+    @cached_property
+    def manifests(self) -> dict[str, dict[str, Any]]:
+        """Folder -> manifest, of every stage of the plan that is there."""
+        runs = ((stage["folder"], found(self.store, stage)) for stage in self.plan["stages"])
+        return {folder: run.manifest for folder, run in runs if run is not None}
 
     @cached_property
     def test_sets(self) -> list[str]:
@@ -152,7 +159,8 @@ class SavedStudy:
     def evaluation(self, folder: str, test_set: str) -> Run | None:
         """Return the evaluation of a run on a test set, if it is there."""
         stage = self._evaluations.get((folder, test_set))
-        return found(self.store, stage) if stage else None
+        manifest = self.manifests.get(stage["folder"]) if stage else None
+        return Run(self.store.runs / stage["folder"], manifest) if stage and manifest else None
 
     def arrays(self, place: Place, test_set: str) -> dict[str, Any] | None:
         """Return the arrays of a run's metrics.json (confusion, reliability, ...), None if it was not evaluated."""

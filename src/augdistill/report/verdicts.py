@@ -86,7 +86,7 @@ def judge(
     ]
     levels = {draft.claim.id: _levels(draft) for draft in drafts if draft.word == de.UNDECIDED}
     decided = de.decide(levels, de.look_level(study.looks))
-    return [_final(draft, decided.get(draft.claim.id), len(levels), study) for draft in drafts]
+    return _with_exclusions([_final(draft, decided.get(draft.claim.id), len(levels)) for draft in drafts])
 
 
 def join(studies: Sequence[Sequence[Verdict]]) -> list[Verdict]:
@@ -136,10 +136,11 @@ def _levels(draft: Verdict) -> de.Levels:
     return de.difference_levels(above, below, within)
 
 
-def _final(draft: Verdict, decided: tuple[str, float, float] | None, family: int, study: Study) -> Verdict:
+def _final(draft: Verdict, decided: tuple[str, float, float] | None, family: int) -> Verdict:
     """The verdict with its word, deciding intervals, blocks needed and explanation."""
     if decided is None:
-        return replace(draft, line=explain(draft))
+        parts = tuple(replace(part, word=draft.word) for part in draft.parts)
+        return replace(draft, line=explain(draft), parts=parts)
     word, p_holm, level = decided
     divisor = len(draft.parts) if word == de.MIXED or (word, draft.claim.kind) == (de.OPPOSITE, "equivalence") else 1
     parts = tuple(_with_word(part, draft.claim.kind, level / divisor) for part in draft.parts)
@@ -158,6 +159,20 @@ def _final(draft: Verdict, decided: tuple[str, float, float] | None, family: int
         blocks_needed=_blocks_needed(draft, level / 2),
     )
     return replace(final, line=explain(final))
+
+
+def _with_exclusions(verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts, with a warning where two claims are supported that exclude each other."""
+    supported = {verdict.claim.id for verdict in verdicts if verdict.word == de.SUPPORTED}
+    found = []
+    for verdict in verdicts:
+        others = sorted(supported.intersection(verdict.claim.excludes)) if verdict.claim.id in supported else []
+        text = [
+            f"claim {other}, also supported, excludes it: the difference is real and within the margin"
+            for other in others
+        ]
+        found.append(replace(verdict, warnings=(*verdict.warnings, *text)))
+    return found
 
 
 def _with_word(part: Part, kind: str, level: float) -> Part:
@@ -205,14 +220,9 @@ def _about_runs(specs: list[Spec], parts: tuple[Part, ...], runs: Runs, study: S
     """Warnings about blocks that are not there yet, runs that are lost, and arms of unequal precision."""
     warnings = [warning for part in parts for warning in part.warnings]
     arms = {arm: None for spec in specs if isinstance(spec, Contrast) for pair in spec.pairs for arm in pair}
-    sizes = [
-        size
-        for part, spec in zip(parts, specs, strict=True)
-        if isinstance(spec, Contrast)
-        for size in (part.n_plus, part.n_minus)
-    ]
-    if sizes and min(sizes) < study.blocks:
-        warnings.append(f"interim: {min(sizes)} of {study.blocks} blocks in the smallest arm")
+    least = min(part.blocks for part in parts)
+    if least < study.blocks:
+        warnings.append(f"interim: {least} of {study.blocks} blocks in the smallest arm")
     precisions = {describe(arm): runs.precisions(arm) for arm in arms}
     if len(set().union(*precisions.values())) > 1:
         listed = ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in precisions.items() if found)

@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from augdistill.report.verdicts import Verdict
 
 
+PART_WORDS = {
+    de.SUPPORTED: "as claimed",
+    de.OPPOSITE: "the opposite",
+    de.NEGLIGIBLE: "negligible",
+    de.UNDECIDED: "open",
+}
+
+
 def explain(verdict: "Verdict") -> str:
     """Return one line that says what the verdict rests on."""
     if verdict.word == de.NOT_TESTED:
@@ -21,29 +29,28 @@ def explain(verdict: "Verdict") -> str:
 
 
 def _reason(verdict: "Verdict") -> str:
-    unit = f" {verdict.claim.unit}" if verdict.claim.unit else ""
-    parts = verdict.parts
+    parts, unit = verdict.parts, f" {verdict.claim.unit}" if verdict.claim.unit else ""
     lacking = [part for part in parts if part.reason]
-    if lacking:
-        return f"{lacking[0].label}: {lacking[0].reason}" + (f" (and {len(lacking) - 1} more)" if lacking[1:] else "")
+    if lacking and verdict.word == de.UNDECIDED:
+        return f"{_named(lacking[0])}{lacking[0].reason}" + (f" (and {len(lacking) - 1} more)" if lacking[1:] else "")
     if verdict.word in (de.MIXED, de.UNDECIDED):
         return f"{_listed(parts)}{_more(verdict)}"
-    if verdict.claim.kind == "equivalence":
-        part = max(parts, key=lambda part: abs(part.estimate))
-        side = "within" if verdict.word == de.SUPPORTED else "not all within"
-        return f"{_all(parts)} {side} +-{part.margin:.3g}{unit}, largest {_estimate(part, unit)}"
-    part = (max if verdict.word == de.OPPOSITE else min)(parts, key=lambda part: part.estimate)
-    if verdict.word == de.NEGLIGIBLE:
-        return f"{_all(parts)} within +-{part.margin:.3g}{unit}, largest {_estimate(max(parts, key=_size), unit)}"
+    largest = max((part for part in parts if not part.reason), key=lambda part: abs(part.estimate))
+    within = f"within +-{largest.margin:.3g}{unit}"
+    if verdict.claim.kind == "equivalence" and verdict.word == de.OPPOSITE:
+        return f"{', '.join(_short(part) for part in parts if part.word == de.OPPOSITE)}{unit}: not {within}"
+    if verdict.claim.kind == "equivalence" or verdict.word == de.NEGLIGIBLE:
+        return f"{_all(parts)} {within}, largest {_estimate(largest, unit)}"
     sign = "above 0" if verdict.word == de.SUPPORTED else "below 0"
-    return f"{_all(parts)} {sign}, nearest {_estimate(part, unit)}"
+    nearest = min(parts, key=lambda part: abs(part.estimate))
+    return f"{_all(parts)} {sign}, nearest {_estimate(nearest, unit)}"
 
 
 def _more(verdict: "Verdict") -> str:
     """What would decide an undecided claim."""
     if verdict.word != de.UNDECIDED or verdict.blocks_needed is None:
         return ""
-    blocks = min(min(part.n_plus, part.n_minus) for part in verdict.parts)
+    blocks = min(part.blocks for part in verdict.parts)
     if verdict.blocks_needed <= blocks:
         return f"; {blocks} blocks are enough for the margin, the effect is near it or near 0"
     return f"; about {verdict.blocks_needed} blocks would be enough for the margin, now {blocks}"
@@ -67,8 +74,8 @@ def _tested(verdict: "Verdict") -> str:
 
 
 def _listed(parts: tuple[Part, ...]) -> str:
-    words = list(dict.fromkeys(part.word for part in parts))
-    return "; ".join(f"{word}: {', '.join(_short(part) for part in parts if part.word == word)}" for word in words)
+    found = {name: [_short(part) for part in parts if part.word == word] for word, name in PART_WORDS.items()}
+    return "; ".join(f"{name}: {', '.join(listed)}" for name, listed in found.items() if listed)
 
 
 def _short(part: Part) -> str:
@@ -76,18 +83,18 @@ def _short(part: Part) -> str:
 
 
 def _all(parts: tuple[Part, ...]) -> str:
-    return f"all {len(parts)} parts" if len(parts) > 1 else "the difference"
+    return "the difference" if len(parts) == 1 else "both parts" if len(parts) == 2 else f"all {len(parts)} parts"
 
 
 def _estimate(part: Part, unit: str) -> str:
     low, high = part.ci95
-    where = f", {part.label}" if part.label else ""
-    interval = f" (95 % {low:+.3g} to {high:+.3g}{where})" if math.isfinite(low) else f" ({part.label})" * bool(where)
-    return f"{part.estimate:+.3g}{unit}{interval}"
+    notes = [f"95 % {low:+.3g} to {high:+.3g}"] if math.isfinite(low) else []
+    notes += [part.label] if part.label else []
+    return f"{part.estimate:+.3g}{unit} ({', '.join(notes)})"
 
 
-def _size(part: Part) -> float:
-    return abs(part.estimate)
+def _named(part: Part) -> str:
+    return f"{part.label}: " if part.label else ""
 
 
 def _p(p: float) -> str:

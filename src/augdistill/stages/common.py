@@ -206,9 +206,11 @@ def notes(header: Header, config: Config) -> list[str]:
     return found
 
 
-def data_facts(config: Config, training: Header) -> dict[str, Any]:
-    """Return what a manifest says of the data a model was trained on, enough to evaluate it without that data."""
-    return {"shape": training.shape, "classes": training.classes, "statistics": statistics_of(config, training)}
+def facts(config: Config, training: Header, history: list[dict[str, float]]) -> dict[str, Any]:
+    """Return what a manifest says of a model's data, enough to evaluate it without them, and its last validation."""
+    known = {"shape": training.shape, "classes": training.classes, "statistics": statistics_of(config, training)}
+    last = history[-1] if history else {}
+    return {**known, **{key: last[key] for key in ("validation_accuracy",) if key in last}}
 
 
 def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[str, Any], **facts: Any) -> Run:

@@ -15,11 +15,11 @@ from augdistill.augment import check_ops
 from augdistill.config import Config, aug_name, check, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
-from augdistill.identity import Ref, student_ref, teacher_folder, teacher_of, teacher_ref
+from augdistill.identity import Ref, dataset_fields, student_ref, teacher_folder, teacher_of, teacher_ref
 from augdistill.losses import kd_divergence, logit_sd, soft_cross_entropy, teacher_probabilities, zscore
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
-from augdistill.stages import common, names, outputs
+from augdistill.stages import common, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
@@ -77,11 +77,12 @@ def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
         if found is None:
             raise RunError(missing_teacher(config, store))
         return config, must_teach(found)
-    found = must_teach(store.get(named))
+    found = store.get(named)
     if found.kind != "teacher":
         raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
-    fingerprint = names.dataset_header(config).fingerprint
-    if found.manifest["document"]["data"] != fingerprint:
+    must_teach(found)
+    same = dataset_fields(found.config["dataset"]) == dataset_fields(config["dataset"])
+    if not same or found.manifest["document"]["data"] != names.dataset_header(config).fingerprint:
         theirs = found.config["dataset"]["name"]
         raise RunError(f"{found.path.name} was trained on other data: type dataset={theirs}, or name another teacher")
     taken = {"teacher": found.config["teacher"], "aug": found.config["aug"]}
@@ -89,9 +90,11 @@ def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
 
 
 def must_teach(found: Run) -> Run:
-    """Return the run unless it diverged."""
+    """Return the run unless it diverged or its files are damaged."""
     if found.status != "finished":
         raise RunError(f"{found.path.name} {found.status} and cannot teach: choose another seed, aug or optim for it")
+    for name in (common.WEIGHTS, teacher.PROBE_FILE):
+        found.file(name)
     return found
 
 
@@ -140,9 +143,10 @@ def train(
         log.error("%s diverged: %s", ref.folder, error)
         status = "diverged"
     common.write_history(folder, history)
+    facts = common.facts(config, images.header, history)
     parents = {"teacher": teacher_run.path.name} if teacher_run else {}
     made = common.provenance(device, began, time.monotonic() - clock, parents, common.notes(images.header, config))
-    return common.publish(store, ref, status, config, made, **common.data_facts(config, images.header), **health)
+    return common.publish(store, ref, status, config, made, **facts, **health)
 
 
 def lesson(
@@ -185,13 +189,13 @@ def live_logits(model: nn.Module, batch: Batch, device: Device) -> Tensor:
     return logits.float()  # type: ignore[no-any-return]
 
 
-def distillation_loss(distillation: Config, classes: int, teacher: Callable[[Batch], Tensor]) -> Loss:
-    """Return the loss (1 - alpha) CE + alpha T^2 KL, [3] with its parts, where `teacher` gives probabilities at T."""
+def distillation_loss(distillation: Config, classes: int, taught: Callable[[Batch], Tensor]) -> Loss:
+    """Return the loss (1 - alpha) CE + alpha T^2 KL, [3] with its parts, where `taught` gives probabilities at T."""
     alpha, temperature = distillation["alpha"], distillation["temperature"]
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
         cross_entropy = soft_cross_entropy(logits, batch.targets[:, :classes])
-        kd = kd_divergence(logits, teacher(batch), temperature, distillation["reduction"])
+        kd = kd_divergence(logits, taught(batch), temperature, distillation["reduction"])
         return torch.stack([(1 - alpha) * cross_entropy + alpha * kd, cross_entropy.detach(), kd.detach()])
 
     return loss

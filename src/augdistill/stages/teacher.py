@@ -24,6 +24,7 @@ from augdistill.training.loop import Hooks, Task, fit
 
 log = logging.getLogger(__name__)
 
+PROBE_FILE = "probe.npy"
 PROBE = 256  # images on which a loaded teacher proves itself
 PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32 flips 0.3 % of predictions
 
@@ -90,8 +91,9 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
         log.error("%s diverged: %s", ref.folder, error)
         status = "diverged"
     common.write_history(folder, history)
+    facts = common.facts(config, images.header, history)
     made = common.provenance(device, began, time.monotonic() - clock, {}, common.notes(images.header, config))
-    return common.publish(store, ref, status, config, made, **common.data_facts(config, images.header))
+    return common.publish(store, ref, status, config, made, **facts)
 
 
 def training_set(data: common.Data, rows: np.ndarray) -> TrainingSet:
@@ -103,7 +105,7 @@ def training_set(data: common.Data, rows: np.ndarray) -> TrainingSet:
 def write_probe(folder: Path, model: nn.Module, data: common.Data, device: Device) -> None:
     """Record the teacher's logits on the first training images, by which it proves itself when loaded."""
     logits, _ = common.predict(model, data.part(np.arange(min(PROBE, len(data.images)))), device)
-    common.save_array(folder / "probe.npy", logits.numpy())
+    common.save_array(folder / PROBE_FILE, logits.numpy())
 
 
 def load(run: Run, data: common.Data, device: Device) -> nn.Module:
@@ -117,7 +119,7 @@ def load(run: Run, data: common.Data, device: Device) -> nn.Module:
     model = build(run.config, data.header.shape, len(data.header.classes))
     common.load_weights(run, model)
     model = common.placed(model, device).requires_grad_(False)
-    recorded = torch.from_numpy(np.load(run.file("probe.npy"), allow_pickle=False))
+    recorded = torch.from_numpy(np.load(run.file(PROBE_FILE), allow_pickle=False))
     logits, _ = common.predict(model, data.part(np.arange(len(recorded))), device)
     agreement = float((logits.argmax(1) == recorded.argmax(1)).double().mean())
     same_place = all(run.manifest["provenance"][key] == value for key, value in device.facts().items())

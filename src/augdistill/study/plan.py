@@ -20,7 +20,7 @@ from augdistill.stages import names
 
 STUDY_KEYS = (
     *("name", "dataset", "teacher", "students", "aug", "ops", "student_aug", "distillation", "grids", "normalisation"),
-    *("blocks", "students_per_teacher", "runtime", "claims", "margins", "looks", "test_set"),
+    *("first_block", "blocks", "students_per_teacher", "runtime", "claims", "margins", "looks", "test_set"),
 )
 
 
@@ -67,10 +67,8 @@ def make_plan(config: Config) -> Plan:
     """
     study = config["study"]
     known_keys("study.", study, STUDY_KEYS)
-    require(study["blocks"] >= 1, "study.blocks", study["blocks"], "1 or more")
-    require(
-        study["students_per_teacher"] >= 1, "study.students_per_teacher", study["students_per_teacher"], "1 or more"
-    )
+    for key, least in (("first_block", 0), ("blocks", 1), ("students_per_teacher", 1)):
+        require(type(study[key]) is int and study[key] >= least, f"study.{key}", study[key], f"{least} or more")
     sets = TestSets(config)
     stages: dict[str, Stage] = {}
     choices: dict[str, Config] = {}
@@ -81,9 +79,10 @@ def make_plan(config: Config) -> Plan:
 
 @dataclass(frozen=True)
 class StudentJob:
-    """A checked "student" config and its place in the design."""
+    """A checked "student" config, the distinct choice that it is a seed of, and its place in the design."""
 
     config: Config
+    choice: str
     arm: Config
 
 
@@ -93,8 +92,9 @@ def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[Student
     Every distinct choice is checked once, not every stage, and put into `checked`.
     """
     study = config["study"]
-    for block, variant, student in itertools.product(range(study["blocks"]), variants(study), study["students"]):
-        labels = [("labels", "baseline", own) for own in student_augs(study, "labels")] if not variant else []
+    blocks = range(study["first_block"], study["first_block"] + study["blocks"])
+    for block, variant, student in itertools.product(blocks, variants(study), study["students"]):
+        labels = [("labels", "baseline", own) for own in student_augs(study, "labels")]
         arms = [("distilled", aug, own) for aug in study["aug"] for own in student_augs(study, aug)]
         for (role, aug, own), k in itertools.product(labels + arms, range(study["students_per_teacher"])):
             key = f"{role} {aug} {own} {student} {variant}"
@@ -102,7 +102,7 @@ def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[Student
                 checked[key] = check("student", student_config(config, role, aug, own, student, variant))
             seed = block * study["students_per_teacher"] + k
             place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
-            yield StudentJob({**checked[key], "seed": seed, "teacher_seed": block}, place)
+            yield StudentJob({**checked[key], "seed": seed, "teacher_seed": block}, key, place)
 
 
 def variants(study: Config) -> list[dict[str, Any]]:
@@ -144,12 +144,12 @@ def student_config(config: Config, role: str, aug: str, own: str, student: str, 
         "optim": pupil.pop("optim"),
         "student": pupil,
         "student_aug": {"ops": stack(study, own)},
-        "distillation": {**study["distillation"], **({"alpha": 0.0} if role == "labels" else {})},
+        "distillation": study["distillation"],
         "runtime": {**study["runtime"], "threads": study["runtime"]["threads"]["student"]},
     }
     for key, value in variant.items():
         made = with_value(made, key.split("."), value)
-    return made
+    return with_value(made, ["distillation", "alpha"], 0.0) if role == "labels" else made
 
 
 def stack(study: Config, name: str) -> Config:
@@ -186,7 +186,9 @@ def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> 
         return
     taught_by = {**teacher_of(config), "runtime": {**config["runtime"], "threads": threads["teacher"]}}
     aug = aug_name(config["aug"])
-    teacher = teacher_ref(taught_by, sets.training)
+    if (job.choice, taught_by["seed"]) not in sets.teachers:
+        sets.teachers[job.choice, taught_by["seed"]] = teacher_ref(taught_by, sets.training)
+    teacher = sets.teachers[job.choice, taught_by["seed"]]
     teacher_arm = {**arm, "student_seed": -1, "variant": teacher_variant(arm["variant"])}
     place = {
         **teacher_arm,
@@ -229,6 +231,8 @@ class TestSets:
         self.found: dict[str, str] = {}
         self.missing: dict[str, str] = {}
         self.evaluated: set[str] = set()
+        self.known: dict[str, dict[str, Ref]] = {}
+        self.teachers: dict[tuple[str, int], Ref] = {}
         for name in dataset["test_sets"]:
             try:
                 self.found[name] = names.test_fingerprint(self.evaluation("", name), dataset)
@@ -245,10 +249,12 @@ class TestSets:
 
     def refs(self, run: Ref, precision: str) -> dict[str, Ref]:
         """Return the names of a run's evaluations, by test set."""
-        return {
-            name: names.evaluation_name(self.evaluation(run.folder, name), run, precision, fingerprint)
-            for name, fingerprint in self.found.items()
-        }
+        if run.id not in self.known:
+            self.known[run.id] = {
+                name: names.evaluation_name(self.evaluation(run.folder, name), run, precision, fingerprint)
+                for name, fingerprint in self.found.items()
+            }
+        return self.known[run.id]
 
     def add_evaluations(
         self, stages: dict[str, Stage], run: Ref, config: Config, arm: Config, teacher: Ref | None

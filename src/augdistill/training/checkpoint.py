@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,21 @@ def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim
     def part(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
-    momentum = part("momentum.")
-    model.load_state_dict(part("model."))
+    weights, momentum = part("model."), part("momentum.")
+    if shapes(weights) != shapes(model.state_dict()) or not shapes(momentum).items() <= shapes(weights).items():
+        raise ValueError("its tensors are not those of the model")
+    model.load_state_dict(weights)
     for name, value in model.named_parameters():
         if name in momentum:
-            optimizer.state[value]["momentum_buffer"] = momentum[name].to(value.device).clone()
+            # In the memory format of the weights: the fused update goes through memory, not through indices.
+            optimizer.state[value]["momentum_buffer"] = torch.empty_like(value).copy_(momentum[name])
     state = State(facts["step"], tensors.get("totals"), facts["history"], part("best."), facts["best_accuracy"])
     return state, facts["facts"]
+
+
+def shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    """Return the shapes of tensors by name."""
+    return {name: value.shape for name, value in tensors.items()}
 
 
 def drop_checkpoints(run: Path) -> None:

@@ -38,8 +38,8 @@ def resolve(device: str, precision: str, threads: int, deterministic: bool = Fal
         raise ConfigError("runtime.device=cuda, but PyTorch sees no CUDA device: runtime.device=cpu or auto")
     chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
     torch.set_num_threads(threads)
-    if deterministic:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+    if deterministic != torch.are_deterministic_algorithms_enabled():  # asking is quick, setting imports a lot
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
     if precision == "auto":
         precision = "bf16" if has_bf16(chosen) else "fp32"
     return Device(chosen, precision, threads)

@@ -47,23 +47,30 @@ class Hooks:
 def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str, float]]:
     """Train `task.model` in place and return its history, one row per epoch.
 
-    Goes on from the newest checkpoint in `folder`. Raises DivergedError when an epoch's loss is not finite (the
-    checkpoint of the epoch before stays) and StoppedError, after a checkpoint, when asked to stop.
+    Goes on from the newest checkpoint in `folder`. The dtype of the targets is that of the loss. Raises DivergedError
+    when an epoch's loss or the last weights are not finite (the checkpoint of the epoch before stays), and
+    StoppedError, after a checkpoint, when asked to stop.
     """
     model, training, recipe = task.model, task.training, task.recipe
     optimizer = sgd(model, recipe)
     state = resume(folder, model, optimizer, device)
     sizes = batch_sizes(len(training), recipe["batch_size"])
     dropout = torch.tensor(derive(task.seed, task.role, "dropout") >> 1, device=device.device)
-    saved = time.monotonic()
+    dtype, saved = training.targets.dtype, time.monotonic()
 
     def save() -> None:
         save_checkpoint(folder, model, optimizer, state, device.facts())
 
+    def stop_if_asked() -> None:
+        if hooks.stop():
+            save()
+            raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
+
     while state.step < recipe["epochs"] * len(sizes):
         epoch, first = divmod(state.step, len(sizes))
         plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
-        totals = torch.zeros(4, device=device.device) if state.totals is None else state.totals.to(device.device)
+        totals = torch.zeros(4, dtype=dtype) if state.totals is None else state.totals
+        totals = state.totals = totals.to(device.device)
         began, done = time.monotonic(), 0
         model.train()
         for index in range(first, len(sizes)):
@@ -72,17 +79,15 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
             optimizer.zero_grad()
             with device.autocast():
                 logits, _ = model(batch.images, dropout + state.step)
-            losses = task.loss(logits.float(), batch)
+            losses = task.loss(logits.to(dtype), batch)
             losses[0].backward()  # type: ignore[no-untyped-call]
             clipped = clip(model, recipe["clip_norm"])
             optimizer.step()
             totals += torch.cat([losses.detach(), clipped[None]]) * sizes[index]
             state.step += 1
             done += sizes[index]
-            if hooks.stop():
-                state.totals = totals
-                save()
-                raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
+            if index + 1 < len(sizes):
+                stop_if_asked()
         state.totals = None
         row = epoch_row(epoch, (totals / len(training)).tolist(), recipe, optimizer.param_groups[0]["lr"])
         row["images_per_second"] = round(done / (time.monotonic() - began), 1)
@@ -95,8 +100,11 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
         if time.monotonic() - saved >= 60 * hooks.checkpoint_minutes:
             save()
             saved = time.monotonic()
+        stop_if_asked()
     if state.best:
         model.load_state_dict(state.best)
+    if not all(value.isfinite().all() for value in model.state_dict().values()):
+        raise DivergedError("the weights of the last epoch are not finite: a lower optim.lr may train")
     return state.history
 
 
@@ -120,9 +128,11 @@ def resume(folder: Path, model: nn.Module, optimizer: torch.optim.SGD, device: D
     state, facts = loaded
     for key in ("device", "precision", "threads"):
         if facts[key] != device.facts()[key]:
+            # Only `auto` can mean two precisions, and typing one out would name another run.
+            remedy = "go on where auto means that" if key == "precision" else f"type runtime.{key}={facts[key]}"
             raise RunError(
                 f"{folder.name} began with runtime.{key}={facts[key]}, now {device.facts()[key]}: "
-                f"type runtime.{key}={facts[key]}, or delete the folder to begin again"
+                f"{remedy}, or delete the folder to begin again"
             )
     return state
 

@@ -1,0 +1,96 @@
+"""From studies to a report: everything is computed here, once; `page` and `files` only write it down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from augdistill.report import style
+from augdistill.report.cautions import cautions
+from augdistill.report.cells import Cells
+from augdistill.report.claims import load_claims
+from augdistill.report.figures import FIGURES, Drawn, Source
+from augdistill.report.headline import Headline, headline
+from augdistill.report.images import settle
+from augdistill.report.layout import Table
+from augdistill.report.more_tables import MORE_TABLES
+from augdistill.report.provenance import Provenance, provenance
+from augdistill.report.saved import SavedStudy
+from augdistill.report.tables import TABLES
+from augdistill.report.verdicts import Verdict, join, judge
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """What a report says of one study; `left_out` names tables and figures that cannot be made, and why."""
+
+    saved: SavedStudy
+    palette: style.Palette
+    headline: Headline
+    cautions: tuple[str, ...]
+    tables: tuple[Table, ...]
+    figures: tuple[Drawn, ...]
+    left_out: tuple[tuple[str, str], ...]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Report:
+    """One or several studies with the verdicts that they give together."""
+
+    folder: Path
+    studies: tuple[StudyReport, ...]
+    verdicts: tuple[Verdict, ...]
+    results: pd.DataFrame
+
+    @property
+    def is_joined(self) -> bool:
+        return len(self.studies) > 1
+
+
+def build_report(names: Sequence[str], outputs: Path) -> Report:
+    """Return the report of studies by name, from saved results alone. Raises RequestError for an unknown study."""
+    saved = [SavedStudy.load(name, outputs) for name in dict.fromkeys(names)]
+    claims = load_claims()
+    by_study = [judge(study.results, study.meta, claims, predictions=study.correct) for study in saved]
+    prefixes = [f"{study.name}-" if len(saved) > 1 else "" for study in saved]
+    folder = outputs / "studies" / "+".join(study.name for study in saved) / "report"
+    parts = [
+        build_study(study, verdicts, folder, prefix)
+        for study, verdicts, prefix in zip(saved, by_study, prefixes, strict=True)
+    ]
+    results = pd.concat([study.results for study in saved], ignore_index=True)
+    return Report(folder, tuple(parts), tuple(join(by_study)), results)
+
+
+def build_study(saved: SavedStudy, verdicts: Sequence[Verdict], folder: Path, prefix: str = "") -> StudyReport:
+    """Return one study's report, to be written to `folder`; `prefix` keeps its files apart from other studies'."""
+    cells = Cells(saved)
+    source = Source.of(saved, cells)
+    tables: list[Table] = []
+    figures: list[Drawn] = []
+    left_out: list[tuple[str, str]] = []
+    for name, make_table in {**TABLES, **MORE_TABLES}.items():
+        table = make_table(saved, cells)
+        if isinstance(table, str):
+            left_out.append((name, table))
+        else:
+            tables.append(replace(table, key=prefix + table.key))
+    with style.applied():
+        for name, make_figures in FIGURES.items():
+            drawn = make_figures(source)
+            if isinstance(drawn, str):
+                left_out.append((name, drawn))
+            else:
+                figures += [settle(replace(figure, key=prefix + figure.key)) for figure in drawn]
+    return StudyReport(
+        saved=saved,
+        palette=source.palette,
+        headline=headline(saved, cells, verdicts),
+        cautions=tuple(cautions(saved)),
+        tables=tuple(tables),
+        figures=tuple(figures),
+        left_out=tuple(left_out),
+        provenance=provenance(saved, folder),
+    )

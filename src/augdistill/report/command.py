@@ -1,0 +1,37 @@
+"""What `augdistill report` does: build, write, and say where the page is."""
+
+from pathlib import Path
+
+from augdistill.config import Config, known_keys
+from augdistill.errors import ConfigError
+
+
+def report(config: Config) -> None:
+    """Write the report of `study`, one name or a list of them, from saved results alone, and print where it is.
+
+    Raises ConfigError for a study that is no name, RequestError for one that was never started.
+    """
+    known_keys("", config, ("outputs", "wait", "study"))
+    page, answers = write_report(study_names(config["study"]), Path(config["outputs"]))
+    print("\n".join([*answers, f"report: {page}"]))
+
+
+def study_names(study: object) -> list[str]:
+    """Return the names that `study=NAME` or `study=[NAME,NAME]` gives, each once."""
+    names = list(study) if isinstance(study, list | tuple) else [study]
+    wrong = [name for name in names if not isinstance(name, str) or Path(name).name != name or name in (".", "..")]
+    if wrong or not names:
+        raise ConfigError(f"study={study} is not the name of a study: study=NAME, or 'study=[NAME,NAME]' to join some")
+    return list(dict.fromkeys(names))
+
+
+def write_report(names: list[str], outputs: Path) -> tuple[Path, list[str]]:
+    """Write the report of studies and return the path of the page, and the answer of each study."""
+    from augdistill.report.building import build_report
+    from augdistill.report.files import write_files
+    from augdistill.report.page import write_page
+
+    built = build_report(names, outputs)
+    write_files(built)
+    answers = [f"{study.saved.name}: {study.headline.answer}" for study in built.studies]
+    return write_page(built), answers

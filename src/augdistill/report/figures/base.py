@@ -1,0 +1,50 @@
+"""What every figure is made from and what it becomes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from augdistill.report.cells import Cells
+from augdistill.report.saved import LABELS, SavedStudy
+from augdistill.report.style import Palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Source:
+    """A study with its cells and colours; `cache` is where slow results of the report itself are kept."""
+
+    saved: SavedStudy
+    cells: Cells
+    palette: Palette
+    cache: Path
+
+    @classmethod
+    def of(cls, saved: SavedStudy, cells: Cells | None = None) -> "Source":
+        """Return the source of a study's figures."""
+        palette = Palette([*saved.augs, LABELS])
+        return cls(saved, cells or Cells(saved), palette, saved.folder / "report" / "cache")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with what stands below it, and with what is said to those who do not see it."""
+
+    key: str
+    number: str
+    title: str
+    caption: str
+    alternative: str
+    figure: "Figure"
+
+    @property
+    def heading(self) -> str:
+        return f"{self.number}. {self.title}" if self.number else self.title
+
+
+def sentence(parts: Iterable[str]) -> str:
+    """Return parts as one text alternative."""
+    return "; ".join(part for part in parts if part) + "."

@@ -1,0 +1,67 @@
+"""The main figure: what each strategy of the teacher does to the accuracy of its students."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from augdistill.report import labels, style
+from augdistill.report.effects import Effect, effects
+from augdistill.report.figures.base import Drawn, Source, sentence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "Figure":
+    """Draw differences with their intervals, a panel per student, strategies from top to bottom."""
+    students = list(dict.fromkeys(effect.student for effect in found))
+    names = list(dict.fromkeys(effect.strategy for effect in found))
+    figure, axes = style.panels(len(students), 2, width=4.4, height=1.05 + 0.38 * len(names))
+    for index, (student, ax) in enumerate(zip(students, axes, strict=True)):
+        ax.axvline(0, color=style.INK, lw=1, zorder=1)
+        for effect in (effect for effect in found if effect.student == student):
+            height, colour = -names.index(effect.strategy), palette.colour(effect.strategy)
+            if effect.is_tested:
+                ax.plot([effect.low, effect.high], [height, height], color=colour, lw=2.2, solid_capstyle="round")
+            hollow = {"mfc": palette.fill(effect.strategy), "mec": colour, "mew": 1.4}
+            ax.plot(effect.value, height, palette.marker(effect.strategy), ms=8, color=colour, zorder=4, **hollow)
+        ax.set_title(f"{labels.model(student)} students")
+        ax.set_ylim(-len(names) + 0.4, 0.6)
+        ax.set_yticks([-i for i in range(len(names))], [labels.strategy(name) for name in names])
+        ax.tick_params(axis="y", length=0, labelleft=index % 2 == 0)
+        ax.grid(False, axis="y")
+    spans = [ax.get_xlim() for ax in axes]
+    for ax in axes:
+        ax.set_xlim(min(-0.3, *(low for low, _ in spans)), max(0.3, *(high for _, high in spans)))
+    figure.supxlabel(
+        f"accuracy minus that of students of the {labels.strategy(base)} teacher, percentage points", fontsize=9
+    )
+    return figure
+
+
+def forest(source: Source) -> list[Drawn] | str:
+    """The effect of each strategy on each student."""
+    saved = source.saved
+    found = effects(saved, source.cells)
+    if not found:
+        return f"no students of the {labels.strategy(saved.base)} teacher and of another to compare are there yet"
+    title = f"What the teacher’s augmentation does to its students on {labels.test_set(saved.test_set)}"
+    caption = (
+        "Left of the line the students lose. Bars: 95 % intervals over blocks (Welch), each on its own, not adjusted for "
+        "their number."
+    )
+    if not any(effect.is_tested for effect in found):
+        caption = "Left of the line the students lose. One block: no interval."
+    text = sentence(in_words(effect) for effect in found)
+    return [Drawn("figure-effect", "", title, caption, text, draw_forest(found, source.palette, saved.base))]
+
+
+def in_words(effect: Effect) -> str:
+    """Return an effect as "LeNet of CutMix −1.2 points (95 % −2.0 to −0.4)"."""
+    value = labels.number(effect.value, 1, signed=True)
+    span = f" (95 % {interval_text(effect)})" if effect.is_tested else ""
+    return f"{labels.model(effect.student)} of {labels.strategy(effect.strategy)} {value} points{span}"
+
+
+def interval_text(effect: Effect) -> str:
+    """Return "−2.0 to −0.4"."""
+    return f"{labels.number(effect.low, 1, signed=True)} to {labels.number(effect.high, 1, signed=True)}"

@@ -1,0 +1,47 @@
+"""What stands beside the page: every table, figure and result as files."""
+
+from pathlib import Path
+
+from augdistill.report import formats, verdict_tables
+from augdistill.report.building import Report
+from augdistill.report.images import as_file
+from augdistill.report.provenance import as_run_name, as_run_yaml
+from augdistill.runs import write_atomic
+
+TABLE_FORMATS = {"csv": formats.to_csv, "md": formats.to_markdown, "tex": formats.to_tex}
+VERDICT_FORMATS = {"csv": verdict_tables.to_csv, "md": verdict_tables.to_markdown, "tex": verdict_tables.to_tex}
+FIGURE_FORMATS = ("svg", "pdf", "png")
+
+
+def write_files(report: Report) -> list[Path]:
+    """Write all files but the page, remove tables and figures that are no longer made, and return the paths."""
+    contents: dict[Path, bytes] = {Path("results.csv"): report.results.to_csv(index=False).encode()}
+    for kind, verdicts_text in VERDICT_FORMATS.items():
+        contents[Path("tables") / f"verdicts.{kind}"] = verdicts_text(report.verdicts).encode()
+    for study in report.studies:
+        for table in study.tables:
+            for kind, text in TABLE_FORMATS.items():
+                contents[Path("tables") / f"{table.key}.{kind}"] = text(table).encode()
+        for drawn in study.figures:
+            for kind in FIGURE_FORMATS:
+                contents[Path("figures") / f"{drawn.key}.{kind}"] = as_file(drawn, kind)
+        contents[as_run_path(study.saved.name)] = as_run_yaml(study.saved).encode()
+    for path, content in contents.items():
+        (report.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(report.folder / path, content)
+    for folder in ("tables", "figures"):
+        _remove_others(report.folder / folder, {path.name for path in contents})
+    return [report.folder / path for path in contents]
+
+
+def as_run_path(study: str) -> Path:
+    """Return where, in the report's folder, the config lies that repeats a study."""
+    return Path("conf") / "study" / f"{as_run_name(study)}.yaml"
+
+
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    """Remove what an earlier report left in its own folder of tables or figures."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.is_file() and path.name not in kept and path.suffix[1:] in (*TABLE_FORMATS, *FIGURE_FORMATS):
+                path.unlink()

@@ -1,0 +1,126 @@
+"""What a table is: rows of cells under grouped columns, each column's best marked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from augdistill.report import labels
+from augdistill.report.cells import Arm, Cell, Cells, is_testable, mark_best
+
+Wanted = tuple[Arm, str, str] | None
+"""The arm, metric and test set of a cell; None where there can be none."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading, and that of the group of columns it stands in."""
+
+    group: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row's headings and cells, None where the study plans no run."""
+
+    labels: tuple[str, ...]
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the report; `key` is its files' name, `number` the paper's, empty for our own."""
+
+    key: str
+    number: str
+    title: str
+    row_titles: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def heading(self) -> str:
+        return f"{self.number}. {self.title}" if self.number else self.title
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row as it is asked for; cells are compared with those of the same `peers`, down a column."""
+
+    labels: tuple[str, ...]
+    wanted: tuple[Wanted, ...]
+    peers: str = ""
+
+
+def arm(role: str, model: str, teacher_aug: str, student_aug: str = "baseline", variant: str = "") -> Arm:
+    """Return an arm; of the strategy "labels" a student is the control, and a teacher has no strategy of its own."""
+    if role == "teacher":
+        return ("teacher", model, teacher_aug, "", variant)
+    return ("control" if teacher_aug == "labels" else "student", model, teacher_aug, student_aug, variant)
+
+
+def build(
+    key: str,
+    title: str,
+    row_titles: Sequence[str],
+    columns: Sequence[Column],
+    lines: Sequence[Line],
+    cells: Cells,
+    *,
+    number: str = "",
+    printed: str = "",
+    notes: Sequence[str] = (),
+) -> Table | str:
+    """Return a table without its empty columns and rows, or why there is none: no number in it at all.
+
+    `printed` is the table of the paper whose numbers stand beside ours.
+    """
+    found = [[cells.get(*want, printed) if want else None for want in line.wanted] for line in lines]
+    kept = [i for i in range(len(columns)) if any(row[i] is not None for row in found)]
+    if not any(cell.n for row in found for cell in row if cell):
+        return "no run that it is made of is there yet"
+    by_column = [_marked([row[i] for row in found], lines) for i in kept]
+    rows = tuple(
+        Row(line.labels, tuple(column[index] for column in by_column))
+        for index, line in enumerate(lines)
+        if any(cell is not None for cell in found[index])
+    )
+    all_notes = (*_reading(rows), *notes, *_printed_notes(rows))
+    return Table(key, number, title, tuple(row_titles), tuple(columns[i] for i in kept), rows, all_notes)
+
+
+def _marked(column: list[Cell | None], lines: Sequence[Line]) -> list[Cell | None]:
+    """A column with the best of each group of peers marked."""
+    marked = list(column)
+    for peers in dict.fromkeys(line.peers for line in lines):
+        group = {i: cell for i, cell in enumerate(column) if lines[i].peers == peers}
+        for i, cell in mark_best(group).items():
+            marked[i] = cell
+    return marked
+
+
+def _reading(rows: Sequence[Row]) -> list[str]:
+    """How the numbers of a table are to be read."""
+    cells = [cell for row in rows for cell in row.cells if cell]
+    notes = ["Mean ± s.d. over blocks (number of blocks); a block's value is the mean over its students."]
+    if any(cell.best for cell in cells):
+        tested = is_testable(cells)
+        notes.append(
+            "Bold: not significantly below the best of its column (one-sided Welch tests, Holm over the column, 5 %)."
+            if tested
+            else "Bold: the best of its column; with fewer than two blocks nothing can be tested."
+        )
+    if any(cell.published == cell.published for cell in cells):
+        notes.append("“Paper”: the printed value, one run per cell; in brackets our mean minus it.")
+    return notes
+
+
+def _printed_notes(rows: Sequence[Row]) -> list[str]:
+    """Remarks on printed values that contradict others."""
+    found = [
+        f"Paper, {', '.join(row.labels)}, {labels.metric(cell.metric)} {cell.published:g}: {cell.published_note}."
+        for row in rows
+        for cell in row.cells
+        if cell and cell.published_note
+    ]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,202 @@
+"""The real command: every refused request gets one line and exit code 2, and leaves nothing new on disk."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data_files import write_cifar10
+
+TINY = ["dataset=digits", "dataset.size=16", "teacher.width=4", "optim.epochs=1", "runtime.threads=1"]
+TINY_STUDENT = ["dataset=digits", "dataset.size=16", "teacher.width=4", "teacher_optim.epochs=1", "optim.epochs=1"]
+
+# words -> what the one line must say: what was wrong, and what is allowed or to be typed
+REFUSED = {
+    "trian-teacher": ["no such command", "did you mean train-teacher"],
+    "train-teacher aug=cutmx": ["aug=cutmx", "did you mean cutmix", "flip-crop"],
+    "train-teacher teacher.widht=8": ["teacher.widht", "did you mean teacher.width"],
+    "train-teacher +teacher.depth=3": ["teacher.depth", "known here are name, width"],
+    "train-teacher +sed=1": ["sed is not a config key", "did you mean seed"],
+    "train-teacher aug=cutmix +aug.ops.cutmix.probs=1": ["aug.ops.cutmix.probs", "did you mean prob"],
+    "train-teacher aug=cutmix aug.ops.cutmix.prob=2": ["aug.ops.cutmix.prob=2", "0 to 1"],
+    "train-teacher optim.lr=-1": ["optim.lr=-1", "above 0"],
+    "train-teacher optim.epochs=two": ["optim.epochs", "two"],
+    "train-teacher optim.schedule=cosin": ["optim.schedule=cosin", "did you mean cosine"],
+    "train-teacher seed=-1": ["seed=-1", "0 or more"],
+    "train-teacher dataset=digits teacher.width=0": ["width=0", "1 or more"],
+    "train-teacher runtime.precision=fp16": ["runtime.precision=fp16", "bf16"],
+    "train-teacher word": ["word is not an override", "KEY=VALUE"],
+    "train-teacher hydra/launcher=joblib": ["hydra/launcher", "add -m"],
+    "train-teacher --experimental-rerun=config.pickle": ["pickle", "not allowed"],
+    "train-teacher dataset=cinic10": ["test set", "cifar10"],
+    "train-teacher dataset=cifar10": ["cifar-10-batches-py", "data_batch_1", "augdistill data fetch cifar10"],
+    "train-teacher dataset=mnist": ["MNIST", "augdistill data fetch mnist"],
+    "train-teacher dataset=image-folder": ["dataset.path"],
+    "train-teacher dataset=digits dataset.size=4": ["dataset.size=4", "8 to 256"],
+    "train-teacher dataset=digits teacher=alexnet dataset.size=8 teacher.dropout=1": ["dropout=1"],
+    "train-teacher dataset=digits dataset.validation=100000": ["validation", "1437"],
+    "distill dataset=digits student=alexnet-small": ["25 x 25", "16 x 16", "dataset.size=32"],
+    "distill distillation.alpha=1.5": ["distillation.alpha=1.5", "0 to 1"],
+    "distill distillation.view=other": ["distillation.view=other", "independent"],
+    "distill dataset=digits": ["is not there yet", "augdistill train-teacher dataset=digits aug=baseline"],
+    "evaluate": ["no runs below", "augdistill train-teacher"],
+    "evaluate run=nothing": ["no run is called nothing"],
+    "evaluate predictions=nothing.npz": ["which dataset", "dataset=cifar10"],
+    "evaluate predictions=nothing.npz dataset=digits": ["nothing.npz is not a file"],
+    "runs show": ["which run"],
+    "runs show nothing": ["no run is called nothing"],
+    "runs shwo": ["shwo", "did you mean show"],
+    "data fetch": ["fetch what"],
+    "data fetch cifra10": ["cifra10", "did you mean cifar10"],
+    "data fetch digits": ["digits"],
+    "study study=quikstart": ["study=quikstart", "did you mean quickstart"],
+    "study study.blocks=0": ["study.blocks=0", "1 or more"],
+    "study study.dataset.size=16": ["25 x 25"],
+    "study +study.block=2": ["study.block", "did you mean study.blocks"],
+}
+READS_DATA = ("dataset.validation=100000", "study.dataset.size=16")  # refused after the data were packed
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix not in (".lock", ".owner")}
+
+
+def assert_refused(ran, *wanted: str) -> None:
+    assert ran.code == 2, ran.stderr
+    lines = [line for line in ran.stderr.strip().splitlines() if "once; kept in" not in line]
+    assert len(lines) == 1, ran.stderr
+    assert lines[0].startswith("augdistill ")
+    for words in wanted:
+        assert words in lines[0]
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_refused_in_one_line_with_nothing_written(words, run_augdistill, tmp_path):
+    ran = run_augdistill(words.split(), tmp_path)
+    assert_refused(ran, *REFUSED[words])
+    if not any(reading in words for reading in READS_DATA):
+        assert files(tmp_path) == set()
+
+
+def test_altered_batches_are_refused_unless_told(run_augdistill, tmp_path):
+    write_cifar10(tmp_path / "data")
+    before = files(tmp_path)
+    ran = run_augdistill(["train-teacher"], tmp_path)
+    assert_refused(ran, "data_batch_1", "dataset.verify=false")
+    assert files(tmp_path) == before
+
+
+@pytest.fixture
+def outputs(tiny_study, tmp_path) -> Path:
+    """A copy of the tiny study's outputs, to damage."""
+    shutil.copytree(tiny_study, tmp_path / "outputs")
+    return tmp_path / "outputs"
+
+
+def teacher_folder(outputs: Path, aug: str = "baseline") -> Path:
+    (found,) = (outputs / "runs").glob(f"teacher-digits-resnet18-{aug}-s0-*")
+    return found
+
+
+def flip_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["teacher_optim.epochs=2"], ["has another one", "add teacher_optim.epochs=1"]),
+        (["teacher_seed=7"], ["not there yet", "seed=7", "optim.epochs=1", "teacher.width=4"]),
+        (["dataset.size=20", "distillation.teacher=TEACHER"], ["trained on other data"]),
+        (["distillation.teacher=STUDENT"], ["no teacher"]),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_refused(words, wanted, outputs, run_augdistill, tmp_path):
+    (student,) = (outputs / "runs").glob("student-digits-lenet-labels-s0-*")
+    names = {"TEACHER": teacher_folder(outputs).name, "STUDENT": student.name}
+    words = [word.replace(key, name) for word in words for key, name in names.items() if key in word] or words
+    before = files(tmp_path)
+    ran = run_augdistill(["distill", *TINY_STUDENT, *words], tmp_path)
+    assert_refused(ran, *wanted)
+    assert files(tmp_path) == before
+
+
+def test_an_unfinished_teacher_is_refused(outputs, run_augdistill, tmp_path):
+    folder = teacher_folder(outputs)
+    (folder / "manifest.json").unlink()
+    ran = run_augdistill(["distill", *TINY_STUDENT, f"distillation.teacher={folder.name}"], tmp_path)
+    assert_refused(ran, "unfinished")
+
+
+def test_a_damaged_teacher_is_refused(outputs, run_augdistill, tmp_path):
+    flip_byte(teacher_folder(outputs) / "weights.safetensors")
+    before = files(tmp_path)
+    ran = run_augdistill(["distill", *TINY_STUDENT, "seed=9", "teacher_seed=0"], tmp_path)
+    assert_refused(ran, "weights.safetensors is damaged", "augdistill runs remove")
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("arrays", "wanted"),
+    [
+        ({"logits": np.zeros((5, 10))}, ["5 rows", "360"]),
+        ({"logits": np.zeros((360, 9))}, ["9 classes", "10"]),
+        ({"logits": np.full((360, 10), np.nan)}, ["NaN"]),
+        ({"probabilities": np.full((360, 10), 0.2)}, ["sum to 1"]),
+        ({"probabilities": np.full((360, 10), 0.1), "labels": np.zeros(360, int)}, ["labels", "differ"]),
+        ({"scores": np.zeros((360, 10))}, ["scores"]),
+    ],
+)
+def test_predictions_that_are_none_are_refused(arrays, wanted, outputs, run_augdistill, tmp_path):
+    np.savez(tmp_path / "theirs.npz", **arrays)
+    before = files(tmp_path)
+    ran = run_augdistill(["evaluate", "predictions=theirs.npz", "dataset=digits"], tmp_path)
+    assert_refused(ran, *wanted)
+    assert files(tmp_path) == before
+
+
+def test_own_predictions_score_as_the_run_did(outputs, run_augdistill, tmp_path):
+    (folder,) = (outputs / "runs").glob("evaluation-digits-test-teacher-digits-resnet18-cutmix-*")
+    ran = run_augdistill(["evaluate", f"predictions={folder / 'predictions.npz'}", "dataset=digits"], tmp_path)
+    assert ran.code == 0, ran.stderr
+    listed = run_augdistill(["runs", "list", "evaluation"], tmp_path).stdout
+    accuracy = next(line.split()[1] for line in listed.splitlines() if folder.name in line)
+    assert f"{float(accuracy) / 100:.4f}" in ran.stdout
+    assert "discrimination_corrected" in ran.stdout
+
+
+def test_the_sweep_trains_each_and_goes_on_after_a_failure(run_augdistill, tmp_path):
+    words = ["train-teacher", "-m", *TINY, "aug=baseline,mixup", "optim.lr=0.1,1e2"]
+    ran = run_augdistill(words, tmp_path)
+    runs = sorted(path.name for path in (tmp_path / "outputs/runs").iterdir())
+    assert len(runs) == 4, ran.stderr
+    assert len(list((tmp_path / "outputs/multirun").rglob("multirun.yaml"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
+    assert ran.code in (0, 1)
+    assert ran.code == int("diverged" in ran.stderr)
+
+
+def test_the_commands_of_the_readme_work_by_hand(run_augdistill, tmp_path):
+    """train, distil, evaluate, list, show, remove: each finds what the one before made, and twice is once."""
+    for words in (["train-teacher", *TINY, "aug=cutmix"], ["distill", *TINY_STUDENT, "aug=cutmix"], ["evaluate"]):
+        first = run_augdistill(words, tmp_path)
+        assert first.code == 0, first.stderr
+        before = files(tmp_path)
+        again = run_augdistill(words, tmp_path)
+        assert (again.code, again.stdout, files(tmp_path)) == (0, first.stdout, before)
+    listed = run_augdistill(["runs", "list", "student"], tmp_path)
+    student = listed.stdout.split()[-1]
+    assert student.startswith("student-digits-lenet-cutmix-s0-")
+    assert "test_set" in run_augdistill(["runs", "show", evaluation_of(tmp_path, student)], tmp_path).stdout
+    assert_refused(run_augdistill(["runs", "remove", student], tmp_path), "come from it")
+    for name in (evaluation_of(tmp_path, student), student):
+        assert run_augdistill(["runs", "remove", name], tmp_path).code == 0
+    assert not (tmp_path / "outputs/runs" / student).exists()
+
+
+def evaluation_of(folder: Path, run: str) -> str:
+    (found,) = (folder / "outputs/runs").glob(f"evaluation-*-{run}-*")
+    return found.name

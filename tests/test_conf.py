@@ -1,0 +1,195 @@
+"""Composes every YAML file of conf/ as the commands do, and checks what comes out against the schema.
+
+That the parameters of datasets, strategies and models equal their functions' arguments is tested beside those.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from augdistill.cli import COMMANDS
+from augdistill.config import SCHEMAS, check, choices, conf_dir
+from augdistill.errors import ConfigError
+from augdistill.study.plan import student_jobs
+
+JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what config.check calls its job
+EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset
+HEAVY = ("torch", "torchvision", "sklearn", "pandas", "scipy", "matplotlib")
+SECONDS = 1.0  # within which --help and --cfg job answer
+
+
+def compose(command: str, *overrides: str) -> dict[str, Any]:
+    """Return what a command gets for these overrides."""
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        composed = hydra.compose(command, list(overrides))
+    config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
+
+
+def job(command: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Return a checked job of `train-teacher` or `distill`."""
+    return check(JOBS[command], {key: value for key, value in config.items() if key != "wait"})
+
+
+def groups(command: str) -> list[str]:
+    """Return the groups in a command's defaults, as an override names them: dataset, optim@teacher_optim, ..."""
+    defaults = yaml.safe_load((conf_dir() / f"{command}.yaml").read_text())["defaults"]
+    return [name for entry in defaults if isinstance(entry, dict) for name in entry]
+
+
+def folder(group: str) -> str:
+    return group.split("@")[0].strip("/")
+
+
+def every_choice() -> list[tuple[str, str, str]]:
+    return [
+        (command, group, choice)
+        for command in COMMANDS
+        for group in groups(command)
+        for choice in choices(folder(group))
+        if not (command in JOBS and (group, choice) == EVALUATION_ONLY)
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_composes_without_a_choice(command: str) -> None:
+    config = compose(command)
+    assert config["outputs"] == "outputs"
+    if command in JOBS:
+        assert job(command, config)["dataset"]["name"] == "cifar10"
+
+
+@pytest.mark.parametrize(("command", "group", "choice"), every_choice())
+def test_every_choice_of_every_group_composes(command: str, group: str, choice: str) -> None:
+    config = compose(command, f"{group}={choice}")
+    where = group.split("@")[-1]
+    if where in ("dataset", "teacher", "student", "executor", "study"):
+        assert config[where]["name"] == {"as-trained": None}.get(choice, choice)
+    if command in JOBS:
+        checked = job(command, config)
+        assert list(checked[where].get("ops", {})) == (
+            [choice] if folder(group) == "aug" and choice != "baseline" else []
+        )
+
+
+@pytest.mark.parametrize("command", JOBS)
+def test_a_job_needs_a_dataset_of_its_own(command: str) -> None:
+    with pytest.raises(ConfigError, match="dataset"):
+        job(command, compose(command, "dataset=as-trained"))
+
+
+def test_every_file_is_composed_by_some_command() -> None:
+    reached = {Path(f"{command}.yaml") for command in COMMANDS} | {Path("common.yaml")}
+    reached |= {Path(folder(group), f"{choice}.yaml") for _, group, choice in every_choice()}
+    reached.add(Path("dataset/as-trained.yaml"))
+    assert reached == {path.relative_to(conf_dir()) for path in conf_dir().rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", choices("study"))
+def test_a_study_is_made_of_checked_jobs(name: str) -> None:
+    study = compose("study", f"study={name}")["study"]
+    arms = [student.config for student in student_jobs({"outputs": "outputs", "study": study}, {})]
+    taught = [arm for arm in arms if arm["distillation"]["alpha"] > 0]
+    assert {"+".join(arm["aug"]["ops"]) or "baseline" for arm in taught} == set(study["aug"])
+    assert {arm["student"]["name"] for arm in arms} == {student["name"] for student in study["students"].values()}
+    assert len({arm["teacher_seed"] for arm in arms}) == study["blocks"]
+    controls = {(arm["student"]["name"], arm["seed"]) for arm in arms if arm["distillation"]["alpha"] == 0}
+    assert controls == {(arm["student"]["name"], arm["seed"]) for arm in taught}
+
+
+@pytest.mark.parametrize("name", choices("study"))
+def test_a_study_opens_with_its_command(name: str) -> None:
+    told = "augdistill study" if name == "quickstart" else f"augdistill study study={name}"
+    assert (conf_dir() / "study" / f"{name}.yaml").read_text().startswith(f"# {told} ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_opens_with_its_purpose(command: str) -> None:
+    assert (conf_dir() / f"{command}.yaml").read_text().startswith(f"# augdistill {command}: ")
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [(group, choice) for group in ("optim", "distillation", "runtime") for choice in choices(group)],
+)
+def test_a_group_of_the_schema_lists_all_its_fields(group: str, choice: str) -> None:
+    values = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text())
+    assert set(values) == {item.name for item in fields(SCHEMAS[group])}
+
+
+def test_runtime_and_distillation_defaults_are_those_of_the_schema() -> None:
+    for group in ("distillation", "runtime"):
+        values = yaml.safe_load((conf_dir() / group / "default.yaml").read_text())
+        assert values == {item.name: item.default for item in fields(SCHEMAS[group])}
+
+
+@pytest.mark.parametrize("order", [("flip-crop", "cutmix"), ("cutmix", "flip-crop")])
+def test_strategies_stack_in_the_order_given(order: tuple[str, str]) -> None:
+    stack = f"[{','.join(order)}]"
+    teacher = job("train-teacher", compose("train-teacher", f"aug={stack}"))
+    student = job("distill", compose("distill", f"aug={stack}", f"aug@student_aug={stack}"))
+    assert tuple(teacher["aug"]["ops"]) == tuple(student["aug"]["ops"]) == tuple(student["student_aug"]["ops"]) == order
+
+
+def test_the_recipe_is_that_of_the_model() -> None:
+    recipe = {
+        choice: yaml.safe_load((conf_dir() / "optim" / f"{choice}.yaml").read_text()) for choice in choices("optim")
+    }
+    distilled = job("distill", compose("distill", "teacher=alexnet", "student=resnet18"))
+    assert distilled["teacher_optim"] == {**recipe["alexnet"], "weight_decay": 5e-4}
+    assert distilled["optim"] == {**recipe["resnet18"], "weight_decay": 5e-4}
+
+
+def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:
+    words = ["dataset=mnist", "aug=[flip-crop,mixup]", "teacher=alexnet", "seed=3"]
+    teacher, student = (
+        job("train-teacher", compose("train-teacher", *words)),
+        job("distill", compose("distill", *words)),
+    )
+    assert student["teacher_optim"] == teacher["optim"]
+    assert student["teacher_seed"] == teacher["seed"] == 3
+    assert all(student[key] == teacher[key] for key in ("dataset", "aug", "teacher"))
+
+
+PROBE = """
+import json, sys
+from augdistill.cli import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(name for name in sys.modules if "." not in name)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", *(f"{command} {flag}" for command in COMMANDS for flag in ("--help", "--cfg job"))]
+)
+def test_help_and_config_answer_at_once_and_import_nothing_heavy(words: str, tmp_path: Path) -> None:
+    seconds = []  # of processor time: how long it waits for other processes is not its own doing
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ended = subprocess.run(
+            [sys.executable, "-c", PROBE, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert ended.returncode == 0, ended.stderr[:800]
+        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+        if seconds[-1] < SECONDS:
+            break
+    assert min(seconds) < SECONDS
+    assert set(json.loads(ended.stderr.splitlines()[-1])).isdisjoint(HEAVY)
+    assert list(tmp_path.iterdir()) == []
+    if words.endswith("--help"):
+        assert f"augdistill {words}".removesuffix(" --help") in ended.stdout
+    else:
+        assert yaml.safe_load(ended.stdout)["outputs"] == "outputs"

@@ -1,0 +1,121 @@
+"""Runs the README: short commands as they stand, long ones as far as their config, sweeps job by job.
+
+And does what CONTRIBUTING says: its example of a new strategy trains a teacher.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from augdistill.config import choices
+from augdistill.errors import AugdistillError, RequestError, StoppedError
+from conftest import RunAugdistill
+from test_conf import compose, job
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+
+
+def blocks() -> list[list[str]]:
+    """Return the commands of each fenced shell block, without comments."""
+    found = [block.splitlines() for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)]
+    return [[shlex.join(shlex.split(line, comments=True)) for line in block] for block in found]
+
+
+COMMANDS = [shlex.split(line) for block in blocks() for line in block]
+SHORT = (["runs"], ["doctor"], ["data"])  # and whatever only says what it would do
+
+
+def is_sweep(words: list[str]) -> bool:
+    return "-m" in words
+
+
+def runs_as_it_stands(words: list[str]) -> bool:
+    return words in SHORT or "dry_run=true" in words
+
+
+def test_the_readme_opens_with_the_two_commands() -> None:
+    assert TEXT.startswith("# augdistill\n\n```sh\nmake demo\nmake test\n```\n")
+    assert {words[0] for words in COMMANDS} == {"make", "augdistill"}
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] == "make"], ids=" ".join)
+def test_a_make_target_is_there(words: list[str]) -> None:
+    told = subprocess.run([*words, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert ("augdistill study" if words[1] == "demo" else "pytest") in told.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [words[1:] for words in COMMANDS if words[0] == "augdistill" and not is_sweep(words)], ids=" ".join
+)
+def test_a_command_is_accepted(words: list[str], run_augdistill: RunAugdistill, tmp_path: Path) -> None:
+    stands = runs_as_it_stands(words)
+    ran = run_augdistill(words if stands else [*words, "--cfg", "job"], tmp_path)
+    assert ran.code == 0, ran.stderr
+    if stands:
+        assert ran.stdout.strip()
+        assert not list(tmp_path.glob("outputs/runs/*"))
+        return
+    config = OmegaConf.to_container(OmegaConf.create(ran.stdout), resolve=True)
+    assert config["outputs"] == "outputs"
+    if words[0] in ("train-teacher", "distill"):
+        job(words[0], config)
+
+
+@pytest.mark.parametrize("words", [words[1:] for words in COMMANDS if is_sweep(words)], ids=" ".join)
+def test_every_job_of_a_sweep_is_accepted(words: list[str]) -> None:
+    command, *overrides = [word for word in words if word != "-m"]
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    checked = [job(command, compose(command, *one)) for one in jobs]
+    assert len(checked) >= 15
+    distinct = {str([one[key] for key in sorted(one)]) for one in checked}
+    assert len(distinct) == len(checked)
+
+
+@pytest.mark.parametrize("group", ["dataset", "aug", "teacher", "student", "study"])
+def test_the_choices_are_those_of_conf(group: str) -> None:
+    (row,) = re.findall(rf"^\| `{group}` \| (.*) \|$", TEXT, re.MULTILINE)
+    assert set(re.findall(r"`([\w-]+)`", row)) == set(choices(group)) - {"as-trained"}
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    told = {int(code) for code in re.findall(r"\b(\d+) (?:done|something failed|the request|stopped)", TEXT)}
+    assert told == {0, AugdistillError.exit_code, RequestError.exit_code, StoppedError.exit_code}
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./-]+)\)", TEXT))))
+def test_a_link_leads_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_the_strategy_of_contributing_trains_a_teacher(tmp_path: Path) -> None:
+    for folder in ("src", "conf"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    told = re.findall(r"^   ```\w+\n(.*?)^   ```", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)
+    module, line, values = map(textwrap.dedent, told)
+    room = tmp_path / "src" / "augdistill" / "augment"
+    (room / "flip_vertical.py").write_text(module)
+    table = (room / "__init__.py").read_text().replace("flip_crop, mixup", "flip_crop, flip_vertical, mixup")
+    (room / "__init__.py").write_text(table.replace("] = {\n", "] = {\n    " + line))
+    (tmp_path / "conf" / "aug" / "flip-vertical.yaml").write_text(values)
+    words = ["train-teacher", "aug=[flip-vertical,cutmix]", "dataset=digits", "teacher.width=2", "optim.epochs=1"]
+    subprocess.run(
+        [sys.executable, "-m", "augdistill.cli", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+        check=True,
+    )
+    (run,) = (tmp_path / "outputs" / "runs").glob("teacher-digits-resnet18-flip-vertical+cutmix-s0-*")
+    assert (run / "manifest.json").is_file()

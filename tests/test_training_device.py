@@ -1,0 +1,86 @@
+"""Where training runs: `auto` made definite, and precision that is what it says."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from augdistill.errors import ConfigError
+from augdistill.training.device import Device, cpu_name, has_bf16, resolve
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_asked_for_is_what_is_used(precision: str) -> None:
+    found = resolve("cpu", precision, 3)
+    assert found == Device(CPU, precision, 3)
+    assert torch.get_num_threads() == 3
+    assert found.facts() == {"device": "cpu", "hardware": cpu_name(), "precision": precision, "threads": 3}
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_determinism_is_that_of_the_job_and_not_of_the_one_before() -> None:
+    for asked in (True, False):
+        resolve("cpu", "fp32", 1, deterministic=asked)
+        assert torch.are_deterministic_algorithms_enabled() == asked
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({}, "fp32"),
+        ({"avx512_bf16": False, "amx_bf16": False}, "fp32"),
+        ({"avx512_bf16": True, "amx_bf16": False}, "bf16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "bf16"),
+    ],
+)
+def test_auto_is_bf16_where_the_processor_has_it(capabilities, precision: str, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert resolve("cpu", "auto", 1).precision == precision
+    assert has_bf16(CPU) == (precision == "bf16")
+    assert resolve("cpu", "fp32", 1).precision == "fp32"
+    assert cpu_name() == "cpu"
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"PyTorch sees no CUDA device: runtime.device=cpu or auto"):
+        resolve("cuda", "auto", 1)
+    assert resolve("auto", "fp32", 1).device == CPU
+
+
+def test_auto_takes_the_gpu_where_there_is_one(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    found = resolve("auto", "auto", 1)
+    assert found == Device(torch.device("cuda"), "fp32", 1)
+    assert found.facts()["hardware"] == "a GPU"
+    assert resolve("cpu", "fp32", 1).device == CPU
+
+
+def test_autocast_computes_products_in_bf16_and_fp32_leaves_them() -> None:
+    layer, x = nn.Linear(64, 8).requires_grad_(False), torch.linspace(-1, 1, 64)[None]
+    exact = layer.double()(x.double())
+    layer.float()
+    seen = {}
+    for precision in ("fp32", "bf16"):
+        with resolve("cpu", precision, 1).autocast():
+            seen[precision] = layer(x)
+    assert seen["fp32"].dtype == torch.float32
+    assert seen["bf16"].dtype == torch.bfloat16
+    errors = SimpleNamespace(**{name: float((value.double() - exact).abs().max()) for name, value in seen.items()})
+    assert errors.fp32 < 1e-6 < errors.bf16 < 0.05
+    assert layer.weight.dtype == torch.float32
