@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from augdistill import models, runs
 from augdistill.config import conf_dir
+from augdistill.errors import StoppedError
 from augdistill.losses import soft_cross_entropy
 from augdistill.models.dropout import Dropout
 from augdistill.runs import Run
-from augdistill.stages import common
-from augdistill.training.batches import Batch, TrainingSet, one_hot
-from augdistill.training.device import resolve
+from augdistill.stages import common, teacher
+from augdistill.training.batches import Batch, TrainingSet, one_hot, plan_epoch
+from augdistill.training.device import Device, resolve
 from augdistill.training.loop import Hooks, Task, fit
 
 # 137 images train, 1,300 validate: five steps an epoch at batch 32, the last of them short.
@@ -163,6 +164,43 @@ def weights(run: Run | Path) -> dict[str, Tensor]:
     """Return a run's weights by name."""
     found: dict[str, Tensor] = load_file((run.path if isinstance(run, Run) else run) / "weights.safetensors")
     return found
+
+
+def fold(run: Run, threads: int = 1, precision: str = "fp32") -> tuple[common.Data, Device]:
+    """Return the training set of a run on the device, and the device."""
+    device = resolve("cpu", precision, threads)
+    images = common.dataset_images(run.config)
+    return common.on_device(images, common.statistics_of(run.config, images.header), device), device
+
+
+def load_teacher(run: Run, threads: int = 1, precision: str = "fp32") -> nn.Module:
+    """Return a teacher as a student's stage loads it."""
+    try:
+        return teacher.load(run, *fold(run, threads, precision))
+    finally:
+        torch.set_num_threads(1)
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Return whether two sets of tensors hold the same names and bits."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def spied_fit(module: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """Return what the stage of `module` would train, instead of training it: task, first weights, orders of epochs."""
+    seen: dict[str, Any] = {}
+
+    def spy(task: Task, device: Any, folder: Path, hooks: Hooks) -> None:
+        seen["task"], seen["weights"] = task, {name: value.clone() for name, value in task.model.state_dict().items()}
+        who = (task.training, task.ops, task.seed, task.role)
+        seen["orders"] = [plan_epoch(*who, epoch, 32, task.own_view).order.tolist() for epoch in (0, 1)]
+        raise StoppedError("seen enough")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "fit", spy)
+        with pytest.raises(StoppedError, match="seen enough"):
+            module.run(config)
+    return seen
 
 
 def history(run: Run) -> list[dict[str, float]]:

@@ -20,7 +20,7 @@ from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.checkpoint import State, drop_checkpoints, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device, resolve
 from augdistill.training.loop import sgd
-from core import EPOCHS, MIXUP, STEPS, checkpoint_weights, checkpoints, flip_bit, small_model, small_set, train
+from core import EPOCHS, MIXUP, STEPS, checkpoint_weights, checkpoints, flip_bit, same, small_model, small_set, train
 
 RECIPE: dict[str, Any] = {"clip_norm": 1.0, "warmup_epochs": 1.0, "lr": 0.05}
 State_ = dict[str, Tensor]
@@ -37,10 +37,6 @@ def run(name: str, folder: Path, recipe: dict[str, Any] = RECIPE, **how: Any) ->
     network = small_model(name, torch.float32)
     rows = train(network, small_set(torch.float32), folder, recipe, ops=MIXUP, **how)
     return network.state_dict(), [{key: row[key] for key in row if key != "images_per_second"} for row in rows]
-
-
-def same(one: State_, other: State_) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.fixture(scope="module")

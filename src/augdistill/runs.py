@@ -171,7 +171,9 @@ class RunStore:
             "provenance": provenance,
         }
         write_json(path / MANIFEST, manifest)
-        return Run(path, manifest)
+        written = read_manifest(path)
+        assert written is not None
+        return Run(path, written)
 
     def remove(self, run: Run) -> None:
         """Delete a run: its manifest first, so that no half of it is ever taken for a run.

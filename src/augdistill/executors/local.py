@@ -3,13 +3,14 @@
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from types import FrameType
 from typing import Any
 
@@ -22,6 +23,7 @@ from augdistill.study.plan import Plan, Stage
 log = logging.getLogger(__name__)
 
 PRELOAD = ["augdistill.stages.evaluation"]  # imports torch once; the workers are forked from there
+TIME_TO_SAVE = 60  # seconds that a worker has after its study's process is gone
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,19 @@ class Scheduler:
 
     def __post_init__(self) -> None:
         self.done: set[str] = set()
+        dead: list[tuple[Stage, str]] = []
         for stage in self.plan.stages:
             run = self.store.find(stage.ref)
-            found = run.status if run else None
-            if found is None:
+            if run is None:
                 self.waiting[stage.id] = stage
-            elif found == "finished":
+                continue
+            self.results.found.add(stage.id)
+            if run.status == "finished":
                 self.done.add(stage.id)
-                self.results.found.add(stage.id)
             else:
-                self.results.found.add(stage.id)
-                self.block(stage, f"{stage.folder} ({found})")
+                dead.append((stage, f"{stage.folder} ({run.status})"))
+        for stage, cause in dead:
+            self.block(stage, cause)
         self.pool = new_pool(self.cores)
 
     def loop(self) -> None:
@@ -105,7 +109,8 @@ class Scheduler:
                 return
             ended, _ = wait(self.running, return_when=FIRST_COMPLETED)
             for future in ended:
-                self.collect(future, self.running.pop(future))
+                if future in self.running:  # a lost worker ends all that ran with it, at once
+                    self.collect(future, self.running.pop(future))
 
     def submit(self) -> None:
         """Give ready stages to the pool, in the plan's order, as long as there are cores for their threads."""
@@ -183,6 +188,17 @@ def begin_worker() -> None:
     os.environ["AUGDISTILL_WORKER"] = "1"
     logging.getLogger("augdistill").setLevel(logging.INFO)
     logging.getLogger("augdistill").propagate = False
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Wait for the study's process to end, however it does, then save and end this worker too."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(TIME_TO_SAVE)
+    os._exit(1)
 
 
 def work(job: dict[str, Any]) -> Outcome:
@@ -192,6 +208,9 @@ def work(job: dict[str, Any]) -> Outcome:
     began = time.monotonic()
     try:
         made = run_job(job)
+    except StoppedError as error:
+        threading.Timer(1, os._exit, [error.exit_code]).start()  # told to stop: end once that was told
+        return Outcome("failed", str(error), error.exit_code, time.monotonic() - began)
     except AugdistillError as error:
         return Outcome("failed", str(error), error.exit_code, time.monotonic() - began)
     except MemoryError:

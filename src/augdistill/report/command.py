@@ -1,6 +1,7 @@
 """What `augdistill report` does: build, write, and say where the page is."""
 
 from pathlib import Path
+from typing import Any
 
 from augdistill.config import Config, known_keys
 from augdistill.errors import ConfigError
@@ -18,7 +19,7 @@ def report(config: Config) -> None:
 
 def study_names(study: object) -> list[str]:
     """Return the names that `study=NAME` or `study=[NAME,NAME]` gives, each once."""
-    names = list(study) if isinstance(study, list | tuple) else [study]
+    names: list[Any] = list(study) if isinstance(study, list | tuple) else [study]
     wrong = [name for name in names if not isinstance(name, str) or Path(name).name != name or name in (".", "..")]
     if wrong or not names:
         raise ConfigError(f"study={study} is not the name of a study: study=NAME, or 'study=[NAME,NAME]' to join some")

@@ -53,7 +53,8 @@ def to_markdown(table: Table) -> str:
         for row in table.rows
     ]
     left = len(table.row_titles)
-    return markdown_table(table.heading, [*table.row_titles, *names], rows, left=left, notes=table.notes)
+    notes = _all_notes(table)
+    return markdown_table(table.heading, [*table.row_titles, *names], rows, left=left, notes=notes)
 
 
 def to_tex(table: Table) -> str:
@@ -66,7 +67,12 @@ def to_tex(table: Table) -> str:
     ]
     heads = [*table.row_titles, *(column.label for column in table.columns)]
     alignment = "l" * left + "r" * len(table.columns)
-    return tex_table(table.title, table.key, heads, rows, alignment=alignment, notes=table.notes, groups=groups)
+    notes = _all_notes(table)
+    return tex_table(table.title, table.key, heads, rows, alignment=alignment, notes=notes, groups=groups)
+
+
+def _all_notes(table: Table) -> list[str]:
+    return [*table.notes, *(f"Printed value, {remark}" for remark in table.remarks)]
 
 
 def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -153,8 +159,13 @@ def published_text(cell: Cell) -> str:
     """Return "paper 0.852 (+0.001)": the printed value and our mean minus it."""
     if cell.published != cell.published:
         return ""
-    difference = f" ({labels.number(cell.difference, cell.digits, signed=True)})" if cell.n else ""
-    return f"paper {labels.number(cell.published, cell.digits)}{difference}"
+    return f"paper {labels.number(cell.published, cell.digits)} {difference_text(cell)}".strip()
+
+
+def difference_text(cell: Cell) -> str:
+    """Return "(+0.001)", our mean minus the printed value; nothing without both."""
+    known = cell.difference == cell.difference
+    return f"({labels.number(cell.difference, cell.digits, signed=True)})" if known else ""
 
 
 def _bold(cell: Cell | None, text: str, pattern: str) -> str:

@@ -48,11 +48,10 @@ def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]
         return OPEN, f"Not shown {where}: none of {labels.counted(total, 'difference')} stands out from the scatter."
     if down and up:
         return DEPENDS, f"It depends {where}: of {total} differences {down} are clear losses and {up} clear gains."
+    who = "in every pairing" if len(clear) == total else f"in {len(clear)} of {total} pairings"
     if down:
-        who = "every student" if down == total else f"in {down} of {total} pairings of strategy and student"
-        return HURTS, f"Yes, {where} it hurts {who}." if down == total else f"Yes, {where} it hurts {who}."
-    who = "every student" if up == total else f"in {up} of {total} pairings of strategy and student"
-    return HELPS, f"No, {where} it helps {who}, and hurts in none clearly."
+        return HURTS, f"Yes, {where}: it hurts {who} of strategy and student."
+    return HELPS, f"No, {where}: it helps {who} of strategy and student, and clearly hurts in none."
 
 
 def _size(found: Sequence[Effect]) -> list[str]:

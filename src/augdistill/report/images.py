@@ -41,10 +41,11 @@ def as_inline_svg(drawn: Drawn) -> str:
     view = re.search(r'viewBox="[^"]+"', opening)
     assert view is not None
     names = f'aria-labelledby="{drawn.key}-title {drawn.key}-desc"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view[0]} role="img" {names}'
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     title = f'<title id="{drawn.key}-title">{escape(drawn.heading)}</title>'
     desc = f'<desc id="{drawn.key}-desc">{escape(drawn.alternative)}</desc>'
-    return f'{head} style="--width: {width:.0f}px">{title}{desc}{body[len(opening) :]}'.strip()
+    head = f'<svg {spaces} {view[0]} role="img" {names} style="--width: {width:.0f}px">'
+    return f"{head}{title}{desc}{body[len(opening) :]}".strip()
 
 
 def own_ids(svg: str, prefix: str) -> str:

@@ -18,6 +18,7 @@ TEST_SETS = {
     "mnist-test": "MNIST",
     "digits-test": "Digits",
     "distillation": "Distillation set",
+    "validation": "Validation split",
 }
 BESIDE_METRICS = {
     "teacher_agreement": "Agreement with teacher",

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from augdistill.report import labels
 from augdistill.report.cells import Arm, Cell, Cells, is_testable, mark_best
 
 Wanted = tuple[Arm, str, str] | None
@@ -37,6 +36,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+    """on printed values that contradict others"""
 
     @property
     def heading(self) -> str:
@@ -85,8 +86,9 @@ def build(
         for index, line in enumerate(lines)
         if any(cell is not None for cell in found[index])
     )
-    all_notes = (*_reading(rows), *notes, *_printed_notes(rows))
-    return Table(key, number, title, tuple(row_titles), tuple(columns[i] for i in kept), rows, all_notes)
+    shown = tuple(columns[i] for i in kept)
+    all_notes = (*_reading(rows), *notes)
+    return Table(key, number, title, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown))
 
 
 def _marked(column: list[Cell | None], lines: Sequence[Line]) -> list[Cell | None]:
@@ -115,12 +117,11 @@ def _reading(rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def _printed_notes(rows: Sequence[Row]) -> list[str]:
-    """Remarks on printed values that contradict others."""
-    found = [
-        f"Paper, {', '.join(row.labels)}, {labels.metric(cell.metric)} {cell.published:g}: {cell.published_note}."
+def _remarks(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[str, ...]:
+    """What is noted of the printed values in a table."""
+    return tuple(
+        f"{', '.join(row.labels)}, {column.group}, {column.label}, {cell.published:g}: {cell.published_note}."
         for row in rows
-        for cell in row.cells
+        for column, cell in zip(columns, row.cells, strict=True)
         if cell and cell.published_note
-    ]
-    return list(dict.fromkeys(found))
+    )

@@ -7,7 +7,7 @@ from augdistill.report.cells import Cells
 from augdistill.report.layout import Column, Line, Table, arm, build
 from augdistill.report.results import DISTILLATION
 from augdistill.report.saved import SavedStudy
-from augdistill.report.tables import STRATEGY, by_model
+from augdistill.report.tables import STRATEGY, by_model, image_sets, strategies
 
 TEMPERATURES = (1, 2, 4, 10, 20)  # at which evaluations record ln K - H
 
@@ -70,17 +70,20 @@ def variants(saved: SavedStudy, cells: Cells) -> Table | str:
     names = list(dict.fromkeys(place.variant for place in saved.places))
     if names == [""]:
         return "the study has no grids"
-    columns = [Column(labels.model(student), labels.test_set(saved.test_set)) for student in saved.students]
+    where = image_sets(saved, cells)[0]
+    columns = [Column(labels.model(student), labels.test_set(where)) for student in saved.students]
     lines = [
         Line(
             (name or "main arm", labels.strategy(aug)),
-            tuple((arm("student", student, aug, variant=name), "accuracy", saved.test_set) for student in saved.students),
+            tuple(
+                (arm("student", student, aug, variant=name), "accuracy", where) for student in saved.students
+            ),
             peers=name,
         )
         for name in names
-        for aug in saved.augs
+        for aug in strategies(saved)
     ]
-    notes = ["A cell whose values are those of the main arm is the same run, and stands there."]
+    notes = ["A run that two cells share stands in the first of them."]
     title = "Student accuracy in every cell of the grids"
     return build("table-variants", title, ["Changed", STRATEGY], columns, lines, cells, notes=notes)
 

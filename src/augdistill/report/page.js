@@ -5,7 +5,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const key = (row, column) => {
     const cell = row.cells[column];
     if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
-    return cell.tagName === "TH" ? cell.textContent.trim() : null;
+    return cell.dataset.text ?? (cell.tagName === "TH" ? cell.textContent.trim() : null);
   };
   const compare = (a, b) => (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
   headings.forEach((heading, column) => {

@@ -49,7 +49,7 @@ def as_run_name(study: str) -> str:
 
 
 def as_run_yaml(saved: SavedStudy) -> str:
-    """Return the whole composed study as a file of the group `study`; data are looked for where they are on this machine."""
+    """Return the whole composed study as a file of the group `study`; data lie wherever the reader has them."""
     design = saved.design
     config = {**design, "dataset": {**design["dataset"], "root": ROOT}}
     head = f"# The study {saved.name} as it was run, every value written out.\n"
@@ -102,7 +102,11 @@ def _environments(saved: SavedStudy) -> tuple[tuple[tuple[str, str], ...], ...]:
 
 def _environment(made: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     versions = [(name, str(version)) for name, version in made["versions"].items()]
-    own = [(key.replace("_", " "), str(made[key])) for key in ("git_commit", "device", "hardware", "precision") if made.get(key)]
+    own = [
+        (key.replace("_", " "), str(made[key]))
+        for key in ("git_commit", "device", "hardware", "precision")
+        if made.get(key)
+    ]
     return (*own, ("threads", str(made.get("threads", ""))), *versions)
 
 
@@ -111,7 +115,11 @@ def _arms(saved: SavedStudy) -> tuple[ArmRecord, ...]:
     for place in saved.places:
         by_arm.setdefault(place.arm, []).append(place)
     return tuple(
-        ArmRecord(arm_text(arm), _config_yaml(places[0].config), tuple(sorted(places, key=lambda p: (p.block, p.student_seed))))
+        ArmRecord(
+            arm_text(arm),
+            _config_yaml(places[0].config),
+            tuple(sorted(places, key=lambda p: (p.block, p.student_seed))),
+        )
         for arm, places in by_arm.items()
     )
 

@@ -11,6 +11,7 @@ from augdistill.metrics import Scores
 from augdistill.runs import Run, RunStore, read_manifest
 
 DISTILLATION = "distillation"
+VALIDATION = "validation"
 ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "student_seed")
 
 
@@ -27,8 +28,8 @@ def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
     """Return one row per run and metric: study, ARM, test_set, metric, value, status, run, precision.
 
     `status` is finished, collapsed, diverged or missing; a run that is not there has one row, its accuracy NaN. What a
-    teacher's outputs say of it on the training images has the test set "distillation". Accuracy within one class is
-    the metric class_accuracy[NAME].
+    teacher's outputs say of it on the training images has the test set "distillation", its accuracy on
+    a validation split "validation". Accuracy within one class is the metric class_accuracy[NAME].
     """
     status: dict[str, str] = {}
     classes: dict[str, list[str]] = {}
@@ -41,7 +42,9 @@ def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
             if run is not None and "validation_accuracy" in run.manifest:
                 facts = {"status": run_status(run), "precision": run.manifest["provenance"]["precision"]}
                 value = run.manifest["validation_accuracy"]
-                rows.append({**row(plan, stage), **facts, "test_set": "validation", "metric": "accuracy", "value": value})
+                rows.append(
+                    {**row(plan, stage), **facts, "test_set": VALIDATION, "metric": "accuracy", "value": value}
+                )
             if run is None or run.status != "finished":
                 rows.append(
                     {**row(plan, stage), "metric": "accuracy", "value": float("nan"), "status": run_status(run)}

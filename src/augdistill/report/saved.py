@@ -127,9 +127,7 @@ class SavedStudy:
                 run = Run(self.store.runs / stage["folder"], manifest) if manifest else None
                 facts = {key: stage["arm"][key] for key in ARM}
                 config = stage["job"]["config"]
-                places.append(
-                    Place(**facts, folder=stage["folder"], status=run_status(run), run=run, config=config)  # type: ignore[arg-type]
-                )
+                places.append(Place(**facts, folder=stage["folder"], status=run_status(run), run=run, config=config))
         return places
 
     @cached_property

@@ -1,7 +1,7 @@
 """How figures look: one colour and marker per strategy everywhere, and colours that a page can turn over in the dark.
 
-Colours are told apart by people with colour-blindness (found by search over simulated vision, contrast at least 3); markers
-say the same again. On the page every colour is a CSS variable, so that a dark page can use the lighter ones.
+The colours of strategies are told apart with colour-blindness too (found by search over simulated vision, contrast
+at least 3), and markers say the same again. On the page every colour is a CSS variable: a dark page has lighter ones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -93,7 +93,8 @@ def applied(**changes: Any) -> Iterator[None]:
     """Draw or save in the house's style while the block runs."""
     from matplotlib import rc_context
 
-    with rc_context({**RC, **changes}):
+    settings: Any = {**RC, **changes}
+    with rc_context(settings):
         yield
 
 
@@ -116,6 +117,11 @@ class Palette:
     def marker(self, strategy: str) -> str:
         """Return the marker of a strategy; a stack has that of its last member."""
         return self.markers[strategy.rpartition("+")[2]]
+
+    def mark(self, strategy: str) -> Any:
+        """Return what draws one mark of a strategy, as keyword arguments of `plot`."""
+        colour = self.colour(strategy)
+        return {"marker": self.marker(strategy), "color": colour, "mfc": self.fill(strategy), "mec": colour, "mew": 1.4}
 
     def line(self, strategy: str) -> str:
         """Return the line style: dashed for stacks, dotted for labels only."""

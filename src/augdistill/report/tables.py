@@ -5,6 +5,7 @@ from collections.abc import Callable
 from augdistill.report import labels
 from augdistill.report.cells import Cells
 from augdistill.report.layout import Column, Line, Table, arm, build
+from augdistill.report.results import VALIDATION
 from augdistill.report.saved import LABELS, SavedStudy
 
 MACRO = ("accuracy", "precision", "recall", "f1")
@@ -27,8 +28,10 @@ def strategies(saved: SavedStudy) -> list[str]:
 
 
 def image_sets(saved: SavedStudy, cells: Cells) -> list[str]:
-    """Return the test sets on which accuracy is measured, the study's own first."""
+    """Return the test sets on which accuracy is measured, the study's own first; without any, validation."""
     found = [name for name in saved.test_sets if cells.has("accuracy", name)]
+    if not found:
+        return [VALIDATION if cells.has("accuracy", VALIDATION) else saved.test_set]
     return sorted(found, key=lambda name: name != saved.test_set)
 
 
@@ -49,7 +52,7 @@ def by_model(
 
 def table_1(saved: SavedStudy, cells: Cells) -> Table | str:
     """Accuracy and distance from humans, of teachers and students, in and out of distribution."""
-    sets = image_sets(saved, cells) or [saved.test_set]
+    sets = image_sets(saved, cells)
     quantities = [(f"{labels.test_set(sets[0])} acc.", "accuracy", sets[0])]
     humans = [name for name in saved.test_sets if cells.has("human_ce", name)]
     quantities += [(f"{labels.test_set(name)} KLD", "human_ce", name) for name in humans]
@@ -135,7 +138,7 @@ def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
             peers=where,
         )
         for aug in strategies(saved)
-        for where in image_sets(saved, cells) or [saved.test_set]
+        for where in image_sets(saved, cells)
     ]
     title = "Teachers, and students that were not augmented themselves"
     return build(
@@ -148,21 +151,21 @@ def table_6(saved: SavedStudy, cells: Cells) -> Table | str:
     owns = list(dict.fromkeys(place.student_aug for place in saved.places if place.role == "student"))
     if owns == ["baseline"]:
         return "no student was augmented: study=paper-mirrored makes it"
-    teachers = [
-        (f"{labels.strategy(saved.base)} teacher", lambda own: saved.base),
-        ("Teacher with the student’s", lambda own: own if own != saved.base else ""),
-        ("No teacher, labels only", lambda own: LABELS),
-    ]
-    columns = [Column(group, labels.metric(metric)) for group, _ in teachers for metric in MACRO]
+    teachers = (f"{labels.strategy(saved.base)} teacher", "Teacher with the student’s own", "No teacher, labels only")
+    columns = [Column(teacher, labels.metric(metric)) for teacher in teachers for metric in MACRO]
     lines = [
         Line(
             (labels.model(student), labels.strategy(own), labels.test_set(where)),
-            tuple((arm("student", student, of(own), own), metric, where) for _, of in teachers for metric in MACRO),
+            tuple(
+                (arm("student", student, aug, own), metric, where)
+                for aug in (saved.base, own if own != saved.base else "", LABELS)
+                for metric in MACRO
+            ),
             peers=f"{student} {where}",
         )
         for student in saved.students
         for own in owns
-        for where in image_sets(saved, cells) or [saved.test_set]
+        for where in image_sets(saved, cells)
     ]
     titles = ["Student", "Student’s augmentation", "Test set"]
     return build(

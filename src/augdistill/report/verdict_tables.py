@@ -66,7 +66,7 @@ def to_csv(verdicts: Sequence[Verdict]) -> str:
     rows = []
     for verdict in verdicts:
         claim = verdict.claim
-        head = [verdict.study, claim.id, claim.text, word(verdict), verdict.printed.word]
+        head: list[object] = [verdict.study, claim.id, claim.text, word(verdict), verdict.printed.word]
         head += [_known(verdict.p), _known(verdict.p_holm), _known(verdict.level), verdict.blocks_needed or ""]
         parts = [(part, 1) for part in verdict.parts] + [(part, 0) for part in verdict.beside]
         rows += [[*head, *_part_values(part, decides, claim.unit)] for part, decides in parts] or [head]
@@ -91,8 +91,10 @@ def _known(value: float) -> object:
 
 def _rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
     return [
-        [verdict.claim.id, verdict.claim.text, word(verdict), verdict.line, verdict.printed.word]
-        + [margin_text(verdict), needed_text(verdict)]
+        [
+            *(verdict.claim.id, verdict.claim.text, word(verdict), verdict.line, verdict.printed.word),
+            *(margin_text(verdict), needed_text(verdict)),
+        ]
         for verdict in verdicts
     ]
 

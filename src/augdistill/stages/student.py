@@ -137,7 +137,6 @@ def train(
         history = fit(task, device, folder, hooks)
         common.save_weights(folder, model)
         common.save_validation(folder, model, data.part(held_out), device)
-        drop_checkpoints(folder)
         health = examine(model, data.part(rows), device)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
@@ -146,7 +145,10 @@ def train(
     facts = common.facts(config, images.header, history)
     parents = {"teacher": teacher_run.path.name} if teacher_run else {}
     made = common.provenance(device, began, time.monotonic() - clock, parents, common.notes(images.header, config))
-    return common.publish(store, ref, status, config, made, **facts, **health)
+    run = common.publish(store, ref, status, config, made, **facts, **health)
+    if status == "finished":
+        drop_checkpoints(folder)
+    return run
 
 
 def lesson(

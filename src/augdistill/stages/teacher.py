@@ -86,14 +86,16 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
         common.save_weights(folder, model)
         common.save_validation(folder, model, data.part(held_out), device)
         write_probe(folder, model, data, device)
-        drop_checkpoints(folder)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
         status = "diverged"
     common.write_history(folder, history)
     facts = common.facts(config, images.header, history)
     made = common.provenance(device, began, time.monotonic() - clock, {}, common.notes(images.header, config))
-    return common.publish(store, ref, status, config, made, **facts)
+    run = common.publish(store, ref, status, config, made, **facts)
+    if status == "finished":
+        drop_checkpoints(folder)
+    return run
 
 
 def training_set(data: common.Data, rows: np.ndarray) -> TrainingSet:

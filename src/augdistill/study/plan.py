@@ -20,7 +20,7 @@ from augdistill.stages import names
 
 STUDY_KEYS = (
     *("name", "dataset", "teacher", "students", "aug", "ops", "student_aug", "distillation", "grids", "normalisation"),
-    *("first_block", "blocks", "students_per_teacher", "runtime", "claims", "margins", "looks", "test_set"),
+    *("first_block", "blocks", "students_per_teacher", "runtime", "claims", "margins", "looks", "test_set", "base"),
 )
 
 

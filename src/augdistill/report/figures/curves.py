@@ -58,7 +58,11 @@ def panels(source: Source) -> list[CoursePanel]:
     saved, found = source.saved, []
     for role, model in saved.models:
         histories = {
-            aug: [rows for place in saved.plain("control" if aug == LABELS else role, model, aug) if (rows := saved.history(place))]
+            aug: [
+                rows
+                for place in saved.plain("control" if aug == LABELS else role, model, aug)
+                if (rows := saved.history(place))
+            ]
             for aug in (*saved.augs, LABELS)
         }
         for quantity in QUANTITIES:
@@ -80,9 +84,7 @@ def draw_courses(found: Sequence[CoursePanel], palette: style.Palette) -> "Figur
         for one in panel.courses:
             name, epochs = one.strategy, np.arange(1, len(one.mean) + 1)
             dot = palette.marker(name) if len(epochs) == 1 else ""
-            ax.plot(
-                epochs, one.mean, color=palette.colour(name), ls=palette.line(name), marker=dot, lw=1.5
-            )
+            ax.plot(epochs, one.mean, color=palette.colour(name), ls=palette.line(name), marker=dot, lw=1.5)
             ax.fill_between(epochs, one.low, one.high, color=palette.colour(name), alpha=0.15, lw=0)
         ax.set_title(f"{labels.model(panel.model)} {panel.role}: {QUANTITIES[panel.quantity]}")
         ax.set_xlabel("epoch")
@@ -111,8 +113,8 @@ def training_curves(source: Source) -> list[Drawn] | str:
     if not found:
         return "no run’s history is there yet"
     caption = (
-        "Lines: mean over all runs of an arm; bands: least to largest. Under Mixup and CutMix the teacher’s loss is that "
-        "against mixed labels, which cannot reach 0: compare it within a strategy."
+        "Lines: mean over all runs of an arm; bands: least to largest. Under Mixup and CutMix the teacher’s loss is "
+        "that against mixed labels, which cannot reach 0: compare it within a strategy."
     )
     text = "Value after the last epoch. " + sentence(
         f"{labels.model(panel.model)} {panel.role}, {QUANTITIES[panel.quantity]}: "

@@ -40,8 +40,10 @@ def dot_panels(source: Source, metric: str, test_set: str, table: str) -> list[D
     return panels
 
 
-def draw_dots(panels: Sequence[DotPanel], palette: style.Palette, unit: str, scale: float) -> "Figure":
-    """Draw the panels side by side, strategies from top to bottom under the same heights in all."""
+def draw_dots(
+    panels: Sequence[DotPanel], palette: style.Palette, unit: str, scale: float, *, from_zero: bool = False
+) -> "Figure":
+    """Draw the panels side by side, strategies from top to bottom at the same heights in all."""
     names = list(dict.fromkeys(name for panel in panels for name, _ in panel.rows))
     figure, axes = style.panels(len(panels), 3, width=3.4, height=0.9 + 0.36 * len(names))
     heights = {name: -index for index, name in enumerate(names)}
@@ -56,6 +58,8 @@ def draw_dots(panels: Sequence[DotPanel], palette: style.Palette, unit: str, sca
         ax.tick_params(axis="y", length=0, labelleft=index % 3 == 0)
         ax.locator_params(axis="x", nbins=5)
         ax.margins(x=0.08)
+        if from_zero:
+            ax.set_xlim(left=0)
     return figure
 
 
@@ -66,8 +70,8 @@ def draw_dot(ax: "Axes", height: float, name: str, cell: Cell, palette: style.Pa
     if cell.n > 1:
         ax.plot(blocks, [height] * cell.n, "o", ms=3, color=colour, alpha=0.45, mew=0, zorder=2)
         ax.errorbar(scale * cell.mean, height, xerr=scale * cell.sd, color=colour, elinewidth=1.6, capsize=3, zorder=3)
-    hollow = {"mfc": palette.fill(name), "mec": colour, "mew": 1.4}
-    ax.plot(scale * cell.mean, height, palette.marker(name), ms=7, color=colour, zorder=4, **hollow)
+    mark = palette.mark(name)
+    ax.plot(scale * cell.mean, height, ms=7, zorder=4, **mark)
     if cell.published == cell.published:
         ax.plot(scale * cell.published, height, "d", ms=7, mfc="none", mec=style.INK, mew=1.1, zorder=5)
 
@@ -108,4 +112,5 @@ def calibration_error(source: Source) -> list[Drawn] | str:
     printed = "Hollow diamonds: from the authors’ public notebook." if has_print(panels) else ""
     caption = f"10 equal-width bins of confidence; lower is better. {BARS} {printed}".strip()
     text = f"Expected calibration error on {labels.test_set(where)}. {describe(panels, 1, 3)}"
-    return [Drawn("figure-6", "Figure 6", title, caption, text, draw_dots(panels, source.palette, "ECE", 1))]
+    figure = draw_dots(panels, source.palette, "ECE", 1, from_zero=True)
+    return [Drawn("figure-6", "Figure 6", title, caption, text, figure)]

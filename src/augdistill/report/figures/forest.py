@@ -22,8 +22,7 @@ def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "
             height, colour = -names.index(effect.strategy), palette.colour(effect.strategy)
             if effect.is_tested:
                 ax.plot([effect.low, effect.high], [height, height], color=colour, lw=2.2, solid_capstyle="round")
-            hollow = {"mfc": palette.fill(effect.strategy), "mec": colour, "mew": 1.4}
-            ax.plot(effect.value, height, palette.marker(effect.strategy), ms=8, color=colour, zorder=4, **hollow)
+            ax.plot(effect.value, height, ms=8, zorder=4, **palette.mark(effect.strategy))
         ax.set_title(f"{labels.model(student)} students")
         ax.set_ylim(-len(names) + 0.4, 0.6)
         ax.set_yticks([-i for i in range(len(names))], [labels.strategy(name) for name in names])
@@ -46,8 +45,8 @@ def forest(source: Source) -> list[Drawn] | str:
         return f"no students of the {labels.strategy(saved.base)} teacher and of another to compare are there yet"
     title = f"What the teacher’s augmentation does to its students on {labels.test_set(saved.test_set)}"
     caption = (
-        "Left of the line the students lose. Bars: 95 % intervals over blocks (Welch), each on its own, not adjusted for "
-        "their number."
+        "Left of the line the students lose. Bars: 95 % intervals over blocks (Welch), each on its own, not adjusted "
+        "for their number."
     )
     if not any(effect.is_tested for effect in found):
         caption = "Left of the line the students lose. One block: no interval."

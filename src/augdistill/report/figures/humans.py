@@ -95,7 +95,7 @@ def draw_human_means(values: Floats, names: Sequence[str]) -> "Figure":
     ax.set_ylabel("true class")
     bar = figure.colorbar(mesh, ax=ax, shrink=0.85, pad=0.02)
     bar.set_label("share of answers, %")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -122,7 +122,7 @@ def draw_matrices(found: Sequence[Matrix]) -> "Figure":
     assert mesh is not None
     bar = figure.colorbar(mesh, ax=axes, shrink=0.6, pad=0.015, aspect=30)
     bar.set_label("KL(human ‖ model), nats")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -149,9 +149,10 @@ def human_kl(source: Source) -> list[Drawn] | str:
     if not found:
         return NONE
     caption = (
-        "Row i, column j: KL(human mean of true class i ‖ model mean of true class j), averaged over blocks; one colour "
-        "scale for all. Own: mean of the diagonal; other: mean off it."
+        "Row i, column j: KL(human mean of true class i ‖ model mean of true class j), averaged over blocks; one "
+        "colour scale for all. Own: mean of the diagonal; other: mean off it."
     )
+    caption += f" Classes from the top and from the left: {', '.join(source.saved.classes)}."
     text = sentence(
         f"{labels.model(matrix.model)} {matrix.role}, {labels.strategy(matrix.strategy)}: mean on the diagonal "
         f"{matrix.diagonal:.3f}, off it {matrix.off_diagonal:.2f} nats"

@@ -42,7 +42,7 @@ def four_classes(names: Sequence[str], confusions: Sequence[NDArray[np.float64]]
         return [names.index(name) for name in PAPERS_CLASSES]
     if len(names) <= 4 or not confusions:
         return list(range(min(4, len(names))))
-    confused = np.sum([matrix + matrix.T for matrix in confusions], axis=0, dtype=np.float64)
+    confused = np.stack([matrix + matrix.T for matrix in confusions]).sum(axis=0)
     np.fill_diagonal(confused, -np.inf)
     chosen: list[int] = []
     for _ in range(2):
@@ -56,7 +56,7 @@ def embed(embeddings: NDArray[Any], seed: int) -> NDArray[np.float64]:
     """Return embeddings [n, d] as points [n, 2] by principal components and t-SNE."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     values = np.asarray(embeddings, dtype=np.float64)
     perplexity = min(30.0, (len(values) - 1) / 3)
@@ -101,7 +101,8 @@ def teacher_map(saved: SavedStudy, place: Place, chosen: Sequence[int], cache: P
 
 def draw_maps(maps: Sequence[Map], names: Sequence[str]) -> "Figure":
     """Draw a panel per strategy; classes have the same colours and marks in all."""
-    figure, axes = style.panels(len(maps), 4 if len(maps) == 4 else 5, width=2.3, height=2.5)
+    size = 3.0 if len(maps) < 4 else 2.3
+    figure, axes = style.panels(len(maps), 4 if len(maps) == 4 else 5, width=size, height=size + 0.2)
     handles: dict[str, Any] = {}
     for found, ax in zip(maps, axes, strict=True):
         for index, name in enumerate(names):

@@ -83,7 +83,9 @@ def draw_relations(found: Sequence[Relation], palette: style.Palette, student: s
         ax.locator_params(axis="x", nbins=4)
         ax.locator_params(axis="y", nbins=5)
     figure.supylabel(f"{labels.model(student)} accuracy, %", fontsize=9)
-    style.strategy_legend(figure, palette, list(dict.fromkeys(p.strategy for relation in found for p in relation.points)))
+    style.strategy_legend(
+        figure, palette, list(dict.fromkeys(p.strategy for relation in found for p in relation.points))
+    )
     return figure
 
 
@@ -102,8 +104,8 @@ def properties(source: Source) -> list[Drawn] | str:
         count = max(len(relation.points) for relation in found)
         name = labels.model(student)
         caption = (
-            f"Marks: means over blocks, bars ± 1 s.d. ρ: Spearman’s over {count} strategies’ means; with fewer than eight "
-            "it describes and proves nothing. Distillation set: the teacher’s outputs for the training images."
+            f"Marks: means over blocks, bars ± 1 s.d. ρ: Spearman’s over {count} strategies’ means; with fewer than "
+            "eight it describes and proves nothing. Distillation set: the teacher’s outputs for the training images."
         )
         text = f"Rank correlation of {name} accuracy with its teacher’s " + sentence(
             f"{labels.metric(relation.metric)} on the {labels.test_set(relation.test_set)} set "

@@ -37,7 +37,9 @@ def curve(strategy: str, diagrams: Iterable[tuple[int, dict[str, Any]]]) -> Curv
     blocks: dict[int, list[Floats]] = {}
     for block, diagram in diagrams:
         counts = np.asarray(diagram["counts"], dtype=np.float64)
-        sums = [counts * np.nan_to_num(np.asarray(diagram[name], dtype=np.float64)) for name in ("confidence", "accuracy")]
+        sums = [
+            counts * np.nan_to_num(np.asarray(diagram[name], dtype=np.float64)) for name in ("confidence", "accuracy")
+        ]
         blocks.setdefault(block, []).append(np.stack([counts, *sums]))
     if not blocks:
         return None
@@ -45,10 +47,10 @@ def curve(strategy: str, diagrams: Iterable[tuple[int, dict[str, Any]]]) -> Curv
     counts = np.where(pooled[:, 0] >= FEWEST, pooled[:, 0], np.nan)
     confidence, accuracy = pooled[:, 1] / counts, pooled[:, 2] / counts
     kept = np.isfinite(counts).any(axis=0)
-    sd = [np.std(bin[np.isfinite(bin)], ddof=1) if np.isfinite(bin).sum() > 1 else np.nan for bin in accuracy[:, kept].T]
-    return Curve(
-        strategy, np.nanmean(confidence[:, kept], axis=0), np.nanmean(accuracy[:, kept], axis=0), np.array(sd)
-    )
+    sd = [
+        np.std(bin[np.isfinite(bin)], ddof=1) if np.isfinite(bin).sum() > 1 else np.nan for bin in accuracy[:, kept].T
+    ]
+    return Curve(strategy, np.nanmean(confidence[:, kept], axis=0), np.nanmean(accuracy[:, kept], axis=0), np.array(sd))
 
 
 def curves(source: Source, role: str, model: str) -> list[Curve]:

@@ -1,0 +1,1 @@
+"""The report: statistics, verdicts, tables, figures and one page, from saved results alone."""

@@ -1,0 +1,133 @@
+"""Studies on disk whose runs were never trained: real plans, real run folders, scores of synthetic predictions."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import data_files
+import hydra
+import numpy as np
+from omegaconf import OmegaConf
+
+from augdistill.config import conf_dir
+from augdistill.identity import Ref
+from augdistill.metrics import label_information, score
+from augdistill.report.saved import SavedStudy
+from augdistill.runs import RunStore
+from augdistill.study.plan import make_plan
+
+IMAGES, TRAINING = 300, 400
+TRUTH = np.arange(IMAGES) % 10
+HUMANS = np.random.default_rng(1).dirichlet(np.full(10, 0.05), IMAGES) * 0.2 + 0.8 * np.eye(10)[TRUTH]
+VERSIONS = {"python": "3.13.0", "augdistill": "0.1.0", "torch": "2.11.0", "numpy": "2.3.0"}
+SHARPNESS = {"baseline": 5.0, "flip-crop": 5.5, "cutout": 5.2, "mixup": 3.0, "cutmix": 3.3, "labels": 4.0}
+SKILL = {"teacher": 1.3, "student": 0.9, "control": 0.8}
+
+
+def composed(outputs: Path, *words: str) -> dict[str, Any]:
+    """Return the config of `augdistill study` with these overrides."""
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = hydra.compose("study", [f"outputs={outputs}", *words])
+    found = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(found, dict)
+    return found
+
+
+def write_data(root: Path) -> Path:
+    """Write tiny CIFAR-10, CINIC-10, CIFAR-10H and MNIST in the publishers' formats; return their folder."""
+    data_files.write_cifar10(root)
+    data_files.write_cinic10(root)
+    data_files.write_cifar10h(root, data_files.human_probabilities())
+    data_files.write_mnist(root)
+    return root
+
+
+def write_study(outputs: Path, *words: str, classes: list[str] | None = None, statuses: dict[str, str] | None = None):
+    """Plan a study and publish every stage of it; return it as the report reads it.
+
+    `statuses` gives the status of runs whose folder's name contains a key; a "missing" one is left out, with what
+    depends on it; "unevaluated" ones lack their evaluations.
+    """
+    plan = make_plan(composed(outputs, *words))
+    plan.save(outputs / "studies" / plan.name)
+    store, names = RunStore(outputs), classes or data_files.CIFAR_CLASSES
+    for stage in plan.stages:
+        evaluated = stage.job["config"].get("run", stage.folder)
+        status = next((found for key, found in (statuses or {}).items() if key in evaluated), "finished")
+        if status == "missing" or (stage.kind in ("evaluation", "outputs") and status in ("unevaluated", "diverged")):
+            continue
+        publish(store, stage, names, "finished" if status == "unevaluated" else status)
+    return SavedStudy.load(plan.name, outputs)
+
+
+def publish(store: RunStore, stage: Any, classes: list[str], status: str) -> None:
+    """Write the files and the manifest of one stage."""
+    folder = store.runs / stage.folder
+    if folder.is_dir():  # another study shares it
+        return
+    folder.mkdir(parents=True)
+    facts: dict[str, Any] = {}
+    seconds = {"teacher": 40.0, "student": 20.0}.get(stage.kind, 1.0)
+    if stage.kind in ("teacher", "student"):
+        facts = {"classes": classes, "collapsed": status == "collapsed"}
+        (folder / "history.csv").write_text(history(stage.kind, stage.arm["teacher_aug"]))
+    else:
+        write_scores(folder, stage)
+    made = {"versions": VERSIONS, "git_commit": "abc", "device": "cpu", "hardware": "a processor", "precision": "fp32"}
+    times = {"began": "2026-01-01 00:00:00 UTC", "ended": "2026-01-01 01:00:00 UTC", "seconds": seconds, "threads": 1}
+    notes = ["cinic10: 30 images; the full test fold has 70,000"] if "cinic10" in stage.folder else []
+    ref = Ref(stage.kind, stage.id, stage.folder, {})
+    written = "diverged" if status == "diverged" else "finished"
+    store.publish(ref, written, stage.job["config"], {**made, **times, "parents": {}, "notes": notes}, **facts)
+
+
+def history(kind: str, strategy: str) -> str:
+    """Return history.csv of four epochs."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", "loss", "ce", "kd", "lr", "images_per_second"])
+    for epoch in range(4):
+        kd = 0.0 if kind == "teacher" or strategy == "labels" else 8 / (epoch + 1)
+        writer.writerow([epoch, 2 / (epoch + 1), (2 + SHARPNESS.get(strategy, 4) / 10) / (epoch + 1), kd, 0.1, 100])
+    return text.getvalue()
+
+
+def logits_of(arm: dict[str, Any], count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return logits [N, 10], labels [N] and embeddings [N, 16] that depend on the arm, block and seed alone."""
+    last = arm["teacher_aug"].rpartition("+")[2]
+    key = [*arm["role"].encode(), *arm["model"].encode(), *arm["teacher_aug"].encode(), *arm["student_aug"].encode()]
+    rng = np.random.default_rng([*key, arm["block"], arm["student_seed"] + 1, len(arm["variant"])])
+    labels = np.arange(count) % 10
+    role = "teacher" if arm["role"] == "outputs" else arm["role"]
+    signal = SKILL[role] + 0.05 * rng.normal()
+    logits = SHARPNESS.get(last, 4.0) * (signal * np.eye(10)[labels] + 0.45 * rng.normal(size=(count, 10)))
+    embeddings = np.maximum(logits @ rng.normal(size=(10, 16)) + rng.normal(size=(count, 16)), 0)
+    return logits.astype(np.float32), labels, embeddings.astype(np.float32)
+
+
+def write_scores(folder: Path, stage: Any) -> None:
+    """Write metrics.json, and predictions.npz of an evaluation, as the stages do."""
+    arm = stage.arm
+    logits, labels, embeddings = logits_of(arm, TRAINING if stage.kind == "outputs" else IMAGES)
+    where = arm.get("test_set", "distillation")
+    is_own = where in ("cifar10-test", "mnist-test", "digits-test")
+    human = HUMANS if where == "cifar10h" else None
+    if where.startswith("cinic10"):
+        logits = logits + 2 * np.random.default_rng(5).normal(size=logits.shape).astype(np.float32)
+    scores = score(logits, labels, embeddings=embeddings if is_own else None, human=human)
+    for temperature in (1, 2, 4, 10, 20):
+        scores.scalars[f"label_information_{temperature}"] = label_information(logits, temperature)
+    if human is not None:
+        scores = type(scores)(
+            {name: value for name, value in scores.scalars.items() if name.startswith("human")},
+            {name: value for name, value in scores.arrays.items() if name.startswith("human")},
+            scores.scaling,
+        )
+    elif arm["role"] == "student":
+        scores.scalars.update(teacher_agreement=0.9, teacher_kl=0.1, teacher_kl_at_temperature=0.001)
+    (folder / "metrics.json").write_text(json.dumps(scores.to_json()))
+    if stage.kind == "evaluation" and human is None:
+        arrays = {"logits": logits, "labels": labels, **({"embeddings": embeddings} if is_own else {})}
+        np.savez(folder / "predictions.npz", **arrays)

@@ -1,0 +1,109 @@
+"""The local pool: what it runs, what a failure stops, what a killed worker costs, what is found again."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from augdistill.executors import local
+from augdistill.runs import RunStore
+from augdistill.study.plan import Plan
+from tests.conftest import COMMAND
+from tests.test_study_plan import composed, make_plan
+
+EXECUTOR = {"name": "local", "workers": 2, "per_device": 1, "retries": 1}
+
+
+def tiny_plan(outputs: Path, *overrides: str) -> Plan:
+    return make_plan(composed(outputs, "study=tiny", *overrides))
+
+
+def manifests(outputs: Path) -> dict[str, dict]:
+    return {path.parent.name: json.loads(path.read_text()) for path in (outputs / "runs").glob("*/manifest.json")}
+
+
+def test_a_finished_study_is_found_whole(tiny_study):
+    plan = tiny_plan(tiny_study)
+    results = local.run(plan, RunStore(tiny_study), EXECUTOR)
+    assert results.found == {stage.id for stage in plan.stages}
+    assert not results.outcomes
+
+
+def test_a_failing_stage_stops_only_what_needs_it(tmp_path):
+    plan = tiny_plan(tmp_path)
+    bad = next(stage for stage in plan.stages if stage.kind == "teacher" and stage.arm["teacher_aug"] == "cutmix")
+    bad.job["config"]["optim"]["epochs"] = -1  # what the planner would have refused
+    results = local.run(plan, RunStore(tmp_path), EXECUTOR)
+    assert set(results.failed) == {bad.id}
+    blocked = {stage.folder.split("-")[0] for stage in plan.stages if stage.id in results.blocked}
+    assert blocked == {"outputs", "student", "evaluation"}
+    finished = [name for name in manifests(tmp_path) if name.startswith(("teacher", "student"))]
+    assert len(finished) == 3  # the other teacher, its student, the control
+
+
+def test_a_diverged_teacher_is_not_repeated_and_teaches_nobody(tmp_path):
+    plan = tiny_plan(tmp_path, "study.teacher.optim.lr=900", "study.teacher.optim.epochs=2", "study.aug=[baseline]")
+    first = local.run(plan, RunStore(tmp_path), EXECUTOR)
+    (teacher,) = (stage for stage in plan.stages if stage.kind == "teacher")
+    assert first.outcomes[teacher.id].status == "diverged"
+    assert not first.failed
+    again = local.run(plan, RunStore(tmp_path), EXECUTOR)
+    assert not again.outcomes
+    assert set(again.blocked) == set(first.blocked) != set()
+
+
+def test_a_killed_worker_costs_a_retry_only(tmp_path):
+    """SIGKILL to a worker in the middle of the study: the same results as an undisturbed run."""
+    words = [COMMAND, "study", "study=tiny", "study.teacher.optim.epochs=6", f"outputs={tmp_path}"]
+    study = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (workers := training_workers(tmp_path)):
+        time.sleep(0.02)
+    os.kill(workers[0], signal.SIGKILL)
+    _, stderr = study.communicate(timeout=300)
+    assert study.returncode == 0, stderr
+    assert "its worker was lost; trying again" in stderr
+    assert len([name for name in manifests(tmp_path) if name.startswith("teacher")]) == 2
+
+
+def training_workers(outputs: Path) -> list[int]:
+    """Return the processes that hold a teacher, as their locks say."""
+    owners = [path.read_text() for path in (outputs / "locks").glob("*.owner")]
+    return [int(text.split()[2]) for text in owners if len(text.split()) > 2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_study_goes_on_to_the_same_results(number, tmp_path, tiny_study):
+    words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
+    study = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not training_workers(tmp_path):
+        time.sleep(0.02)
+    os.killpg(study.pid, number)
+    _, stderr = study.communicate(timeout=120)
+    assert study.returncode == (130 if number == signal.SIGINT else 143), stderr
+    assert "Traceback" not in stderr
+    repeated = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert repeated.returncode == 0, repeated.stderr
+    mine, theirs = manifests(tmp_path), manifests(tiny_study)
+    assert mine.keys() == theirs.keys()
+    for name, manifest in mine.items():
+        if name.startswith(("teacher", "student")):
+            assert manifest["files"]["weights.safetensors"] == theirs[name]["files"]["weights.safetensors"]
+
+
+def test_workers_end_when_the_study_is_killed(tmp_path):
+    words = [COMMAND, "study", "study=tiny", "study.teacher.optim.epochs=50", f"outputs={tmp_path}"]
+    study = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (workers := training_workers(tmp_path)):
+        time.sleep(0.02)
+    study.kill()
+    study.wait()
+    while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in workers):
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)

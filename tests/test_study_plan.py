@@ -1,0 +1,119 @@
+"""The plan of a study: what it holds, what is shared, in which order, and how fast it is made."""
+
+import time
+from pathlib import Path
+
+import hydra
+import pytest
+from omegaconf import OmegaConf
+
+from augdistill.config import conf_dir
+from augdistill.errors import ConfigError
+from augdistill.study.plan import make_plan
+
+
+def composed(outputs: Path, *overrides: str) -> dict:
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = hydra.compose("study", [f"outputs={outputs}", *overrides])
+    return OmegaConf.to_container(config, resolve=True)
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("plan")
+
+
+def stages(plan, kind: str, **arm) -> list:
+    return [s for s in plan.stages if s.kind == kind and all(s.arm[key] == value for key, value in arm.items())]
+
+
+def test_every_teacher_student_and_control_is_there_once(outputs):
+    plan = make_plan(composed(outputs, "study.students_per_teacher=2"))
+    assert len(stages(plan, "teacher")) == 5 * 3
+    assert len(stages(plan, "outputs")) == 5 * 3
+    assert len(stages(plan, "student", role="student")) == 5 * 3 * 2 * 2
+    assert len(stages(plan, "student", role="control")) == 3 * 2 * 2
+    assert len(stages(plan, "evaluation")) == 15 + 60 + 12
+    assert len({stage.id for stage in plan.stages}) == len(plan.stages)
+
+
+def test_student_seeds_are_the_same_under_every_strategy_and_in_the_control(outputs):
+    plan = make_plan(composed(outputs, "study.students_per_teacher=2"))
+    for block in range(3):
+        for aug in ("baseline", "cutmix", "labels"):
+            students = stages(plan, "student", model="lenet", teacher_aug=aug, block=block)
+            assert [s.job["config"]["seed"] for s in students] == [2 * block, 2 * block + 1]
+            if aug != "labels":
+                assert {s.job["config"]["teacher_seed"] for s in students} == {block}
+
+
+def test_parents_come_first_and_are_all_there(outputs):
+    plan = make_plan(composed(outputs))
+    seen: set[str] = set()
+    for stage in plan.stages:
+        assert seen.issuperset(stage.parents), stage.folder
+        seen.add(stage.id)
+
+
+def test_more_blocks_repeat_nothing(outputs):
+    few = {stage.id for stage in make_plan(composed(outputs)).stages}
+    many = {stage.id for stage in make_plan(composed(outputs, "study.blocks=5")).stages}
+    assert few < many
+    assert len(many) * 3 == len(few) * 5
+
+
+def test_a_search_in_another_block_shares_no_seed(outputs):
+    study = {stage.id for stage in make_plan(composed(outputs)).stages}
+    search = {stage.id for stage in make_plan(composed(outputs, "study.first_block=1000")).stages}
+    assert not study & search
+
+
+def test_matching_students_see_the_strategies_of_their_teacher_and_of_all_under_the_baseline(outputs):
+    plan = make_plan(composed(outputs, "study.blocks=1", "study.student_aug=[baseline,matching]"))
+    own = {
+        aug: sorted(s.arm["student_aug"] for s in stages(plan, "student", model="lenet", teacher_aug=aug))
+        for aug in ("baseline", "cutmix", "labels")
+    }
+    everything = ["baseline", "cutmix", "cutout", "flip-crop", "mixup"]
+    assert own == {"baseline": everything, "cutmix": ["baseline", "cutmix"], "labels": everything}
+
+
+def test_a_grid_varies_students_shares_teachers_and_does_not_repeat_the_main_arm(outputs):
+    grid = "study.grids=[{distillation.temperature: [1, 20], distillation.alpha: [0.5]}]"
+    plan = make_plan(composed(outputs, "study.blocks=1", grid))
+    assert len(stages(plan, "teacher")) == 5
+    variants = {s.arm["variant"] for s in stages(plan, "student", role="student")}
+    assert variants == {"", "distillation.temperature=1,distillation.alpha=0.5"}
+    assert len(stages(plan, "student", role="control")) == 2  # labels alone know no temperature
+
+
+def test_a_grid_over_the_rate_varies_the_control_too(outputs):
+    plan = make_plan(composed(outputs, "study.blocks=1", "study.grids=[{optim.lr_factor: [0.5, 2]}]"))
+    rates = {s.job["config"]["optim"]["lr"] for s in stages(plan, "student", role="control", model="lenet")}
+    assert rates == {0.025, 0.05, 0.1}
+
+
+@pytest.mark.parametrize("override", ["study.grids=[{distilation.alpha: [1]}]", "study.grids=[{optim.lr: [-1]}]"])
+def test_a_grid_of_what_cannot_be_is_refused(override, outputs):
+    with pytest.raises(ConfigError):
+        make_plan(composed(outputs, override))
+
+
+def test_a_strategy_that_is_not_there_is_refused(outputs):
+    with pytest.raises(ConfigError, match="cutmx"):
+        make_plan(composed(outputs, "study.aug=[baseline,cutmx]"))
+
+
+def test_a_test_set_that_is_not_there_is_skipped_and_named(outputs):
+    plan = make_plan(composed(outputs, "study.dataset.test_sets=[digits,mnist]", "study.blocks=1"))
+    assert list(plan.skipped) == ["mnist-test"]
+    assert {s.arm["test_set"] for s in stages(plan, "evaluation")} == {"digits-test"}
+
+
+def test_ten_thousand_stages_are_planned_in_about_a_second(outputs):
+    config = composed(outputs, "study.blocks=257")
+    make_plan(composed(outputs))  # datasets packed, schemas read
+    began = time.process_time()
+    plan = make_plan(config)
+    assert len(plan.stages) > 10_000
+    assert time.process_time() - began < 3  # 1 s on a quiet machine
