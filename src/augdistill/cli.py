@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "evaluate every finished run that has no current evaluation",
     "runs": "list, show or remove runs",
     "data": "what datasets are there; fetch NAME gets one from its publisher",
+    "report": "tables, figures, verdicts and one page from a study's saved results: study=NAME",
     "doctor": "versions, device, precision, datasets, whether results can be written",
 }
 WITH_ACTIONS = {"runs": "list", "data": "status"}  # commands that take words: action and target
@@ -43,6 +44,8 @@ def main() -> None:
     except AugdistillError as error:
         print(f"augdistill {words[0]}: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: flush into nothing at exit
     except KeyboardInterrupt:
         print(f"augdistill {words[0]}: interrupted; the same command goes on from here", file=sys.stderr)
         raise SystemExit(130) from None
@@ -193,11 +196,11 @@ def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictCon
 
 @contextmanager
 def as_work_error() -> Iterator[None]:
-    """Turn what the machine refuses (space, permission, memory) into one line; a closed pipe ends quietly."""
+    """Turn what the machine refuses (space, permission, memory) into one line."""
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: flush into nothing at exit
+        raise
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         raise WorkError(

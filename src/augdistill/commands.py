@@ -127,6 +127,13 @@ def evaluate(config: Config) -> None:
     print(evaluations_table(done))
 
 
+def report(config: Config) -> None:
+    """Write a study's tables, figures, verdicts and page from saved results alone."""
+    from augdistill.report.command import report as write_report
+
+    write_report(config)
+
+
 def runs(config: Config) -> None:
     """List, show or remove runs."""
     known_keys("", config, ("outputs", "wait", "action", "target"))
