@@ -67,7 +67,7 @@ def run_installed(installed: Path) -> Callable[..., str]:
     return run
 
 
-def test_the_wheel_carries_every_config(wheel: Path) -> None:
+def test_the_wheel_carries_every_file(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         names = set(archive.namelist())
     configs = {f"augdistill/conf/{path.relative_to(conf_dir())}" for path in conf_dir().rglob("*.yaml")}

@@ -1,4 +1,4 @@
-"""Runs the README: short commands as they stand, long ones as far as their config, sweeps job by job.
+"""Runs the commands of README and docs: short ones as they stand, long ones as far as their config, sweeps job by job.
 
 And does what CONTRIBUTING says: its example of a new strategy trains a teacher.
 """
@@ -26,13 +26,16 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 
 
-def blocks() -> list[list[str]]:
-    """Return the commands of each fenced shell block, without comments."""
-    found = [block.splitlines() for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)]
-    return [[shlex.join(shlex.split(line, comments=True)) for line in block] for block in found]
+def commands(text: str) -> list[list[str]]:
+    """Return the commands of all fenced shell blocks, as words, without comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
-COMMANDS = [shlex.split(line) for block in blocks() for line in block]
+COMMANDS = commands(TEXT)
+DOCUMENTED = COMMANDS + [words for path in sorted(ROOT.glob("docs/*.md")) for words in commands(path.read_text())]
+OURS = [list(words) for words in dict.fromkeys(tuple(words[1:]) for words in DOCUMENTED if words[0] == "augdistill")]
 SHORT = (["runs"], ["doctor"], ["data"])  # and whatever only says what it would do
 
 
@@ -56,9 +59,7 @@ def test_a_make_target_is_there(words: list[str]) -> None:
     assert ("augdistill study" if words[1] == "demo" else "pytest") in told.stdout
 
 
-@pytest.mark.parametrize(
-    "words", [words[1:] for words in COMMANDS if words[0] == "augdistill" and not is_sweep(words)], ids=" ".join
-)
+@pytest.mark.parametrize("words", [words for words in OURS if not is_sweep(words)], ids=" ".join)
 def test_a_command_is_accepted(words: list[str], run_augdistill: RunAugdistill, tmp_path: Path) -> None:
     stands = runs_as_it_stands(words)
     ran = run_augdistill(words if stands else [*words, "--cfg", "job"], tmp_path)
@@ -73,13 +74,13 @@ def test_a_command_is_accepted(words: list[str], run_augdistill: RunAugdistill, 
         job(words[0], config)
 
 
-@pytest.mark.parametrize("words", [words[1:] for words in COMMANDS if is_sweep(words)], ids=" ".join)
+@pytest.mark.parametrize("words", [words for words in OURS if is_sweep(words)], ids=" ".join)
 def test_every_job_of_a_sweep_is_accepted(words: list[str]) -> None:
     command, *overrides = [word for word in words if word != "-m"]
     parsed = OverridesParser.create().parse_overrides(overrides)
     (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     checked = [job(command, compose(command, *one)) for one in jobs]
-    assert len(checked) >= 15
+    assert len(checked) > 1
     distinct = {str([one[key] for key in sorted(one)]) for one in checked}
     assert len(distinct) == len(checked)
 

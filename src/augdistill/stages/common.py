@@ -1,43 +1,32 @@
 """What all stages share: the run's log, signals, provenance, data on the device, a progress line per epoch."""
 
-import csv
-import io
 import logging
 import os
-import platform
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, load, split_validation
-from augdistill.errors import ConfigError, RunError
-from augdistill.identity import Ref
+from augdistill.errors import ConfigError
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
-from augdistill.runs import Run, RunStore, now, write_atomic
 from augdistill.training.batches import Batch, normalise
 from augdistill.training.device import Device
 
 log = logging.getLogger("augdistill")
 
-WEIGHTS = "weights.safetensors"
-VALIDATION = "validation.npz"
 TEMPERATURES = (1, 2, 4, 10, 20)  # at which ln K - H is recorded
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -173,20 +162,6 @@ def accuracy(model: nn.Module, data: Data, device: Device) -> float:
     return float((logits.argmax(1) == data.labels.cpu()).double().mean())
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write named arrays as .npz, atomically."""
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    write_atomic(path, content.getvalue())
-
-
-def save_validation(folder: Path, model: nn.Module, held_out: Data, device: Device) -> None:
-    """Keep a run's logits on its validation split, on which temperatures are fitted."""
-    if len(held_out.images):
-        logits, _ = predict(model, held_out, device)
-        save_arrays(folder / VALIDATION, {"logits": logits.numpy(), "labels": held_out.labels.cpu().numpy()})
-
-
 def scorer(config: Config, data: Data, held_out: np.ndarray, device: Device) -> Callable[[nn.Module], dict[str, float]]:
     """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if asked."""
     parts = {"validation_accuracy": data.part(held_out)} if len(held_out) else {}
@@ -194,101 +169,6 @@ def scorer(config: Config, data: Data, held_out: np.ndarray, device: Device) -> 
         log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
         parts["test_accuracy"] = on_device(dataset_images(config, "test"), statistics_of(config, data.header), device)
     return lambda model: {name: accuracy(model, part, device) for name, part in parts.items()}
-
-
-def notes(header: Header, config: Config) -> list[str]:
-    """Return what a reader of the result must know: unverified data, a partial dataset, selection by the test set."""
-    found = [] if header.verified else [f"{header.name}: the publisher's checksums were not verified"]
-    if header.note:
-        found.append(f"{header.name}: {header.note}")
-    if config["optim"]["select"] == "best-test":
-        found.append("the weights kept are those of the epoch with the best test accuracy")
-    return found
-
-
-def facts(config: Config, training: Header, history: list[dict[str, float]]) -> dict[str, Any]:
-    """Return what a manifest says of a model's data, enough to evaluate it without them, and its last validation."""
-    known = {"shape": training.shape, "classes": training.classes, "statistics": statistics_of(config, training)}
-    last = history[-1] if history else {}
-    return {**known, **{key: last[key] for key in ("validation_accuracy",) if key in last}}
-
-
-def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[str, Any], **facts: Any) -> Run:
-    """Write a run's config.yaml and, last, its manifest."""
-    folder = store.folder(ref)
-    write_atomic(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)).encode())
-    run = store.publish(ref, status, config, made, **facts)
-    log.info("%s %s in %.1f s", ref.folder, status, made["seconds"])
-    return run
-
-
-def save_weights(folder: Path, model: nn.Module) -> None:
-    """Write a model's state as safetensors, atomically."""
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_atomic(folder / WEIGHTS, save(state))
-
-
-def load_weights(run: Run, model: nn.Module) -> None:
-    """Load a run's weights, whose checksum must hold, into the model its config describes."""
-    state = load_file(run.file(WEIGHTS))
-    wanted = {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
-    found = {name: (value.shape, value.dtype) for name, value in state.items()}
-    if wanted != found:
-        raise RunError(f"{run.path / WEIGHTS} does not hold the model of its config: remove the run and repeat it")
-    model.load_state_dict(state)
-
-
-def save_array(path: Path, values: np.ndarray) -> None:
-    """Write one array as .npy, atomically."""
-    content = io.BytesIO()
-    np.save(content, values, allow_pickle=False)
-    write_atomic(path, content.getvalue())
-
-
-def write_history(folder: Path, rows: list[dict[str, float]]) -> None:
-    """Write one row per epoch as history.csv."""
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(folder / "history.csv", text.getvalue().encode())
-
-
-def provenance(device: Device, began: str, seconds: float, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
-    """Return what a manifest records of how a run came about."""
-    return {
-        "versions": versions(),
-        "git_commit": git_commit(),
-        **device.facts(),
-        "began": began,
-        "ended": now(),
-        "seconds": round(seconds, 3),
-        "parents": parents,
-        "notes": notes,
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide results."""
-    found = {"python": platform.python_version()}
-    for name in ("augdistill", "torch", "torchvision", "numpy", "scipy", "scikit-learn"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "none"
-    return found
-
-
-def git_commit() -> str | None:
-    """Return the commit of the checkout that this package runs from, with "+" if it was changed; None if installed."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-    try:
-        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip()
 
 
 @dataclass

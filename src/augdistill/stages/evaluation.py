@@ -14,7 +14,7 @@ from augdistill.errors import RunError
 from augdistill.identity import Ref
 from augdistill.metrics import Scores, agreement, score, teacher_student_kl
 from augdistill.runs import Run, RunStore, now, write_json
-from augdistill.stages import common, names, student, teacher
+from augdistill.stages import common, folders, names, student, teacher
 from augdistill.training.device import Device, resolve
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,9 @@ def evaluate(config: Config, evaluated: Run, ref: Ref, store: RunStore, folder: 
     else:
         scores, notes = image_scores(config, evaluated, dataset, folder, device)
     write_json(folder / METRICS_FILE, scores.to_json())
-    made = common.provenance(device, began, time.monotonic() - clock, {"run": evaluated.path.name}, notes)
+    made = folders.provenance(device, began, time.monotonic() - clock, {"run": evaluated.path.name}, notes)
     facts = {"test_set": test_set_name(config["test_set"]), "accuracy": scores.scalars.get("accuracy")}
-    return common.publish(store, ref, "finished", {**config, "dataset": dataset}, made, **facts)
+    return folders.publish(store, ref, "finished", {**config, "dataset": dataset}, made, **facts)
 
 
 def image_scores(
@@ -72,7 +72,7 @@ def image_scores(
     arrays = {"logits": logits, "labels": np.array(images.labels)}
     if is_own:
         arrays["embeddings"] = embeddings
-    common.save_arrays(folder / PREDICTIONS, arrays)
+    folders.save_arrays(folder / PREDICTIONS, arrays)
     held_out = validation_logits(evaluated)
     scores = common.described(logits, images.labels, embeddings=arrays.get("embeddings"), validation=held_out)
     if (taught_by := teacher_of(evaluated, RunStore(Path(config["outputs"])))) is not None:
@@ -82,7 +82,7 @@ def image_scores(
         scores.scalars["teacher_agreement"] = agreement(logits, teacher_logits)
         scores.scalars["teacher_kl"] = teacher_student_kl(logits, teacher_logits)
         scores.scalars["teacher_kl_at_temperature"] = teacher_student_kl(logits, teacher_logits, temperature)
-    return scores, common.notes(images.header, evaluated.config)
+    return scores, folders.notes(images.header, evaluated.config)
 
 
 def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Scores, list[str]]:
@@ -98,7 +98,7 @@ def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Mo
     """Return a run's model on the device; a teacher has to prove itself to students, here its checksum is enough."""
     room = {"teacher": teacher, "student": student}[evaluated.kind]
     model = room.build(evaluated.config, data.header.shape, len(evaluated.manifest["classes"]))
-    common.load_weights(evaluated, model)
+    folders.load_weights(evaluated, model)
     return common.placed(model, device)
 
 
@@ -112,9 +112,9 @@ def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
 
 def validation_logits(evaluated: Run) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the logits and labels of a run's validation split, None where it had none."""
-    if common.VALIDATION not in evaluated.manifest["files"]:
+    if folders.VALIDATION not in evaluated.manifest["files"]:
         return None
-    with np.load(evaluated.file(common.VALIDATION), allow_pickle=False) as arrays:
+    with np.load(evaluated.file(folders.VALIDATION), allow_pickle=False) as arrays:
         return arrays["logits"], arrays["labels"]
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from augdistill.config import Config
 from augdistill.identity import Ref, outputs_ref
 from augdistill.runs import Run, RunStore, now, write_json
-from augdistill.stages import common, names, teacher
+from augdistill.stages import common, folders, names, teacher
 from augdistill.training.device import Device, resolve
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,17 @@ def compute(config: Config, teacher_run: Run, ref: Ref, store: RunStore, folder:
     data = common.on_device(images, common.statistics_of(config, images.header), device)
     model = load(config, teacher_run, data, device)
     logits, _ = common.predict(model, data, device)
-    common.save_array(folder / LOGITS, logits.numpy())
+    folders.save_array(folder / LOGITS, logits.numpy())
     rows, _ = common.split(config, images.labels)
     write_json(folder / "metrics.json", common.described(logits.numpy()[rows], images.labels[rows]).to_json())
-    made = common.provenance(
-        device, began, time.monotonic() - clock, {"teacher": teacher_run.path.name}, common.notes(images.header, config)
+    made = folders.provenance(
+        device,
+        began,
+        time.monotonic() - clock,
+        {"teacher": teacher_run.path.name},
+        folders.notes(images.header, config),
     )
-    return common.publish(store, ref, "finished", config, made)
+    return folders.publish(store, ref, "finished", config, made)
 
 
 def load(config: Config, teacher_run: Run, data: common.Data, device: Device) -> nn.Module:

@@ -19,7 +19,7 @@ from augdistill.identity import Ref, dataset_fields, student_ref, teacher_folder
 from augdistill.losses import kd_divergence, logit_sd, soft_cross_entropy, teacher_probabilities, zscore
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
-from augdistill.stages import common, names, outputs, teacher
+from augdistill.stages import common, folders, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
@@ -93,7 +93,7 @@ def must_teach(found: Run) -> Run:
     """Return the run unless it diverged or its files are damaged."""
     if found.status != "finished":
         raise RunError(f"{found.path.name} {found.status} and cannot teach: choose another seed, aug or optim for it")
-    for name in (common.WEIGHTS, teacher.PROBE_FILE):
+    for name in (folders.WEIGHTS, teacher.PROBE_FILE):
         found.file(name)
     return found
 
@@ -135,17 +135,17 @@ def train(
     status, history, health = "finished", [], {}
     try:
         history = fit(task, device, folder, hooks)
-        common.save_weights(folder, model)
-        common.save_validation(folder, model, data.part(held_out), device)
+        folders.save_weights(folder, model)
+        folders.save_validation(folder, model, data.part(held_out), device)
         health = examine(model, data.part(rows), device)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
         status = "diverged"
-    common.write_history(folder, history)
-    facts = common.facts(config, images.header, history)
+    folders.write_history(folder, history)
+    facts = folders.facts(config, images.header, history)
     parents = {"teacher": teacher_run.path.name} if teacher_run else {}
-    made = common.provenance(device, began, time.monotonic() - clock, parents, common.notes(images.header, config))
-    run = common.publish(store, ref, status, config, made, **facts, **health)
+    made = folders.provenance(device, began, time.monotonic() - clock, parents, folders.notes(images.header, config))
+    run = folders.publish(store, ref, status, config, made, **facts, **health)
     if status == "finished":
         drop_checkpoints(folder)
     return run

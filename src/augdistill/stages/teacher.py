@@ -16,7 +16,7 @@ from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, teacher_ref
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
-from augdistill.stages import common, names
+from augdistill.stages import common, folders, names
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device, resolve
@@ -83,16 +83,16 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
     status, history = "finished", []
     try:
         history = fit(task, device, folder, hooks)
-        common.save_weights(folder, model)
-        common.save_validation(folder, model, data.part(held_out), device)
+        folders.save_weights(folder, model)
+        folders.save_validation(folder, model, data.part(held_out), device)
         write_probe(folder, model, data, device)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
         status = "diverged"
-    common.write_history(folder, history)
-    facts = common.facts(config, images.header, history)
-    made = common.provenance(device, began, time.monotonic() - clock, {}, common.notes(images.header, config))
-    run = common.publish(store, ref, status, config, made, **facts)
+    folders.write_history(folder, history)
+    facts = folders.facts(config, images.header, history)
+    made = folders.provenance(device, began, time.monotonic() - clock, {}, folders.notes(images.header, config))
+    run = folders.publish(store, ref, status, config, made, **facts)
     if status == "finished":
         drop_checkpoints(folder)
     return run
@@ -107,7 +107,7 @@ def training_set(data: common.Data, rows: np.ndarray) -> TrainingSet:
 def write_probe(folder: Path, model: nn.Module, data: common.Data, device: Device) -> None:
     """Record the teacher's logits on the first training images, by which it proves itself when loaded."""
     logits, _ = common.predict(model, data.part(np.arange(min(PROBE, len(data.images)))), device)
-    common.save_array(folder / PROBE_FILE, logits.numpy())
+    folders.save_array(folder / PROBE_FILE, logits.numpy())
 
 
 def load(run: Run, data: common.Data, device: Device) -> nn.Module:
@@ -119,7 +119,7 @@ def load(run: Run, data: common.Data, device: Device) -> nn.Module:
     if run.status != "finished":
         raise RunError(f"{run.path.name} {run.status} and cannot teach: augdistill runs show {run.path.name}")
     model = build(run.config, data.header.shape, len(data.header.classes))
-    common.load_weights(run, model)
+    folders.load_weights(run, model)
     model = common.placed(model, device).requires_grad_(False)
     recorded = torch.from_numpy(np.load(run.file(PROBE_FILE), allow_pickle=False))
     logits, _ = common.predict(model, data.part(np.arange(len(recorded))), device)
