@@ -70,6 +70,8 @@ def dispatch(command: str, words: list[str]) -> None:
         raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
     if command in WITH_ACTIONS:
         words = with_actions(words)
+    if command == "report":  # Hydra takes `study` for the group of study files, of which a report composes none
+        words = [re.sub(r"^study=", "studies=", word) for word in words]
     refuse_traps(words)
     import hydra
     from hydra.errors import HydraException

@@ -71,22 +71,29 @@ def study(config: Config) -> None:
             teacher.refuse(teacher_of(choice))
     plan.save(store.outputs / "studies" / plan.name)
     results = EXECUTORS[config["executor"]["name"]](plan, store, config["executor"])
-    from augdistill.report.console import accuracy_table
-    from augdistill.report.results import load_plan, load_results
-
-    frame = load_results(load_plan(store.outputs, plan.name), store)
-    for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
-        if test_set != "distillation":
-            print(accuracy_table(frame, test_set))
+    print_results(plan.name, store)
     if results.failed or results.blocked:
         folders = {stage.id: stage.folder for stage in plan.stages}
         for id, outcome in results.failed.items():
             print(f"failed: {store.runs / folders[id]}: {outcome.error} (see its log)", file=sys.stderr)
         for id, cause in results.blocked.items():
             print(f"not run: {folders[id]}, which needs {cause}", file=sys.stderr)
-        raise WorkError(
-            f"{len(results.failed)} stages failed, {len(results.blocked)} wait for them: the same command goes on"
-        )
+        lost = f"{len(results.failed)} stages failed, {len(results.blocked)} were not run for want of others"
+        raise WorkError(f"{lost}: the same command goes on with what is missing")
+
+
+def print_results(name: str, store: RunStore) -> None:
+    """Print a study's accuracies, write its report, and say where the page is."""
+    from augdistill.report.command import write_report
+    from augdistill.report.console import accuracy_table
+    from augdistill.report.results import load_plan, load_results
+
+    frame = load_results(load_plan(store.outputs, name), store)
+    for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
+        if test_set != "distillation":
+            print(accuracy_table(frame, test_set), end="\n\n")
+    page, answers = write_report([name], store.outputs)
+    print("\n".join([*answers, f"report: {page}"]))
 
 
 def evaluate(config: Config) -> None:
@@ -131,7 +138,7 @@ def report(config: Config) -> None:
     """Write a study's tables, figures, verdicts and page from saved results alone."""
     from augdistill.report.command import report as write_report
 
-    write_report(config)
+    write_report({"study": config.pop("studies"), **config})
 
 
 def runs(config: Config) -> None:
