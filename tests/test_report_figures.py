@@ -27,7 +27,12 @@ HOSTILE = ["<script>alert(1)</script>", "a & b", "$5", '"quoted"', "x_y^z", "ün
 def source(tmp_path_factory):
     base = tmp_path_factory.mktemp("figures")
     root = saved_studies.write_data(base / "data")
-    words = (f"study.dataset.root={root}", "study.dataset.verify=false", "study.blocks=2", "study.students_per_teacher=1")
+    words = (
+        f"study.dataset.root={root}",
+        "study.dataset.verify=false",
+        "study.blocks=2",
+        "study.students_per_teacher=1",
+    )
     return Source.of(saved_studies.write_study(base / "outputs", "study=paper", *words, classes=HOSTILE))
 
 
@@ -190,7 +195,9 @@ def test_files_are_the_same_each_time_and_what_they_say(source, drawn, kind):
     with style.applied():
         (again,) = FIGURES["Figure 1"](source)
     assert images.as_file(images.settle(again), kind) == first
-    assert first[:5].strip() in {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}[kind] or first.startswith(b"\x89PNG")
+    assert first[:5].strip() in {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}[kind] or first.startswith(
+        b"\x89PNG"
+    )
 
 
 # What the colour-blind see of linear RGB: Machado, Oliveira and Fernandes (2009), severity 1.

@@ -36,7 +36,11 @@ def study(folder, name, *words, **changes):
 
 @pytest.fixture(scope="module")
 def paper(folder):
-    lost = {"lenet-cutmix-s0": "diverged", "lenet-cutmix-s1": "collapsed", "student-cifar10-alexnet-mixup-s2": "missing"}
+    lost = {
+        "lenet-cutmix-s0": "diverged",
+        "lenet-cutmix-s1": "collapsed",
+        "student-cifar10-alexnet-mixup-s2": "missing",
+    }
     lost["alexnet-cutout-s3"] = "unevaluated"
     return study(folder, "paper", "study.blocks=2", "study.students_per_teacher=2", statuses=lost)
 
@@ -106,13 +110,16 @@ def test_lost_runs_are_said_and_left_out(paper):
 
 
 @pytest.mark.parametrize(
-    ("number", "fixture"), [("1", "paper"), ("2", "mnist"), ("3", "paper"), ("4", "paper"), ("5", "paper"), ("6", "mirrored")]
+    ("number", "fixture"),
+    [("1", "paper"), ("2", "mnist"), ("3", "paper"), ("4", "paper"), ("5", "paper"), ("6", "mirrored")],
 )
 def test_every_printed_number_stands_beside_its_cell(number, fixture, request):
     table = made(request.getfixturevalue(fixture), f"Table {number}")
     rows = load_published()
     printed = sorted(rows[rows.table == number].value)
-    shown = sorted(cell.published for row in table.rows for cell in row.cells if cell and cell.published == cell.published)
+    shown = sorted(
+        cell.published for row in table.rows for cell in row.cells if cell and cell.published == cell.published
+    )
     assert shown == printed
     notes = [note for note in rows[rows.table == number].note if note]
     assert len(table.remarks) == len(notes)
@@ -130,7 +137,11 @@ def test_the_layout_is_the_papers(paper):
     assert baseline.published == 0.852
     assert baseline.difference == baseline.mean - 0.852
     five = made(paper, "Table 5")
-    assert [row.labels for row in five.rows][:3] == [("Baseline", "CIFAR-10"), ("Baseline", "CINIC-10"), ("Flip + crop", "CIFAR-10")]
+    assert [row.labels for row in five.rows][:3] == [
+        ("Baseline", "CIFAR-10"),
+        ("Baseline", "CINIC-10"),
+        ("Flip + crop", "CIFAR-10"),
+    ]
     assert len(five.columns) == 12
 
 
