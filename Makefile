@@ -17,8 +17,8 @@ help:
 demo: install
 	$(VENV)/bin/augdistill study
 	@echo
-	@echo "Every run is a folder in outputs/runs: $(VENV)/bin/augdistill runs lists them, runs show RUN shows one."
-	@echo "The study's plan is outputs/studies/quickstart/plan.json; the same command again repeats nothing."
+	@echo "The page is outputs/studies/quickstart/report/index.html, every run a folder in outputs/runs;"
+	@echo "$(VENV)/bin/augdistill runs lists them, and the same command again repeats nothing."
 
 install: $(VENV)/.installed
 

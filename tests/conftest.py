@@ -35,7 +35,7 @@ def run_augdistill() -> RunAugdistill:
     It runs in a process of its own, in the folder `cwd`, without $AUGDISTILL_DATA unless `env` has it.
     """
 
-    def run(words: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 300) -> Ran:
+    def run(words: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 900) -> Ran:
         clean = {key: value for key, value in os.environ.items() if key not in UNSET}
         ended = subprocess.run(
             [COMMAND, *words], cwd=cwd, env={**clean, **(env or {})}, capture_output=True, text=True, timeout=timeout

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import data_files
 import hydra
 import numpy as np
 from omegaconf import OmegaConf
 
+import data_files
 from augdistill.config import conf_dir
 from augdistill.identity import Ref
 from augdistill.metrics import label_information, score

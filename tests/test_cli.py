@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from tests.data_files import write_cifar10
 
 TINY = ["dataset=digits", "dataset.size=16", "teacher.width=4", "optim.epochs=1", "runtime.threads=1"]

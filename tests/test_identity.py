@@ -251,7 +251,6 @@ def test_a_new_version_of_a_kind_renames_its_runs(monkeypatch: pytest.MonkeyPatc
     assert student().id != before[1]
 
 
-@pytest.mark.xfail(strict=True, reason="parameters of strategies and models keep the type in which they were typed")
 def test_a_number_has_one_name_however_it_was_typed() -> None:
     one = {"ops": {"mixup": {"alpha": 1}}}
     assert teacher_id(aug=one) == teacher_id(aug=MIXUP)

@@ -1,4 +1,4 @@
-"""The report of real and of synthetic studies: files, page, cautions, provenance, joined studies, the Python functions."""
+"""The report of real and of synthetic studies: files, page, cautions, provenance, joined studies, from Python."""
 
 import csv
 import re
@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import saved_studies
 
+import saved_studies
 from augdistill.errors import ConfigError, RequestError
 from augdistill.metrics import score
 from augdistill.report import api
@@ -255,13 +255,9 @@ def test_an_unknown_study_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(RequestError, match=r"no study nowhere below .*: start it with augdistill study study=nowhere"):
         report(config(tmp_path, "nowhere"))
     assert list(tmp_path.iterdir()) == []
+    assert study_names(["a", "b", "a"]) == ["a", "b"]
     with pytest.raises(ConfigError, match="did you mean study"):
         report({**config(tmp_path, "x"), "studdy": 1})
-
-
-def test_names_of_studies_are_taken_once():
-    assert study_names("a") == ["a"]
-    assert study_names(["a", "b", "a"]) == ["a", "b"]
 
 
 def test_durations_are_said_as_people_do():

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-import saved_studies
 
+import saved_studies
 from augdistill.report.building import build_report
 from augdistill.report.files import write_files
 from augdistill.report.page import write_page
@@ -39,12 +39,14 @@ TEXTS_OUTSIDE = """
   const frame = svg.getBoundingClientRect();
   return [...svg.querySelectorAll("text")].filter((text) => {
     const box = text.getBoundingClientRect();
-    return box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
+    const wide = box.left < frame.left - 1 || box.right > frame.right + 1;
+    return wide || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
   }).map((text) => text.textContent.trim());
 }
 """
 COLUMN = """
-(table, index) => [...table.tBodies[0].rows].map((row) => row.cells[index].dataset.value ?? row.cells[index].textContent.trim())
+(table, index) => [...table.tBodies[0].rows].map((row) => row.cells[index])
+  .map((cell) => cell.dataset.value ?? cell.textContent.trim())
 """
 CONTRAST = """
 () => {

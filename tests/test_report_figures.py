@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import saved_studies
 from scipy import stats
 
+import saved_studies
 from augdistill.report import images, style
 from augdistill.report.cells import Cells
 from augdistill.report.effects import effects
@@ -128,7 +128,8 @@ def test_a_subset_has_at_most_so_many_of_each_class():
 
 def test_human_figures_show_what_evaluations_measured(source):
     means = human_means(source)
-    naive = np.stack([saved_studies.HUMANS[saved_studies.TRUTH == index].mean(axis=0) for index in range(10)])
+    truth = saved_studies.TRUTH
+    naive = np.stack([saved_studies.HUMANS[truth == index].mean(axis=0) for index in range(10)])
     np.testing.assert_allclose(means, naive, rtol=1e-12)
     found = {(matrix.role, matrix.model, matrix.strategy): matrix for matrix in matrices(source)}
     assert len(found) == 15

@@ -9,9 +9,9 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-import saved_studies
 from scipy import stats
 
+import saved_studies
 from augdistill.report import formats, labels
 from augdistill.report.cells import Cell, Cells, mark_best
 from augdistill.report.layout import Column, Line, Row, Table, arm, build
@@ -198,9 +198,14 @@ def test_marks_compare_rows_of_one_test_set_only(paper):
 def tiny_table(**changes):
     cell = Cell("accuracy", "x", (0.5, 0.75), lost="diverged 1/3", published=0.6, best=True)
     values = {
-        **{"key": "table-x", "number": "Table 9", "title": "A & B_1", "row_titles": ("Strategy",)},
-        **{"columns": (Column("G%", "<b>a|b</b>"), Column("G%", "c")), "notes": ("a note",), "remarks": ()},
+        "key": "table-x",
+        "number": "Table 9",
+        "title": "A & B_1",
+        "row_titles": ("Strategy",),
+        "columns": (Column("G%", "<b>a|b</b>"), Column("G%", "c")),
         "rows": (Row(("100 % {x}",), (cell, None)),),
+        "notes": ("a note",),
+        "remarks": (),
     }
     return Table(**{**values, **changes})
 

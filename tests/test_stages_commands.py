@@ -58,7 +58,6 @@ def test_the_command_in_the_message_makes_exactly_the_missing_teacher(words: tup
     assert not (tmp_path / "outputs" / "runs").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="paths are written into the command as they are")
 @pytest.mark.parametrize("name", ["with space", "it's", "a=b", "a,b", "[x](y)", "${HOME}", "#1", "back\\slash"])
 def test_it_does_so_wherever_the_outputs_are(name: str, tmp_path: Path) -> None:
     config = student_config(tmp_path / name)
@@ -96,11 +95,9 @@ def test_a_teacher_by_another_recipe_is_named_with_the_override_that_selects_it(
         ("aug=[flip-crop,mixup]", "teacher_seed=1", "dataset.size=20"),
         pytest.param(
             ("aug=[flip-crop,mixup]", "teacher_seed=1", "aug.ops.mixup.alpha=0.5"),
-            marks=pytest.mark.xfail(strict=True, reason="strategies are compared by name"),
         ),
         pytest.param(
             ("aug=[flip-crop,mixup]", "teacher_seed=1", "runtime.precision=bf16"),
-            marks=pytest.mark.xfail(strict=True, reason="precision is not compared"),
         ),
     ],
     ids=" ".join,
@@ -109,13 +106,11 @@ def test_a_teacher_that_no_recipe_would_select_is_not_offered(words: tuple[str, 
     assert "is not there yet; make it with: augdistill train-teacher" in refused(student_config(taught, *words))
 
 
-@pytest.mark.xfail(strict=True, reason="s1 is taken for the beginning of s10")
 def test_a_seed_is_not_taken_for_the_beginning_of_another(tmp_path: Path) -> None:
     teacher.run(teacher_config(tmp_path, "optim.epochs=1", "seed=10"))
     assert "is not there yet" in refused(student_config(tmp_path, "teacher_seed=1"))
 
 
-@pytest.mark.xfail(strict=True, reason="the status of what is offered is not looked at")
 def test_a_teacher_that_diverged_is_not_offered(tmp_path: Path) -> None:
     teacher.run(teacher_config(tmp_path, "optim.lr=900"))
     assert "is not there yet" in refused(student_config(tmp_path))

@@ -52,7 +52,7 @@ def test_normalising_is_that_of_the_definition(digits: TrainingSet) -> None:
     assert found.dtype == torch.float64
     np.testing.assert_allclose(found.numpy(), naive, rtol=0, atol=1e-12)
     np.testing.assert_allclose(digits.black.numpy(), [-0.5, -0.75, -0.625], atol=1e-12)
-    single = normalise(digits.images[:2], digits.mean.float(), digits.std.float())
+    single = normalise(digits.images[:2], digits.mean.float(), digits.std.float(), torch.channels_last)
     assert single.dtype == torch.float32
     np.testing.assert_allclose(single.numpy(), digits.normalised(torch.arange(2)).numpy(), atol=1e-5)
 

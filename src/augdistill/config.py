@@ -199,7 +199,12 @@ def check_group(key: str, values: object) -> Config:
     checked = {name: values[name] for name in values if name in common}
     if schema:
         checked = to_schema(key, schema, checked)
-    return checked | {name: values.get(name, default) for name, default in own.items() if name not in common}
+    return checked | {name: like(default, values.get(name, default)) for name, default in own.items()}
+
+
+def like(default: object, value: object) -> object:
+    """Return a whole number as a float where the default is one, so that 1 and 1.0 make the same run."""
+    return float(value) if isinstance(default, float) and type(value) is int else value
 
 
 def to_schema(key: str, schema: type, values: Mapping[str, Any]) -> Config:
@@ -236,7 +241,10 @@ def check_ops(key: str, aug: object) -> dict[str, Config]:
             strategies = [choice for choice in choices("aug") if choice != "baseline"]
             raise ConfigError(f"{key}.ops.{name} is unknown{nearest(name, strategies)}: choose from {strategies}")
         known_keys(f"{key}.ops.{name}.", values, list(parameters("aug", name)))
-    return {name: {**parameters("aug", name), **values} for name, values in ops.items()}
+    return {
+        name: {key: like(default, values.get(key, default)) for key, default in parameters("aug", name).items()}
+        for name, values in ops.items()
+    }
 
 
 def not_a_group(key: str, value: object) -> str:

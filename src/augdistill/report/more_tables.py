@@ -75,9 +75,7 @@ def variants(saved: SavedStudy, cells: Cells) -> Table | str:
     lines = [
         Line(
             (name or "main arm", labels.strategy(aug)),
-            tuple(
-                (arm("student", student, aug, variant=name), "accuracy", where) for student in saved.students
-            ),
+            tuple((arm("student", student, aug, variant=name), "accuracy", where) for student in saved.students),
             peers=name,
         )
         for name in names

@@ -42,9 +42,7 @@ def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
             if run is not None and "validation_accuracy" in run.manifest:
                 facts = {"status": run_status(run), "precision": run.manifest["provenance"]["precision"]}
                 value = run.manifest["validation_accuracy"]
-                rows.append(
-                    {**row(plan, stage), **facts, "test_set": VALIDATION, "metric": "accuracy", "value": value}
-                )
+                rows.append({**row(plan, stage), **facts, "test_set": VALIDATION, "metric": "accuracy", "value": value})
             if run is None or run.status != "finished":
                 rows.append(
                     {**row(plan, stage), "metric": "accuracy", "value": float("nan"), "status": run_status(run)}

@@ -1,25 +1,26 @@
 """The commands that a message tells people to type."""
 
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from augdistill.config import Config, conf_dir, parameters
-from augdistill.identity import dataset_fields, teacher_folder, teacher_of
+from augdistill.identity import teacher_folder, teacher_of, teacher_ref
 from augdistill.runs import RunStore
 
 
 def missing_teacher(config: Config, store: RunStore) -> str:
     """Return what to say when a student's teacher is not there: the override that selects another, or what makes it."""
     wanted = teacher_of(config)
-    folder = teacher_folder(wanted)
     for run in store.all("teacher"):
-        same_data = dataset_fields(run.config["dataset"]) == dataset_fields(wanted["dataset"])
-        if run.path.name.startswith(folder) and run.config["teacher"] == wanted["teacher"] and same_data:
+        other = teacher_ref({**wanted, "optim": run.config["optim"]}, run.manifest["document"]["data"])
+        if run.id == other.id and run.status == "finished":
             change = overrides("teacher_optim", run.config["optim"], wanted["optim"])
-            if change:
-                return f"no such teacher by this recipe; {run.path.name} has another one: add {change}"
+            return f"no such teacher by this recipe; {run.path.name} has another one: add {change}"
+    folder = teacher_folder(wanted)
     return f"the teacher {folder} of this recipe is not there yet; make it with: {teacher_command(wanted)}"
 
 
@@ -35,10 +36,10 @@ def teacher_command(config: Config) -> str:
     for name in config["aug"]["ops"]:
         words.append(overrides(f"aug.ops.{name}", config["aug"]["ops"][name], parameters("aug", name)))
     if config["outputs"] != "outputs":
-        words.append(f"outputs={config['outputs']}")
+        words.append(word("outputs", config["outputs"]))
     if config["runtime"]["precision"] != "auto":
         words.append(f"runtime.precision={config['runtime']['precision']}")
-    return " ".join(["augdistill train-teacher", *(word for word in words if word)])
+    return " ".join(["augdistill train-teacher", *filter(None, words)])
 
 
 def recipe(model: str) -> dict[str, Any]:
@@ -51,16 +52,25 @@ def recipe(model: str) -> dict[str, Any]:
 def overrides(prefix: str, values: Mapping[str, Any], default: Mapping[str, Any]) -> str:
     """Return the Hydra overrides that turn `default` into `values`, for the keys that both have."""
     differing = [key for key in values if key in default and values[key] != default[key]]
-    return " ".join(f"{prefix}.{key}={written(values[key])}" for key in differing)
+    return " ".join(word(f"{prefix}.{key}", values[key]) for key in differing)
+
+
+def word(key: str, value: object) -> str:
+    """Return an override as it is typed in a shell."""
+    return shlex.quote(f"{key}={written(value)}")
 
 
 def written(value: object) -> str:
-    """Return a value as an override spells it."""
+    """Return a value as an override spells it; text that Hydra's grammar would take apart is quoted."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, list):
         return "[" + ",".join(written(item) for item in value) + "]"
-    return str(value)
+    text = str(value)
+    if not isinstance(value, str) or re.fullmatch(r"[A-Za-z_/.][\w/.+-]*", text):
+        return text
+    escaped = text.replace("${", "\\${").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def dataset_defaults(name: str) -> dict[str, Any]:

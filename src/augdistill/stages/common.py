@@ -120,7 +120,7 @@ def on_device(images: ImageSet, statistics: dict[str, list[float]], device: Devi
 
 def placed(model: nn.Module, device: Device) -> nn.Module:
     """Return a model on the device, its convolutions in the memory format that is fast there."""
-    return model.to(device.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return model.to(device.device, memory_format=device.memory_format)  # type: ignore[call-overload, no-any-return]
 
 
 def split(config: Config, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +148,7 @@ def predict(model: nn.Module, data: Data, device: Device, batch: int = 512) -> t
     model.eval()
     logits, embeddings = [], []
     for start in range(0, len(data.images), batch):
-        images = normalise(data.images[start : start + batch], data.mean, data.std)
+        images = normalise(data.images[start : start + batch], data.mean, data.std, device.memory_format)
         with device.autocast():
             some_logits, some_embeddings = model(images)
         logits.append(some_logits.float())

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -36,11 +37,15 @@ def save_weights(folder: Path, model: nn.Module) -> None:
 
 def load_weights(run: Run, model: nn.Module) -> None:
     """Load a run's weights, whose checksum must hold, into the model its config describes."""
-    state = load_file(run.file(WEIGHTS))
+    damaged = f"{run.path / WEIGHTS} does not hold the model of its config: remove the run and repeat it"
+    try:
+        state = load_file(run.file(WEIGHTS))
+    except SafetensorError:
+        raise RunError(damaged) from None
     wanted = {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
     found = {name: (value.shape, value.dtype) for name, value in state.items()}
     if wanted != found:
-        raise RunError(f"{run.path / WEIGHTS} does not hold the model of its config: remove the run and repeat it")
+        raise RunError(damaged)
     model.load_state_dict(state)
 
 

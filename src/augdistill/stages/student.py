@@ -162,7 +162,7 @@ def lesson(
     part, classes, distillation = data.part(rows), len(data.header.classes), config["distillation"]
     targets = one_hot(part.labels, classes)
     if teacher_run is None:
-        return TrainingSet(part.images, targets, data.mean, data.std), common.label_loss
+        return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format), common.label_loss
     stored = torch.from_numpy(outputs.logits(outputs.run(config, teacher_run))[rows]).to(device.device)
     soften = softener(distillation, stored)
     if config["student_aug"]["ops"] and distillation["view"] != "clean":
@@ -171,7 +171,7 @@ def lesson(
     else:
         targets = torch.cat([targets, soften(stored)], dim=1)
         loss = distillation_loss(distillation, classes, lambda batch: batch.targets[:, classes:])
-    return TrainingSet(part.images, targets, data.mean, data.std), loss
+    return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format), loss
 
 
 def softener(distillation: Config, stored: Tensor) -> Callable[[Tensor], Tensor]:

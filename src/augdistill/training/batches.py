@@ -31,6 +31,7 @@ class TrainingSet:
     targets: Tensor
     mean: Tensor
     std: Tensor
+    memory_format: torch.memory_format = torch.channels_last
 
     def __len__(self) -> int:
         return len(self.images)
@@ -42,7 +43,7 @@ class TrainingSet:
 
     def normalised(self, index: Tensor) -> Tensor:
         """Return the images at `index` as float [B,C,H,W]."""
-        return normalise(self.images[index], self.mean, self.std)
+        return normalise(self.images[index], self.mean, self.std, self.memory_format)
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ def sliced(draws: list[dict[str, Tensor]], part: slice) -> list[dict[str, Tensor
     return [{name: values[part] for name, values in op.items()} for op in draws]
 
 
-def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Return uint8 images [B,C,H,W] as floats of the dtype of `mean`, (image / 255 - mean) / std, channels last."""
+def normalise(images: Tensor, mean: Tensor, std: Tensor, memory_format: torch.memory_format) -> Tensor:
+    """Return uint8 images [B,C,H,W] as floats (image / 255 - mean) / std of the dtype of `mean`."""
     scale, shift = 1 / (255 * std), -mean / std
-    pixels = images.to(mean.dtype).contiguous(memory_format=torch.channels_last)
+    pixels = images.to(mean.dtype).contiguous(memory_format=memory_format)
     return pixels.mul_(scale[:, None, None]).add_(shift[:, None, None])
 
 

@@ -37,7 +37,7 @@ def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "
     return figure
 
 
-def forest(source: Source) -> list[Drawn] | str:
+def effect_on_students(source: Source) -> list[Drawn] | str:
     """The effect of each strategy on each student."""
     saved = source.saved
     found = effects(saved, source.cells)

@@ -123,7 +123,7 @@ def draw_maps(maps: Sequence[Map], names: Sequence[str]) -> "Figure":
     return figure
 
 
-def latent(source: Source) -> list[Drawn] | str:
+def latent_space(source: Source) -> list[Drawn] | str:
     """Figure 2: the teachers' embeddings of four classes."""
     saved = source.saved
     teachers = [next(saved.plain("teacher", saved.teacher, aug), None) for aug in saved.augs]

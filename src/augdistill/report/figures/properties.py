@@ -94,7 +94,7 @@ def _sd(values: Sequence[float]) -> float:
     return stdev(values) if len(values) > 1 else 0.0
 
 
-def properties(source: Source) -> list[Drawn] | str:
+def teacher_relations(source: Source) -> list[Drawn] | str:
     """A figure per student."""
     drawn = []
     for student in source.saved.students:

@@ -94,7 +94,7 @@ def draw_reliability(panels: Sequence[tuple[str, list[Curve]]], palette: style.P
     return figure
 
 
-def reliability(source: Source) -> list[Drawn] | str:
+def reliability_curves(source: Source) -> list[Drawn] | str:
     """Figure 3: accuracy against confidence of teachers and students."""
     found = [(f"{labels.model(model)} {role}s", curves(source, role, model)) for role, model in source.saved.models]
     panels = [(title, members) for title, members in found if members]
