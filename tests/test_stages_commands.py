@@ -67,7 +67,7 @@ def test_it_does_so_wherever_the_outputs_are(name: str, tmp_path: Path) -> None:
 
 def test_following_the_message_makes_the_student_possible(tmp_path: Path) -> None:
     config = student_config(tmp_path, "aug=cutout", "teacher_optim.epochs=1", "optim.epochs=1")
-    made = teacher.run(typed(refused(config).split("make it with: ")[1]))
+    made = teacher.run(typed(refused(config).split("make it with: ")[1] + " runtime.threads=1"))
     run = student.run(config)
     assert run.manifest["document"]["parents"] == {"teacher": made.id}
 

@@ -16,7 +16,7 @@ import core
 from augdistill.data import split_validation
 from augdistill.errors import ConfigError, DataError, HeldError, RunError, StoppedError
 from augdistill.runs import Run, RunStore
-from augdistill.stages import common, evaluation, names, student, teacher
+from augdistill.stages import common, evaluation, folders, names, student, teacher
 from core import (
     checkpoint_weights,
     checkpoints,
@@ -141,7 +141,7 @@ def test_what_fails_after_training_loses_no_training(tmp_path: Path, monkeypatch
 
     config = configured(tmp_path, "runtime.checkpoint_minutes=0")
     with monkeypatch.context() as patch:
-        patch.setattr(common, "publish", full)
+        patch.setattr(folders, "publish", full)
         with pytest.raises(OSError, match="no space left"):
             teacher.run(config)
     assert checkpoints(unfinished(tmp_path))[-1].name.startswith("000000015-")
@@ -193,7 +193,7 @@ def test_selection_on_the_test_set_is_named(tmp_path: Path, caplog) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
-        (("aug=mixup", "aug.ops.mixup.alpha=-1"), ConfigError, "aug.ops.mixup.alpha=-1 is out of range"),
+        (("aug=mixup", "aug.ops.mixup.alpha=-1"), ConfigError, "aug.ops.mixup.alpha=-1.0 is out of range"),
         (("dataset.size=7",), ConfigError, "dataset.size=7 is out of range: 8 to 256 pixels"),
         (("teacher.width=0",), ConfigError, "width=0 is out of range"),
         (("dataset.validation=1437",), DataError, "dataset.validation is 1437; allowed: 0 to 1436 of 1437 images"),

@@ -232,6 +232,7 @@ def test_it_goes_on_under_another_name_of_the_same_hardware(undisturbed, tmp_pat
 
 def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:
     network, optimizer = fresh()
+    network.to(memory_format=torch.channels_last)
     training: TrainingSet = small_set(torch.float32)
     for _ in range(2):
         network(training.normalised(torch.arange(4)))[0].square().mean().backward()
@@ -241,6 +242,7 @@ def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:
     state = State(7, torch.tensor([1.5, 2.5, 3.5, 4.5], dtype=torch.float64), rows, best, 0.3)
     save_checkpoint(tmp_path, network, optimizer, state, resolve("cpu", "fp32", 1).facts())
     other, other_optimizer = fresh()
+    other.to(memory_format=torch.channels_last)
     loaded = load_checkpoint(tmp_path, other, other_optimizer)
     assert loaded is not None
     found, facts = loaded

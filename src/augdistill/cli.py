@@ -25,7 +25,19 @@ COMMANDS = {
     "report": "tables, figures, verdicts and one page from a study's saved results: study=NAME",
     "doctor": "versions, device, precision, datasets, whether results can be written",
 }
-WITH_ACTIONS = {"runs": "list", "data": "status"}  # commands that take words: action and target
+WITH_ACTIONS = ("runs", "data")  # commands that take words: action and target
+FLAGS_WITH_VALUES = (
+    "--cfg",
+    "-c",
+    "--package",
+    "-p",
+    "--config-path",
+    "-cp",
+    "--config-name",
+    "-cn",
+    "--config-dir",
+    "-cd",
+)
 
 
 def main() -> None:
@@ -93,7 +105,11 @@ def dispatch(command: str, words: list[str]) -> None:
 
 def with_actions(words: list[str]) -> list[str]:
     """Return `words` with the plain ones, as in `runs show NAME`, written as overrides."""
-    plain = [word for word in words if "=" not in word and not word.startswith("-")]
+    plain = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if "=" not in word and not word.startswith("-") and before not in FLAGS_WITH_VALUES
+    ]
     if len(plain) > 2:
         raise RequestError(f"too many words: {' '.join(plain)}; an action and a name are allowed")
     named = [f"{key}={word}" for key, word in zip(("action", "target"), plain, strict=False)]

@@ -20,7 +20,7 @@ def report(config: Config) -> None:
 def study_names(study: object) -> list[str]:
     """Return the names that `study=NAME` or `study=[NAME,NAME]` gives, each once."""
     names: list[Any] = list(study) if isinstance(study, list | tuple) else [study]
-    wrong = [name for name in names if not isinstance(name, str) or Path(name).name != name or name in (".", "..")]
+    wrong = [name for name in names if not isinstance(name, str) or Path(name).name != name or name in ("", "..")]
     if wrong or not names:
         raise ConfigError(f"study={study} is not the name of a study: study=NAME, or 'study=[NAME,NAME]' to join some")
     return list(dict.fromkeys(names))
