@@ -66,7 +66,7 @@ class DropsUnits(nn.Module):
 
 
 def small_model(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
-    """Return "lenet", a narrow "resnet18" or a model that "drops" units, the same each time, as a stage places it."""
+    """Return "lenet", a narrow "resnet18" or a model that "drops" units, the same each time, channels last."""
     if name == "drops":
         found: nn.Module = DropsUnits()
         generator = torch.Generator().manual_seed(0)
@@ -75,7 +75,7 @@ def small_model(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
     else:
         params = {"width": 2} if name == "resnet18" else {}
         found = models.build(name, (1, 16, 16), 10, seed=1, **params)
-    return common.placed(found, resolve("cpu", "fp32", 1)).to(dtype)
+    return found.to(dtype, memory_format=torch.channels_last)
 
 
 def small_set(dtype: torch.dtype = torch.float64) -> TrainingSet:

@@ -8,12 +8,14 @@ from augdistill.report.saved import Place, SavedStudy
 
 PAPERS_WIDTH = 64
 MOST_LISTED = 6
+FEW_IMAGES = 2000
 
 
 def cautions(saved: SavedStudy) -> list[str]:
     """Return the warnings of a study, the gravest first."""
     return [
         *_lost(saved),
+        *_few_images(saved),
         *_notes(saved),
         *_protocol(saved),
         *_precision(saved),
@@ -34,6 +36,18 @@ def _lost(saved: SavedStudy) -> Iterator[str]:
         more = f", and {len(listed) - MOST_LISTED} more arms" if len(listed) > MOST_LISTED else ""
         runs = labels.counted(sum(counts.values()), "run")
         yield f"{runs} {status} of {len(saved.places)}: {', '.join(listed[:MOST_LISTED])}{more}."
+
+
+def _few_images(saved: SavedStudy) -> Iterator[str]:
+    """A test set so small that the choice of its images matters, which intervals over blocks do not show."""
+    finished = (place.folder for place in saved.places if place.run is not None and place.status == "finished")
+    correct = next((found for folder in finished if (found := saved.correct(folder, saved.test_set)) is not None), None)
+    if correct is not None and len(correct) < FEW_IMAGES:
+        points = 100 / len(correct)
+        yield (
+            f"{labels.test_set(saved.test_set)} has {len(correct)} images, {points:.2f} points each, and intervals over"
+            " blocks do not show the chance in which images they are."
+        )
 
 
 def arm_text(arm: tuple[str, str, str, str, str]) -> str:
