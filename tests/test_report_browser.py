@@ -21,7 +21,8 @@ WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 TEXTS_THAT_OVERLAP = """
 (svg) => {
-  const slanted = (text) => Number(/rotate\\((-?[\\d.]+)/.exec(text.getAttribute("transform") ?? "")?.[1] ?? 0) % 90 !== 0;
+  const turn = (text) => /rotate\\((-?[\\d.]+)/.exec(text.getAttribute("transform") ?? "");
+  const slanted = (text) => Number(turn(text)?.[1] ?? 0) % 90 !== 0;
   const shown = [...svg.querySelectorAll("text")].filter((text) => text.textContent.trim() && !slanted(text));
   const boxes = shown.map((text) => {
     const box = text.getBoundingClientRect();

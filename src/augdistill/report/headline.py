@@ -37,7 +37,7 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
 def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]) -> tuple[str, str]:
     """Tone and answer, after Holm over all effects of the study."""
     if not found:
-        return OPEN, "Not known yet: there are no students to compare."
+        return OPEN, "Not known yet: no two strategies have students in good health to compare."
     if not tested:
         return OPEN, "Not known yet: a test needs at least two blocks."
     clear = [effect for effect in tested if effect.p_holm <= ALPHA]

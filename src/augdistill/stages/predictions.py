@@ -1,6 +1,7 @@
 """Score predictions that something else made, with the same metrics and the same table."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,12 @@ def read_arrays(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise RequestError(f"predictions={path} is not a file: name an .npz with logits or probabilities")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise RequestError(
-                    f"predictions={path} holds one array without a name: save it with numpy.savez(FILE, logits=...)"
-                )
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.lib.npyio.NpzFile):
+                return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise RequestError(
             f"predictions={path} cannot be read ({error}): save it with numpy.savez(FILE, logits=...)"
         ) from None
+    raise RequestError(f"predictions={path} holds one array without a name: save it with numpy.savez(FILE, logits=...)")

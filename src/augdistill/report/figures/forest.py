@@ -42,7 +42,7 @@ def effect_on_students(source: Source) -> list[Drawn] | str:
     saved = source.saved
     found = effects(saved, source.cells)
     if not found:
-        return f"no students of the {labels.strategy(saved.base)} teacher and of another to compare are there yet"
+        return f"no healthy students of the {labels.strategy(saved.base)} teacher and of another are there yet"
     title = f"What the teacher’s augmentation does to its students on {labels.test_set(saved.test_set)}"
     caption = (
         "Left of the line the students lose. Bars: 95 % intervals over blocks (Welch), each on its own, not adjusted "
