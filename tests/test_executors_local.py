@@ -79,7 +79,14 @@ def training_workers(outputs: Path) -> list[int]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_study_goes_on_to_the_same_results(number, tmp_path, tiny_study):
     words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
-    study = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    study = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job in the background has none
+    )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not training_workers(tmp_path):
         time.sleep(0.02)

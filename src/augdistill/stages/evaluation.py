@@ -10,7 +10,7 @@ import torch
 
 from augdistill.config import Config
 from augdistill.data import HUMAN_LABELS, load_human_labels, test_set_name
-from augdistill.errors import RunError
+from augdistill.errors import DataError, RunError
 from augdistill.identity import Ref
 from augdistill.metrics import Scores, agreement, score, teacher_student_kl
 from augdistill.runs import Run, RunStore, now, write_json
@@ -19,6 +19,7 @@ from augdistill.training.device import Device, resolve
 
 log = logging.getLogger(__name__)
 
+MODELS = {"teacher": teacher, "student": student}  # kinds of runs that hold one
 PREDICTIONS = "predictions.npz"
 METRICS_FILE = "metrics.json"
 
@@ -31,6 +32,8 @@ def run(config: Config, wait: bool = True) -> Run:
     """
     store = RunStore(Path(config["outputs"]))
     evaluated = store.get(config["run"])
+    if evaluated.kind not in MODELS:
+        raise RunError(f"{evaluated.path.name} holds no model: evaluate a {' or a '.join(MODELS)}")
     if evaluated.status != "finished":
         raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
     fingerprint = names.test_fingerprint(config, evaluated.config["dataset"])
@@ -62,6 +65,11 @@ def image_scores(
 ) -> tuple[Scores, list[str]]:
     """Predict the images of a test set, write predictions.npz, and return scores and what a reader must know."""
     images = common.dataset_images({**config, "dataset": dataset}, "test")
+    known = tuple(evaluated.manifest["classes"])
+    if images.header.classes != known:
+        raise DataError(
+            f"{config['test_set']} has other classes than {evaluated.path.name}: {', '.join(known)} are needed"
+        )
     is_own = config["test_set"] == evaluated.config["dataset"]["name"]
     statistics = evaluated.manifest["statistics"]
     if config["normalisation"] == "own":
@@ -96,8 +104,7 @@ def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Score
 
 def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:
     """Return a run's model on the device; a teacher has to prove itself to students, here its checksum is enough."""
-    room = {"teacher": teacher, "student": student}[evaluated.kind]
-    model = room.build(evaluated.config, data.header.shape, len(evaluated.manifest["classes"]))
+    model = MODELS[evaluated.kind].build(evaluated.config, data.header.shape, len(evaluated.manifest["classes"]))
     folders.load_weights(evaluated, model)
     return common.placed(model, device)
 
