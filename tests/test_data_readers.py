@@ -168,10 +168,10 @@ IDX_IMAGES = idx(pixels(40, 28, 28))
         (IMAGES, idx(pixels(39, 28, 28)), "40 labels for the 39 images"),
         (LABELS, idx(np.full(40, 10, dtype=np.uint8)), "allowed: 0 to 9"),
         (LABELS, idx(labels(41).astype(np.uint8)), "41 labels for the 40 images"),
-        (f"{IMAGES}.gz", gzip.compress(IDX_IMAGES)[:-20], "cannot be read"),
+        (f"{IMAGES}.gz", gzip.compress(IDX_IMAGES, mtime=0)[:-20], "cannot be read"),
         (f"{IMAGES}.gz", IDX_IMAGES, "cannot be read"),
-        (f"{IMAGES}.gz", gzip.compress(IDX_IMAGES)[:12] + b"\xff" * 40, "cannot be read"),
-        (f"{IMAGES}.gz", gzip.compress(IDX_IMAGES + bytes(10**7)), "longer"),
+        (f"{IMAGES}.gz", gzip.compress(IDX_IMAGES, mtime=0)[:12] + b"\xff" * 40, "cannot be read"),
+        (f"{IMAGES}.gz", gzip.compress(IDX_IMAGES + bytes(10**7), mtime=0), "longer"),
     ],
 )
 def test_mnist_refuses_a_wrong_file(tmp_path, name, content, words) -> None:
