@@ -250,6 +250,10 @@ def test_an_unknown_study_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(RequestError, match=r"no study nowhere below .*: start it with augdistill study study=nowhere"):
         report(config(tmp_path, "nowhere"))
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "studies" / "torn").mkdir(parents=True)
+    (tmp_path / "studies" / "torn" / "plan.json").write_text('{"name":')
+    with pytest.raises(RequestError, match=r"plan.json cannot be read .*: augdistill study study=torn writes it again"):
+        report(config(tmp_path, "torn"))
     assert study_names(["a", "b", "a"]) == ["a", "b"]
     with pytest.raises(ConfigError, match="did you mean study"):
         report({**config(tmp_path, "x"), "studdy": 1})

@@ -167,6 +167,21 @@ def test_disagreement_between_the_conventions_of_table_3_is_said(paper):
         assert said == (len({change > 0 for change in changes}) == 2)
 
 
+def test_the_cells_of_a_grid_have_a_table_with_the_main_arm_first(tmp_path):
+    words = ("study=tiny", "study.blocks=2", "study.grids=[{distillation.temperature: [1, 20]}]")
+    saved = saved_studies.write_study(tmp_path, *words)
+    table = made(saved, "Grids")
+    hot, cold = "main arm", "distillation.temperature=1"  # 20 is the main arm's own
+    assert [row.labels[0] for row in table.rows] == [hot] * 3 + [cold] * 2
+    rows = saved.results.query("role == 'student' and teacher_aug == 'cutmix' and metric == 'accuracy'")
+    for variant, name in (("", hot), (cold, cold)):
+        values = rows[(rows.variant == variant) & (rows.test_set == "digits-test")].value
+        cell = cell_of(table, (name, "CutMix"), "LeNet", "Digits")
+        assert (cell.n, cell.mean) == (2, pytest.approx(values.mean(), rel=1e-12))
+    plain = cell_of(made(saved, "Table 1"), ("CutMix",), "LeNet student", "Digits acc.")
+    assert plain.mean == cell_of(table, (hot, "CutMix"), "LeNet", "Digits").mean
+
+
 def cells_of(*values, metric="accuracy"):
     return {index: Cell(metric, "cifar10-test", tuple(found)) for index, found in enumerate(values)}
 

@@ -16,11 +16,15 @@ ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "stude
 
 
 def load_plan(outputs: Path, name: str) -> dict[str, Any]:
-    """Return the plan.json of a study. Raises RequestError if the study was never started."""
+    """Return the plan.json of a study. Raises RequestError if it was never started or is damaged."""
     path = outputs / "studies" / name / "plan.json"
     if not path.is_file():
         raise RequestError(f"no study {name} below {outputs}: start it with augdistill study study={name}")
-    plan: dict[str, Any] = json.loads(path.read_text())
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        again = f"augdistill study study={name} writes it again"
+        raise RequestError(f"{path} cannot be read ({error}): {again}") from None
     return plan
 
 
