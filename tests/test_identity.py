@@ -163,6 +163,11 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
         {"distillation": {"alpha": 0.5, "temperature": 20, "teacher_weights": "untrained"}},
         {"runtime.precision": "bf16"},
     ]
+    own += [
+        {"student_aug": {"ops": {"mixup": {"alpha": 0.5}}}},
+        {"student_aug": {"ops": {"mixup": {}, "cutout": {}}}},
+        {"student_aug": {"ops": {"cutout": {}, "mixup": {}}}},
+    ]
     of_its_teacher = [{"teacher_seed": 4}, {"teacher_optim.lr": 0.2}, {"teacher.width": 8}, {"aug": {"ops": {}}}]
     views = [{"student_aug": MIXUP, "distillation.view": view} for view in ("clean", "independent")]
     base = {"distillation": {"alpha": 0.5, "temperature": 20, "view": "same"}}

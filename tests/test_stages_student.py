@@ -158,6 +158,19 @@ def test_teacher_outputs_are_its_logits_on_clean_images_in_their_order(taught: P
     assert made.manifest["document"]["parents"] == {"teacher": run.id}
 
 
+@pytest.mark.parametrize("view", ["same", "clean", "independent"])
+def test_what_is_trained_is_what_the_config_says(view: str, taught: Path) -> None:
+    words = ("aug@student_aug=[cutmix,flip-crop]", "student_aug.ops.cutmix.prob=0.25", f"distillation.view={view}")
+    config = student_config(taught, *words, "aug=mixup", "seed=3", "teacher_seed=0", "optim.lr=0.2")
+    task = spied_fit(student, config)["task"]
+    assert task.ops == [
+        ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch"}],
+        ["flip-crop", {"flip": 0.5, "padding": 0.125}],
+    ]
+    assert (task.recipe, task.seed, task.role) == (config["optim"], 3, "student")
+    assert task.own_view == (view == "independent")
+
+
 def test_students_of_two_teachers_begin_alike_and_see_the_images_in_the_same_order(taught: Path) -> None:
     choices = [("aug=baseline",), ("aug=mixup",), ("distillation.alpha=0",), MIXUP, ("distillation.temperature=1",)]
     first, *others = [

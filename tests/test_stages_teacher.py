@@ -84,6 +84,16 @@ def test_what_is_held_out_is_not_trained_on(finished: Run, tmp_path: Path) -> No
     assert history(finished)[-1]["validation_accuracy"] == (logits.argmax(1) == labels).mean()
 
 
+def test_what_is_trained_is_what_the_config_says(tmp_path: Path) -> None:
+    config = configured(tmp_path, "aug=[cutmix,flip-crop]", "aug.ops.cutmix.prob=0.25", "seed=3", "optim.lr=0.2")
+    task = spied_fit(teacher, config)["task"]
+    assert task.ops == [
+        ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch"}],
+        ["flip-crop", {"flip": 0.5, "padding": 0.125}],
+    ]
+    assert (task.recipe, task.seed, task.role, task.own_view) == (config["optim"], 3, "teacher", False)
+
+
 def test_arms_begin_with_the_same_weights_and_see_the_images_in_the_same_order(tmp_path: Path) -> None:
     choices = [*(f"aug={name}" for name in core.STRATEGIES), "optim.lr=0.2", "seed=1"]
     first, *others, other_seed = [spied_fit(teacher, configured(tmp_path, choice)) for choice in choices]
