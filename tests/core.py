@@ -50,6 +50,7 @@ LOOP_RECIPE: dict[str, Any] = {
     "warmup_epochs": 0.0,
     "clip_norm": None,
     "select": "last",
+    "stop_accuracy": None,
 }
 
 

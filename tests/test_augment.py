@@ -18,8 +18,9 @@ from augdistill.errors import ConfigError
 
 BLACK = torch.tensor([-1.9, -1.8, -1.7], dtype=torch.float64)
 SIZES = [6, 6, 1]  # the last batch is short
+SAMPLED = {"scope": "sample", "prob": 1.0}
 BOTH = [(name, {}) for name in AUGMENTATIONS] + [
-    (name, {"scope": "sample", "prob": 1.0}) for name in ("mixup", "cutmix")
+    (name, params) for name in ("mixup", "cutmix") for params in (SAMPLED, {**SAMPLED, "labels": "hard"})
 ]
 every_strategy = pytest.mark.parametrize(("name", "params"), BOTH, ids=lambda value: str(value or ""))
 
@@ -64,8 +65,8 @@ def by_hand(name: str, images: np.ndarray, targets: np.ndarray, draws, sizes=SIZ
         draw = {key: values[i] for key, values in draws.items()}
         partner = first_of_batch(i, sizes) + draw.get("partner", 0)
         if "lam" in draw:
-            lam = np.float64(draw["lam"])
-            new_targets[i] = lam * targets[i] + (1 - lam) * targets[partner]
+            lam, share = np.float64(draw["lam"]), np.float64(draw.get("share", draw["lam"]))
+            new_targets[i] = share * targets[i] + (1 - share) * targets[partner]
         for y in range(height):
             for x in range(width):
                 if name == "flip-crop":
@@ -209,6 +210,30 @@ def epoch_draws(ops, seed: int = 1, role: str = "teacher", epoch: int = 0) -> li
 
 def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_hard_labels_are_those_of_the_larger_part_of_the_same_mixed_images(name):
+    sizes = [64]
+    soft, hard = (drawn(name, sizes, 32, **SAMPLED, labels=labels) for labels in ("soft", "hard"))
+    first, second = torch.zeros(64, 3, 32, 32), torch.eye(64)
+    images = first + torch.arange(64.0)[:, None, None, None]
+    (pixels, labels), (same_pixels, hard_labels) = (
+        applied(name, images, second, draws, sizes) for draws in (soft, hard)
+    )
+    assert torch.equal(pixels, same_pixels)
+    partner, mixed = soft["partner"], soft["lam"] < 1
+    assert 0 < hard_labels.diagonal().sum() < 64
+    for i in np.flatnonzero(mixed & (partner != np.arange(64))):
+        assert labels[i, i] == pytest.approx(float(soft["lam"][i]))
+        assert hard_labels[i, i if soft["lam"][i] >= 0.5 else partner[i]] == 1
+    assert torch.equal(hard_labels.sum(1), torch.ones(64))
+
+
+def test_labels_are_soft_or_hard():
+    for name in ("mixup", "cutmix"):
+        with pytest.raises(ConfigError, match=f"{name}.labels=har is unknown .did you mean hard"):
+            drawn(name, labels="har")
 
 
 def test_an_ops_draws_do_not_depend_on_its_company():

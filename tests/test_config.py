@@ -90,8 +90,9 @@ def test_every_key_must_be_there_and_no_other(kind: str, tmp_path: Path) -> None
         ("distillation.temperature", 0, "distillation.temperature=0.0 is out of range: above 0"),
         ("distillation.reduction", "mean", "distillation.reduction=mean is unknown"),
         ("distillation.view", "sam", r"distillation.view=sam is unknown \(did you mean same\?\)"),
-        ("distillation.transform", "rescale", "distillation.sd=None is out of range: the wanted standard deviation"),
-        ("distillation.sd", 2.0, "distillation.sd=2.0 is out of range"),
+        ("distillation.transform", "class", r"distillation.transform=class is unknown \(did you mean class-mean\?\)"),
+        ("distillation.sd", 2.0, "distillation.sd=2.0 is out of range: null, or with distillation.transform=rescale"),
+        ("optim.stop_accuracy", 0, "optim.stop_accuracy=0.0 is out of range: null or a share above 0"),
         ("distillation.teacher_weights", "none", "distillation.teacher_weights=none is unknown"),
         ("runtime.device", "gpu", "runtime.device=gpu is unknown"),
         ("runtime.precision", "fp16", "runtime.precision=fp16 is unknown"),
@@ -163,6 +164,7 @@ def test_parameters_that_are_not_given_are_those_of_the_yaml() -> None:
         "alpha": 1.0,
         "prob": 1.0,
         "scope": "batch",
+        "labels": "soft",
     }
     assert check_ops("aug", {"ops": None}) == {}
 

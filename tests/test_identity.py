@@ -34,6 +34,7 @@ STUDENT: dict[str, Any] = {
     "optim": {"epochs": 4, "lr": 0.05, "clip_norm": 2.0},
 }
 MIXUP = {"ops": {"mixup": {"alpha": 1.0}}}
+EVERY_VALUE = {"ops": {"mixup": {"alpha": 0.5}, "cutmix": {"prob": 1.0, "scope": "sample"}}}
 
 
 def merged(config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +68,32 @@ def test_names_are_those_recorded_when_this_test_was_written() -> None:
         == "838351530ad54eeebe74928f78adf8f0cafaad6a3749642653b7d88e02ea55b2"
     )
     assert teacher.folder == f"teacher-digits-resnet18-flip-crop+cutmix-s3-{teacher.id[:8]}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"student_aug": EVERY_VALUE, "distillation.view": "clean"}, "228698d27050e137338fb557ed2ad212"),
+        ({"distillation": {"temperature": 20, "transform": "rescale", "sd": 2}}, "9911332e814907f42ce5742ea0b7c555"),
+        (
+            {"distillation": {"temperature": 20, "transform": "zscore", "teacher_weights": "untrained"}},
+            "ff43e4e6c503b89918cb7688c2576116",
+        ),
+    ],
+    ids=["view", "rescale", "zscore"],
+)
+def test_names_of_students_are_those_recorded_before_fields_were_added(changes: dict[str, Any], name: str) -> None:
+    aug = {"aug": EVERY_VALUE, "distillation.temperature": 4} if "student_aug" in changes else {}
+    assert student(aug, **changes).id.startswith(name)
+
+
+def test_names_of_teachers_are_those_recorded_before_fields_were_added() -> None:
+    changes = {"aug": EVERY_VALUE, "optim.schedule": "multistep", "dataset.validation": 100}
+    teacher = teacher_ref(check("teacher", merged(TEACHER, changes)), DATA)
+    assert teacher.id.startswith("0e86b7844f9879b54006f878196cc27f")
+    assert outputs_ref(teacher, check("student", STUDENT), DATA).id.startswith("e2ea118456e5cdf29a59ba8242a59ed9")
+    made_by = {"precision": "fp32", "normalisation": "own"}
+    assert evaluation_ref(teacher, "cinic10", made_by, DATA).id.startswith("09a5f2265976444e9e99a3be39abb09d")
 
 
 def test_it_is_the_sha256_of_canonical_json() -> None:
@@ -109,6 +136,11 @@ CHANGES_A_TEACHER = [
     {"optim.warmup_epochs": 1},
     {"optim.clip_norm": 2.0},
     {"optim.select": "best-test"},
+    {"optim.stop_accuracy": 0.5, "dataset.validation": 100},
+    {"optim.stop_accuracy": 0.6, "dataset.validation": 100},
+    {"aug": {"ops": {"flip-crop": {}, "cutmix": {"labels": "hard"}}}},
+    {"aug": {"ops": {"mixup": {}}}},
+    {"aug": {"ops": {"mixup": {"labels": "hard"}}}},
     {"runtime.precision": "bf16"},
     {"runtime.precision": "auto"},
 ]
@@ -158,6 +190,8 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
             {"distillation": {"alpha": 0.5, "temperature": 20, "reduction": "elementwise"}},
         ),
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "zscore"}},
+        {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "class-mean"}},
+        {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "rescale"}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "rescale", "sd": 2.0}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "rescale", "sd": 3.0}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "teacher_weights": "untrained"}},
@@ -165,6 +199,7 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
     ]
     own += [
         {"student_aug": {"ops": {"mixup": {"alpha": 0.5}}}},
+        {"student_aug": {"ops": {"mixup": {"labels": "hard"}}}},
         {"student_aug": {"ops": {"mixup": {}, "cutout": {}}}},
         {"student_aug": {"ops": {"cutout": {}, "mixup": {}}}},
     ]
@@ -178,6 +213,28 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
 def test_the_view_is_without_effect_where_the_student_sees_clean_images() -> None:
     views = [{"alpha": 0.5, "temperature": 20, "view": view} for view in ("same", "clean", "independent")]
     assert {student(distillation=view).id for view in views} == {student().id}
+
+
+def test_class_means_know_no_view() -> None:
+    ids = {
+        student(student_aug=MIXUP, distillation={"temperature": 20, "transform": "class-mean", "view": view}).id
+        for view in ("same", "clean", "independent")
+    }
+    assert len(ids) == 1
+    assert ids != {student(student_aug=MIXUP).id}
+
+
+def test_rescaling_to_the_plain_teacher_makes_that_teacher_a_parent() -> None:
+    to_plain = {"distillation": {"temperature": 20, "transform": "rescale"}}
+    plain = teacher_ref(check("teacher", merged(TEACHER, {"aug": {"ops": {}}})), DATA).id
+    ref = student(to_plain)
+    assert ref.document["parents"] == {**student().document["parents"], "reference": plain}
+    to_number = {"distillation": {"temperature": 20, "transform": "rescale", "sd": 1.0}}
+    assert student(to_number).document["parents"] == student().document["parents"]
+    own = {"aug": {"ops": {}}}  # to its own s.d.: nothing changes, so it is the run that nothing was asked of
+    assert student(to_plain, **own) == student(own)
+    untrained = {**own, "distillation.teacher_weights": "untrained"}
+    assert student(to_plain, **untrained).document["parents"] == {"teacher": plain, "reference": plain}
 
 
 def test_a_run_on_labels_alone_has_no_teacher() -> None:
@@ -243,7 +300,7 @@ def test_evaluations_are_named_by_run_test_set_and_data() -> None:
 def test_a_field_added_later_stays_out_at_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     config = check("teacher", TEACHER)
     before = teacher_ref(config, DATA).id
-    monkeypatch.setattr(identity, "ADDED_LATER", {"optim.example": 0.5, "teacher": {"name": "not this"}})
+    monkeypatch.setattr(identity, "ADDED_LATER", {**identity.ADDED_LATER, "optim.example": 0.5, "teacher": {}})
     assert teacher_ref(merged(config, {"optim.example": 0.5}), DATA).id == before
     assert teacher_ref(merged(config, {"optim.example": 0.6}), DATA).id != before
     assert teacher_ref(merged(config, {"dataset.example": 0.5}), DATA).id != before

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from augdistill.errors import ConfigError
 from augdistill.losses import (
     KD_REDUCTIONS,
+    class_means,
     kd_divergence,
     logit_sd,
     soft_cross_entropy,
@@ -140,6 +141,14 @@ def test_logit_sd_is_the_root_mean_square_of_centred_rows():
     centred = logits.numpy() - logits.numpy().mean(axis=1, keepdims=True)
     assert logit_sd(logits).item() == pytest.approx(math.sqrt((centred**2).mean()), rel=1e-10)
     assert logit_sd(logits * 2.67 / logit_sd(logits)).item() == pytest.approx(2.67, rel=1e-10)
+
+
+def test_class_means_are_those_of_each_ones_own_class():
+    labels = torch.tensor([2, 0, 2, 0, 2, 5])
+    values = random_logits(6, 4).softmax(1)
+    expected = [values[[j for j in range(6) if labels[j] == labels[i]]].double().mean(0) for i in range(6)]
+    np.testing.assert_allclose(class_means(values, labels).numpy(), torch.stack(expected).numpy(), rtol=1e-6)
+    assert class_means(values, labels).dtype == values.dtype
 
 
 def test_zscore_standardises_each_sample():

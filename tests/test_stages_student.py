@@ -89,6 +89,10 @@ def mixed(values: Tensor, draws: list[dict[str, np.ndarray]], part: slice) -> Te
         ("distillation.alpha=1",),
         ("distillation.transform=rescale", "distillation.sd=3.0"),
         ("distillation.transform=zscore", "distillation.temperature=2"),
+        ("distillation.transform=rescale", "aug=mixup"),
+        ("distillation.transform=rescale",),
+        ("distillation.transform=class-mean", "distillation.temperature=2"),
+        (*FLIP_MIXUP, "distillation.transform=class-mean", "aug=mixup"),
         ("distillation.teacher_weights=untrained",),
         (*FLIP_MIXUP, "distillation.view=same"),
         (*FLIP_MIXUP, "distillation.view=same", "distillation.transform=rescale", "distillation.sd=3.0"),
@@ -104,10 +108,10 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
         config["distillation"],
         [[name, values] for name, values in config["student_aug"]["ops"].items()],
     )
-    run = teacher_run(taught)
+    run = teacher_run(taught, "mixup" if "aug=mixup" in words else "baseline")
     data, device = fold(run)
     rows, _ = split_validation(data.labels.numpy(), HELD_OUT)
-    live = load_teacher(run)
+    live, plain = load_teacher(run), load_teacher(teacher_run(taught))
     if distillation["teacher_weights"] == "untrained":
         live = teacher.build(run.config, (1, 16, 16), 10).eval().requires_grad_(False)
     independent = distillation["view"] == "independent"
@@ -115,8 +119,10 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
     plan = plan_epoch(training, ops, 4, "student", 2, 32, independent)
     sizes = [32, 32, 32, 32, 9]
     draws = draw_epoch(ops, 4, "student", "augment", epoch=2, sizes=sizes, side=16)
-    spread = live((data.images[rows] / 255 - data.mean) / data.std)[0].double()
-    factor = 3.0 / float((spread - spread.mean(1, keepdim=True)).square().mean().sqrt())
+    pixels = (data.images[rows] / 255 - data.mean) / data.std
+    spread, of_plain = (net(pixels)[0].double() for net in (live, plain))
+    sds = [float((z - z.mean(1, keepdim=True)).square().mean().sqrt()) for z in (spread, of_plain)]
+    factor = (distillation["sd"] or sds[1]) / sds[0]
 
     def answer(images: Tensor) -> Tensor:
         z = live(images)[0].double()
@@ -131,7 +137,10 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
         part = slice(32 * index, 32 * index + sizes[index])
         chosen = rows[plan.order[part].numpy()]
         clean = (data.images[chosen] / 255 - data.mean) / data.std
-        if ops and distillation["view"] == "same":
+        if distillation["transform"] == "class-mean":
+            by_class = [softened(spread[data.labels[rows] == k], 2 if not ops else 20).mean(0) for k in range(10)]
+            probabilities = mixed(torch.stack(by_class)[data.labels[chosen]], draws, part)
+        elif ops and distillation["view"] == "same":
             probabilities = answer(batch.images)
         elif ops and independent:
             assert batch.teacher_images is not None
@@ -164,7 +173,7 @@ def test_what_is_trained_is_what_the_config_says(view: str, taught: Path) -> Non
     config = student_config(taught, *words, "aug=mixup", "seed=3", "teacher_seed=0", "optim.lr=0.2")
     task = spied_fit(student, config)["task"]
     assert task.ops == [
-        ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch"}],
+        ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch", "labels": "soft"}],
         ["flip-crop", {"flip": 0.5, "padding": 0.125}],
     ]
     assert (task.recipe, task.seed, task.role) == (config["optim"], 3, "student")
@@ -238,6 +247,17 @@ def test_a_named_teacher_brings_its_own_choices(taught: Path) -> None:
         assert student.run(config).manifest == by_choice.manifest
     assert by_choice.manifest["provenance"]["parents"] == {"teacher": run.path.name}
     assert by_choice.config["aug"] == run.config["aug"]
+
+
+def test_rescaling_needs_the_plain_teacher_and_names_it(taught: Path, tmp_path: Path) -> None:
+    shutil.copytree(taught / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("student-*", "*-baseline-*"))
+    config = student_config(tmp_path, "aug=mixup", "distillation.transform=rescale")
+    with pytest.raises(RunError, match="make it with: augdistill train-teacher dataset=digits aug=baseline"):
+        student.run(config)
+    plain, mixing = teacher_run(taught), teacher_run(taught, "mixup")
+    run = student.run({**config, "outputs": str(taught)})
+    assert run.manifest["document"]["parents"] == {"teacher": mixing.id, "reference": plain.id}
+    assert run.manifest["provenance"]["parents"] == {"teacher": mixing.path.name, "reference": plain.path.name}
 
 
 def test_damaged_teacher_outputs_are_refused(taught: Path, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_what_is_trained_is_what_the_config_says(tmp_path: Path) -> None:
     config = configured(tmp_path, "aug=[cutmix,flip-crop]", "aug.ops.cutmix.prob=0.25", "seed=3", "optim.lr=0.2")
     task = spied_fit(teacher, config)["task"]
     assert task.ops == [
-        ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch"}],
+        ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch", "labels": "soft"}],
         ["flip-crop", {"flip": 0.5, "padding": 0.125}],
     ]
     assert (task.recipe, task.seed, task.role, task.own_view) == (config["optim"], 3, "teacher", False)
@@ -198,6 +198,17 @@ def test_selection_on_the_test_set_is_named(tmp_path: Path, caplog) -> None:
     rows = history(run)
     scored = evaluation.run(names.evaluation_config(run.path.name, "digits", str(tmp_path)))
     assert scored.manifest["accuracy"] == pytest.approx(max(row["test_accuracy"] for row in rows), abs=1e-9)
+
+
+def test_a_teacher_stops_at_the_validation_accuracy_asked_for_or_says_that_it_was_not_reached(tmp_path: Path) -> None:
+    reached = teacher.run(configured(tmp_path, "optim.stop_accuracy=0.05", "optim.epochs=3"))
+    missed = teacher.run(configured(tmp_path, "optim.stop_accuracy=1", "optim.epochs=3"))
+    assert [len(history(run)) for run in (reached, missed)] == [1, 3]
+    assert reached.manifest["validation_accuracy"] >= 0.05
+    assert reached.manifest["provenance"]["notes"] == []
+    assert missed.manifest["provenance"]["notes"] == ["optim.stop_accuracy=1 was not reached in all of its epochs"]
+    with pytest.raises(ConfigError, match=r"optim.stop_accuracy=0.5 is out of range: it needs .* dataset.validation"):
+        teacher.run(configured(tmp_path, "optim.stop_accuracy=0.5", "dataset.validation=0"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import core
 from augdistill.augment import draw_epoch
-from augdistill.errors import DivergedError
+from augdistill.errors import DivergedError, StoppedError
 from augdistill.seeds import derive
 from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.checkpoint import State
@@ -194,6 +194,24 @@ def test_weights_that_blow_up_in_the_very_last_step_are_no_result(training, tmp_
     recipe = {**LOOP_RECIPE, "epochs": 1, "batch_size": COUNT, "lr": 1e200}
     with pytest.raises(DivergedError, match="the weights of the last epoch are not finite"):
         train(small_model("lenet"), training, tmp_path, recipe, loss=loss)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_training_ends_at_the_first_epoch_that_is_good_enough(interrupted: bool, training, tmp_path: Path) -> None:
+    seen = []
+
+    def score(network: nn.Module) -> dict[str, float]:
+        seen.append({name: value.clone() for name, value in network.state_dict().items()})
+        return {"validation_accuracy": [0.1, 0.5, 0.7, 0.2, 0.9][len(seen) - 1]}
+
+    recipe = {**LOOP_RECIPE, "stop_accuracy": 0.5}
+    network = small_model("resnet18")
+    if interrupted:  # after the epoch that was good enough, before the run was written down
+        with pytest.raises(StoppedError):
+            train(small_model("resnet18"), training, tmp_path, recipe, score=score, stop=lambda: len(seen) == 2)
+    rows = train(network, training, tmp_path, recipe, score=score)
+    assert [row["validation_accuracy"] for row in rows] == [0.1, 0.5]
+    assert all(torch.equal(value, seen[1][name]) for name, value in network.state_dict().items())
 
 
 def test_the_weights_of_the_best_epoch_on_the_test_set_are_kept_where_asked(training, tmp_path: Path) -> None:

@@ -69,7 +69,10 @@ class Dataset:
 
 @dataclass
 class Optim:
-    """SGD and its schedule. Rates are per step, lengths in epochs; `clip_norm` is None or a gradient norm."""
+    """SGD and its schedule. Rates are per step, lengths in epochs; `clip_norm` is None or a gradient norm.
+
+    `stop_accuracy` is None or the validation accuracy at whose first epoch training ends; the schedule stays as it is.
+    """
 
     epochs: int = MISSING
     batch_size: int = 128
@@ -83,6 +86,7 @@ class Optim:
     warmup_epochs: float = 0.0
     clip_norm: float | None = None
     select: str = "last"
+    stop_accuracy: float | None = None
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, "optim.epochs", self.epochs, "1 or more")
@@ -97,6 +101,8 @@ class Optim:
         require(0 <= self.warmup_epochs <= self.epochs, "optim.warmup_epochs", self.warmup_epochs, "0 to optim.epochs")
         require(self.clip_norm is None or self.clip_norm > 0, "optim.clip_norm", self.clip_norm, "null or above 0")
         one_of("optim.select", self.select, ("last", "best-test"))
+        stop = self.stop_accuracy
+        require(stop is None or 0 < stop <= 1, "optim.stop_accuracy", stop, "null or a share above 0, at most 1")
 
 
 @dataclass
@@ -117,13 +123,12 @@ class Distillation:
         require(self.temperature > 0, "distillation.temperature", self.temperature, "above 0")
         one_of("distillation.reduction", self.reduction, ("batchmean", "elementwise"))
         one_of("distillation.view", self.view, ("same", "clean", "independent"))
-        one_of("distillation.transform", self.transform, ("none", "rescale", "zscore"))
-        rescales = self.transform == "rescale"
+        one_of("distillation.transform", self.transform, ("none", "rescale", "zscore", "class-mean"))
         require(
-            (self.sd is not None and self.sd > 0) if rescales else self.sd is None,
+            self.sd is None or (self.sd > 0 and self.transform == "rescale"),
             "distillation.sd",
             self.sd,
-            "the wanted standard deviation, above 0, with distillation.transform=rescale, else null",
+            "null, or with distillation.transform=rescale the wanted standard deviation, above 0",
         )
         one_of("distillation.teacher_weights", self.teacher_weights, ("trained", "untrained"))
 
@@ -185,6 +190,9 @@ def check(kind: str, config: Mapping[str, Any]) -> Config:
             checked[key] = {"ops": check_ops(key, config[key])}
         elif key not in checked:
             checked[key] = check_group(key, config[key])
+            stop = checked[key].get("stop_accuracy")
+            watched = stop is None or checked["dataset"]["validation"] > 0
+            require(watched, f"{key}.stop_accuracy", stop, "it needs images to watch, dataset.validation above 0")
     return {key: checked[key] for key in KEYS[kind]}
 
 

@@ -15,7 +15,7 @@ from augdistill.config import Config, aug_name, model_parameters, ops_list, read
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
 VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
 # Fields added after a release, with the default at which they stay out of identities: {"optim.example": 0.5}.
-ADDED_LATER: Mapping[str, Any] = {}
+ADDED_LATER: Mapping[str, Any] = {"optim.stop_accuracy": None, "aug.mixup.labels": "soft", "aug.cutmix.labels": "soft"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def teacher_ref(config: Config, fingerprint: str) -> Ref:
     """Return the name of the teacher that a checked "teacher" config makes on data with this `fingerprint`."""
     made_by = {
         "dataset": dataset_fields(config["dataset"]),
-        "aug": ops_list(config["aug"]),
+        "aug": ops_fields(config["aug"]),
         "model": model_fields(config["teacher"]),
         "optim": optim_fields(config["optim"]),
         "precision": config["runtime"]["precision"],
@@ -59,17 +59,32 @@ def teacher_of(config: Config) -> Config:
     }
 
 
+def reference_of(config: Config) -> Config | None:
+    """Return the "student" config of the teacher to whose s.d. `transform=rescale` without `sd` rescales logits.
+
+    That is the teacher which differs in its strategy alone, having none. None where nothing is rescaled to another's.
+    """
+    distillation = config["distillation"]
+    wanted = distillation["alpha"] > 0 and distillation["transform"] == "rescale" and distillation["sd"] is None
+    is_its_own = not config["aug"]["ops"] and distillation["teacher_weights"] == "trained"
+    if not wanted or is_its_own:
+        return None
+    plain = {**distillation, "transform": "none", "teacher": None, "teacher_weights": "trained"}
+    return {**config, "aug": {"ops": {}}, "distillation": plain}
+
+
 def student_ref(config: Config, fingerprint: str, teacher: Ref | None = None) -> Ref:
     """Return the name of the student that a checked "student" config makes on data with this `fingerprint`.
 
     `teacher` is the one that `distillation.teacher` names, None for the one that the config's choices make.
     """
     augmented = bool(config["student_aug"]["ops"])
-    distillation = distillation_fields(config["distillation"], augmented)
+    reference = reference_of(config)
+    distillation = distillation_fields(config["distillation"], augmented, reference is not None)
     labels_only = distillation["alpha"] == 0
     made_by = {
         "dataset": dataset_fields(config["dataset"]),
-        "student_aug": ops_list(config["student_aug"]),
+        "student_aug": ops_fields(config["student_aug"]),
         "model": model_fields(config["student"]),
         "distillation": distillation,
         "optim": optim_fields(config["optim"]),
@@ -83,6 +98,8 @@ def student_ref(config: Config, fingerprint: str, teacher: Ref | None = None) ->
     parents = {}
     if not labels_only:
         parents["teacher"] = (teacher or teacher_ref(teacher_of(config), fingerprint)).id
+    if reference is not None:
+        parents["reference"] = teacher_ref(teacher_of(reference), fingerprint).id
     return make_ref("student", label, made_by, fingerprint, parents)
 
 
@@ -131,18 +148,29 @@ def model_fields(model: Config) -> Config:
     return {"name": model["name"], **model_parameters(model)}
 
 
+def ops_fields(aug: Config) -> list[list[Any]]:
+    """Return the strategies in their order, as [name, parameters]."""
+    return [[name, without_later_defaults(values, f"aug.{name}.")] for name, values in ops_list(aug)]
+
+
 def optim_fields(optim: Config) -> Config:
     """Return the fields of `optim` that have an effect: milestones and gamma belong to the multi-step schedule."""
     unused = set() if optim["schedule"] == "multistep" else {"milestones", "gamma"}
     return {key: value for key, value in optim.items() if key not in unused}
 
 
-def distillation_fields(distillation: Config, augmented: bool) -> Config:
-    """Return the fields of `distillation` that have an effect; the teacher itself enters as a parent."""
+def distillation_fields(distillation: Config, augmented: bool, has_reference: bool) -> Config:
+    """Return the fields of `distillation` that have an effect; the teacher itself enters as a parent.
+
+    Class means are those of clean images, whatever the view; rescaling to the teacher's own s.d. changes nothing.
+    """
     if distillation["alpha"] == 0:
         return {"alpha": 0.0}
-    unused = {"teacher"} if augmented else {"teacher", "view"}
-    return {key: value for key, value in distillation.items() if key not in unused}
+    transform = distillation["transform"]
+    if transform == "rescale" and distillation["sd"] is None and not has_reference:
+        transform = "none"
+    unused = {"teacher"} if augmented and transform != "class-mean" else {"teacher", "view"}
+    return {key: value for key, value in {**distillation, "transform": transform}.items() if key not in unused}
 
 
 def without_later_defaults(made_by: Config, prefix: str = "") -> Config:

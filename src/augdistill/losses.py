@@ -54,6 +54,13 @@ def zscore(logits: Tensor) -> Tensor:
     return (widened(logits) - mean) / sd.clamp(min=torch.finfo(sd.dtype).tiny)
 
 
+def class_means(values: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean of values [N,K] over the samples of each one's own class, [N,K] of their dtype; labels [N]."""
+    members = torch.nn.functional.one_hot(labels).to(torch.float64)
+    means = members.T @ values.double() / members.sum(dim=0).clamp(min=1)[:, None]
+    return means.to(values.dtype)[labels]
+
+
 def widened(values: Tensor) -> Tensor:
     """Return `values` in fp32, or in float64 if they are."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

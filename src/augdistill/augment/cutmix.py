@@ -13,6 +13,7 @@ from augdistill.augment.shared import (
     clipped_box,
     draw_partners,
     inside_box,
+    label_shares,
     served,
 )
 
@@ -25,14 +26,16 @@ def draw(
     alpha: float = 1.0,
     prob: float = 0.5,
     scope: str = "batch",
+    labels: str = "soft",
 ) -> Draws:
     """Draw a partner inside the batch for each sample, the box that comes from it, and the share that stays.
 
     The box covers 1 - lam of the image, lam ~ Beta(alpha, alpha), before it is cut at the image's edge; its centre is
     uniform over the pixels. In scope "batch", as in the reference code, one box serves a batch, which is mixed with
-    probability `prob`; in scope "sample" each sample has its own. Boxes are empty where nothing is mixed.
-    Raises ConfigError. Returns partner, top, bottom, left, right int64 [N]; lam float32 [N], the share of the area
-    that is really kept: mean 0.7007, s.d. 0.1827 where mixed, at alpha = 1 and 32 x 32.
+    probability `prob`; in scope "sample" each sample has its own. Boxes are empty where nothing is mixed. With `labels`
+    "hard" images mix and the label is that of the larger part. Raises ConfigError.
+    Returns partner, top, bottom, left, right int64 [N]; lam float32 [N], the own label's share: with soft labels that
+    of the area that is really kept, mean 0.7007, s.d. 0.1827 where mixed, at alpha = 1 and 32 x 32.
     """
     check_positive("cutmix.alpha", alpha)
     check_share("cutmix.prob", prob)
@@ -44,7 +47,7 @@ def draw(
     half = np.where(mixed, (side * np.sqrt(1 - lam)).astype(int) // 2, 0)
     box = clipped_box(centres, half, half, side)
     area = (box["bottom"] - box["top"]) * (box["right"] - box["left"])
-    box["lam"] = (1 - area / side**2).astype(np.float32)
+    box["lam"] = label_shares("cutmix.labels", labels, 1 - area / side**2)
     return {"partner": partner} | {name: np.repeat(values, repeats) for name, values in box.items()}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, blend, check_positive, check_share, draw_partners, served
+from augdistill.augment.shared import Draws, blend, check_positive, check_share, draw_partners, label_shares, served
 
 
 def draw(
@@ -16,12 +16,14 @@ def draw(
     alpha: float = 1.0,
     prob: float = 1.0,
     scope: str = "batch",
+    labels: str = "soft",
 ) -> Draws:
     """Draw a partner inside the batch for each sample, and its own share lam ~ Beta(alpha, alpha).
 
     In scope "batch", as in the reference code, one lam serves a batch, which is mixed with probability `prob`; in scope
-    "sample" each sample has its own. lam is 1 where nothing is mixed. Raises ConfigError.
-    Returns partner int64 [N], lam float32 [N].
+    "sample" each sample has its own. lam is 1 where nothing is mixed. With `labels` "hard" images mix and the label is
+    that of the larger part. Raises ConfigError.
+    Returns partner int64 [N], lam float32 [N] of the pixels, share float32 [N] of the own label: lam itself if soft.
     """
     check_positive("mixup.alpha", alpha)
     check_share("mixup.prob", prob)
@@ -29,11 +31,12 @@ def draw(
     partner = draw_partners(rng, sizes)
     mixed = rng.random(len(repeats)) < prob
     lam = rng.beta(alpha, alpha, len(repeats))  # last: how much of the stream it takes depends on alpha
-    return {"partner": partner, "lam": np.repeat(np.where(mixed, lam, 1).astype(np.float32), repeats)}
+    lam = np.repeat(np.where(mixed, lam, 1).astype(np.float32), repeats)
+    return {"partner": partner, "lam": lam, "share": label_shares("mixup.labels", labels, lam)}
 
 
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Blend images [B,C,H,W] and targets [B,M] with their partner's: lam * own + (1 - lam) * partner's."""
-    partner, lam = draws["partner"], draws["lam"]
-    mixed = blend(images, images[partner], lam[:, None, None, None])
-    return mixed, blend(targets, targets[partner], lam[:, None])
+    partner = draws["partner"]
+    mixed = blend(images, images[partner], draws["lam"][:, None, None, None])
+    return mixed, blend(targets, targets[partner], draws["share"][:, None])

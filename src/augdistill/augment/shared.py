@@ -37,6 +37,12 @@ def served(key: str, scope: str, sizes: Sequence[int]) -> np.ndarray:
     return np.asarray(sizes) if scope == "batch" else np.ones(sum(sizes), dtype=int)
 
 
+def label_shares(key: str, labels: str, lam: np.ndarray) -> np.ndarray:
+    """Return the own label's share, float32 [N]: `lam` if labels are soft; if hard, 1 from a half on, else 0."""
+    one_of(key, labels, ("soft", "hard"))
+    return (lam if labels == "soft" else lam >= 0.5).astype(np.float32)
+
+
 def draw_partners(rng: np.random.Generator, sizes: Sequence[int]) -> np.ndarray:
     """Return a random permutation of each batch, as indices inside the batch, int64 [N]."""
     batch = np.repeat(np.arange(len(sizes)), sizes)

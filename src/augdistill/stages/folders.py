@@ -5,6 +5,7 @@ import io
 import logging
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,16 @@ def facts(config: Config, training: Header, history: list[dict[str, float]]) -> 
     return {**known, **{key: last[key] for key in ("validation_accuracy",) if key in last}}
 
 
-def notes(header: Header, config: Config) -> list[str]:
-    """Return what a reader of the result must know: unverified data, a partial dataset, selection by the test set."""
+def notes(header: Header, config: Config, history: Sequence[Mapping[str, float]] = ()) -> list[str]:
+    """Return what a reader must know: unverified or partial data, selection by the test set, a target not reached."""
     found = [] if header.verified else [f"{header.name}: the publisher's checksums were not verified"]
     if header.note:
         found.append(f"{header.name}: {header.note}")
     if config["optim"]["select"] == "best-test":
         found.append("the weights kept are those of the epoch with the best test accuracy")
+    target = config["optim"]["stop_accuracy"]
+    if target is not None and history and history[-1]["validation_accuracy"] < target:
+        found.append(f"optim.stop_accuracy={target:g} was not reached in all of its epochs")
     return found
 
 

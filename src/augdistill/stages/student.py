@@ -15,8 +15,8 @@ from augdistill.augment import check_ops
 from augdistill.config import Config, aug_name, check, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
-from augdistill.identity import Ref, dataset_fields, student_ref, teacher_folder, teacher_of, teacher_ref
-from augdistill.losses import kd_divergence, logit_sd, soft_cross_entropy, teacher_probabilities, zscore
+from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_folder, teacher_of, teacher_ref
+from augdistill.losses import class_means, kd_divergence, logit_sd, soft_cross_entropy, teacher_probabilities, zscore
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
 from augdistill.stages import common, folders, names, outputs, teacher
@@ -42,13 +42,14 @@ def run(config: Config, wait: bool = True) -> Run:
     device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
     refuse(config)
     store = RunStore(Path(config["outputs"]))
-    config, teacher_run = with_teacher(config, store)
-    ref = student_ref(config, names.dataset_header(config).fingerprint, teacher_run.ref if teacher_run else None)
+    config, parents = with_parents(config, store)
+    taught_by = parents["teacher"].ref if parents else None
+    ref = student_ref(config, names.dataset_header(config).fingerprint, taught_by)
     if (found := store.find(ref)) is not None:
         log.info("%s is %s already", ref.folder, found.status)
         return found
     with store.writing(ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
-        return store.find(ref) or train(config, teacher_run, ref, store, folder, device, stop)
+        return store.find(ref) or train(config, parents, ref, store, folder, device, stop)
 
 
 def refuse(config: Config) -> None:
@@ -62,6 +63,15 @@ def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Modul
     """Return the untrained student, its weights from its seed alone."""
     model, seed = config["student"], derive(config["seed"], "student", "weights")
     return models.build(model["name"], shape, classes, seed=seed, **model_parameters(model))
+
+
+def with_parents(config: Config, store: RunStore) -> tuple[Config, dict[str, Run]]:
+    """Return the config with all that its teacher decides, and the runs that it learns from, by what they are."""
+    config, teacher_run = with_teacher(config, store)
+    reference = reference_of(config)
+    reference_run = with_teacher(reference, store)[1] if reference else None
+    found = {"teacher": teacher_run, "reference": reference_run}
+    return config, {part: run for part, run in found.items() if run}
 
 
 def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
@@ -100,7 +110,7 @@ def must_teach(found: Run) -> Run:
 
 def train(
     config: Config,
-    teacher_run: Run | None,
+    parents: dict[str, Run],
     ref: Ref,
     store: RunStore,
     folder: Path,
@@ -108,7 +118,7 @@ def train(
     stop: common.StopRequest,
 ) -> Run:
     """Distil and publish the student in its folder."""
-    began, clock = now(), time.monotonic()
+    began, clock, teacher_run = now(), time.monotonic(), parents.get("teacher")
     images = common.dataset_images(config)
     data = common.on_device(images, common.statistics_of(config, images.header), device)
     rows, held_out = common.split(config, images.labels)
@@ -143,8 +153,9 @@ def train(
         status = "diverged"
     folders.write_history(folder, history)
     facts = folders.facts(config, images.header, history)
-    parents = {"teacher": teacher_run.path.name} if teacher_run else {}
-    made = folders.provenance(device, began, time.monotonic() - clock, parents, folders.notes(images.header, config))
+    names_of_parents = {part: run.path.name for part, run in parents.items()}
+    notes = folders.notes(images.header, config, history)
+    made = folders.provenance(device, began, time.monotonic() - clock, names_of_parents, notes)
     run = folders.publish(store, ref, status, config, made, **facts, **health)
     if status == "finished":
         drop_checkpoints(folder)
@@ -157,27 +168,42 @@ def lesson(
     """Return what the student sees and how it is scored, for each `distillation.view`.
 
     Where the teacher's outputs are data, its probabilities at T stand beside the one-hot labels in the targets [N,2K]
-    and are mixed as they are; where the teacher must see the batch itself, it runs live.
+    and are mixed as they are; where the teacher must see the batch itself, it runs live. Class means are data always.
     """
     part, classes, distillation = data.part(rows), len(data.header.classes), config["distillation"]
     targets = one_hot(part.labels, classes)
     if teacher_run is None:
         return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format), common.label_loss
     stored = torch.from_numpy(outputs.logits(outputs.run(config, teacher_run))[rows]).to(device.device)
-    soften = softener(distillation, stored)
-    if config["student_aug"]["ops"] and distillation["view"] != "clean":
+    soften = softener(distillation, stored, reference_sd(config, rows))
+    by_class = distillation["transform"] == "class-mean"
+    if config["student_aug"]["ops"] and distillation["view"] != "clean" and not by_class:
         model = outputs.load(config, teacher_run, data, device)
         loss = distillation_loss(distillation, classes, lambda batch: soften(live_logits(model, batch, device)))
     else:
-        targets = torch.cat([targets, soften(stored)], dim=1)
+        taught = class_means(soften(stored), part.labels) if by_class else soften(stored)
+        targets = torch.cat([targets, taught], dim=1)
         loss = distillation_loss(distillation, classes, lambda batch: batch.targets[:, classes:])
     return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format), loss
 
 
-def softener(distillation: Config, stored: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what turns teacher logits [B,K] into the probabilities at T that the student learns from."""
+def reference_sd(config: Config, rows: np.ndarray) -> float | None:
+    """Return the s.d. to which a teacher's logits are rescaled, of images `rows`: `sd`, or that of the reference."""
+    if (reference := reference_of(config)) is None:
+        return float(config["distillation"]["sd"]) if config["distillation"]["sd"] is not None else None
+    reference, reference_run = with_teacher(reference, RunStore(Path(config["outputs"])))
+    assert reference_run is not None
+    return float(logit_sd(torch.from_numpy(outputs.logits(outputs.run(reference, reference_run))[rows])))
+
+
+def softener(distillation: Config, stored: Tensor, sd: float | None) -> Callable[[Tensor], Tensor]:
+    """Return what turns teacher logits [B,K] into the probabilities at T that the student learns from.
+
+    `sd` is what all of the teacher's logits are rescaled to, None where they stay as they are. Class means come after:
+    KD is linear in the teacher's probabilities, so that their mean teaches each class as much as the teacher itself.
+    """
     temperature, transform = distillation["temperature"], distillation["transform"]
-    factor = distillation["sd"] / max(float(logit_sd(stored)), 1e-12) if transform == "rescale" else 1.0
+    factor = sd / max(float(logit_sd(stored)), 1e-12) if sd is not None else 1.0
     if transform == "zscore":
         return lambda logits: teacher_probabilities(zscore(logits), temperature)
     return lambda logits: teacher_probabilities(logits * factor, temperature)

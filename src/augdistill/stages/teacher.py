@@ -92,7 +92,8 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
         status = "diverged"
     folders.write_history(folder, history)
     facts = folders.facts(config, images.header, history)
-    made = folders.provenance(device, began, time.monotonic() - clock, {}, folders.notes(images.header, config))
+    notes = folders.notes(images.header, config, history)
+    made = folders.provenance(device, began, time.monotonic() - clock, {}, notes)
     run = folders.publish(store, ref, status, config, made, **facts)
     if status == "finished":
         drop_checkpoints(folder)

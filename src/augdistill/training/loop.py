@@ -66,7 +66,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
             save()
             raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
 
-    while state.step < recipe["epochs"] * len(sizes):
+    while state.step < recipe["epochs"] * len(sizes) and not is_good_enough(recipe, state.history):
         epoch, first = divmod(state.step, len(sizes))
         plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
         totals = torch.zeros(4, dtype=dtype) if state.totals is None else state.totals
@@ -163,6 +163,12 @@ def epoch_row(epoch: int, means: list[float], recipe: dict[str, Any], lr: float)
     loss, cross_entropy, kd, clipped = means
     row = {"epoch": epoch, "loss": loss, "ce": cross_entropy, "kd": kd, "lr": lr}
     return row if recipe["clip_norm"] is None else row | {"clipped": clipped}
+
+
+def is_good_enough(recipe: dict[str, Any], history: list[dict[str, float]]) -> bool:
+    """Return whether the last epoch reached the validation accuracy at which the recipe stops, if it has one."""
+    target = recipe["stop_accuracy"]
+    return target is not None and bool(history) and history[-1]["validation_accuracy"] >= target
 
 
 def keep_best(state: State, model: nn.Module, recipe: dict[str, Any], row: dict[str, float]) -> None:
