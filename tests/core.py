@@ -98,12 +98,12 @@ def two_part_loss(logits: Tensor, batch: Batch) -> Tensor:
 def train(
     network: nn.Module, training: TrainingSet, folder: Path, recipe: dict[str, Any] | None = None, **how: Any
 ) -> list[dict[str, float]]:
-    """Train by the loop; `how` holds ops, loss, device, or the hooks score, tell, stop, checkpoint_minutes."""
+    """Train by the loop; `how` holds ops, loss, device, or the hooks score, tell, stop, checkpoint_every."""
     loss, ops = how.pop("loss", two_part_loss), how.pop("ops", [])
     device = how.pop("device", None) or resolve("cpu", "fp32", 1)
     silent = {"score": lambda model: {}, "tell": lambda epoch, row: None, "stop": lambda: False}
     task = Task(network, training, loss, ops, {**LOOP_RECIPE, **(recipe or {})}, 3, "teacher")
-    return fit(task, device, folder, Hooks(**{**silent, "checkpoint_minutes": 60, **how}))
+    return fit(task, device, folder, Hooks(**{**silent, "checkpoint_every": "60min", **how}))
 
 
 @cache

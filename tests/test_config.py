@@ -1,5 +1,6 @@
 """The schema: what it completes and converts, and what it refuses, naming the key, what is allowed, the nearest key."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from augdistill.config import (
     check,
     check_group,
     check_ops,
+    checkpoint_every,
     choices,
     conf_dir,
     model_parameters,
@@ -125,12 +127,32 @@ def test_refusals_are_one_line_with_what_is_allowed(key: str, value: Any, messag
     "key",
     [
         *("optim.lr", "optim.weight_decay", "optim.gamma", "optim.clip_norm", "optim.warmup_epochs"),
-        *("distillation.temperature", "distillation.alpha", "runtime.checkpoint_minutes"),
+        *("distillation.temperature", "distillation.alpha"),
     ],
 )
 def test_numbers_must_be_finite_because_manifests_are_strict_json(key: str, value: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=key):
         check("student", changed(core.student_config(tmp_path), key, value))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *(("5min", (5, math.inf)), ("0.25min", (0.25, math.inf)), ("0min", (0, math.inf))),
+        *(("1epoch", (math.inf, 1)), ("3epochs", (math.inf, 3)), ("10epochs", (math.inf, 10))),
+    ],
+)
+def test_checkpoints_are_made_every_so_many_minutes_or_epochs(text: str, expected: tuple[float, float]) -> None:
+    assert checkpoint_every(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "min", "5 min", "-1min", "5m", "0epochs", "0.5epoch", "infmin", "1e9min", "5min1epoch", "٣min"]
+)
+def test_anything_else_between_checkpoints_is_refused(text: str, tmp_path: Path) -> None:
+    config = changed(core.student_config(tmp_path), "runtime.checkpoint_every", text)
+    with pytest.raises(ConfigError, match=r"runtime.checkpoint_every=.* as in 5min, 0.5min, 1epoch"):
+        check("student", config)
 
 
 @pytest.mark.parametrize("key", ["mean", "std"])

@@ -152,7 +152,7 @@ CHANGES_NOTHING = [
     {"runtime.device": "cpu"},
     {"runtime.threads": 2},
     {"runtime.deterministic": True},
-    {"runtime.checkpoint_minutes": 0},
+    {"runtime.checkpoint_every": "1epoch"},
     {"optim.milestones": [], "optim.gamma": 0.5},  # without effect on a cosine schedule
 ]
 

@@ -149,7 +149,7 @@ def test_what_fails_after_training_loses_no_training(tmp_path: Path, monkeypatch
     def full(*arguments: object, **facts: object) -> Run:
         raise OSError("no space left")
 
-    config = configured(tmp_path, "runtime.checkpoint_minutes=0")
+    config = configured(tmp_path, "runtime.checkpoint_every=1epoch")
     with monkeypatch.context() as patch:
         patch.setattr(folders, "publish", full)
         with pytest.raises(OSError, match="no space left"):

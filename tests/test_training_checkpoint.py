@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import logging
 import resource
 from collections.abc import Callable
@@ -11,16 +12,30 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
 from augdistill.errors import DivergedError, RunError, StoppedError
 from augdistill.training import device as device_module
+from augdistill.training import loop
 from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.checkpoint import State, drop_checkpoints, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device, resolve
 from augdistill.training.loop import sgd
-from core import EPOCHS, MIXUP, STEPS, checkpoint_weights, checkpoints, flip_bit, same, small_model, small_set, train
+from core import (
+    COUNT,
+    EPOCHS,
+    MIXUP,
+    STEPS,
+    checkpoint_weights,
+    checkpoints,
+    flip_bit,
+    same,
+    small_model,
+    small_set,
+    train,
+    two_part_loss,
+)
 
 RECIPE: dict[str, Any] = {"clip_norm": 1.0, "warmup_epochs": 1.0, "lr": 0.05}
 State_ = dict[str, Tensor]
@@ -78,8 +93,113 @@ def test_a_run_that_is_stopped_at_every_step_ends_with_the_same_bits(select: str
     assert int(weights["stem.1.num_batches_tracked"]) == (8 if select == "best-test" else 12)
 
 
+class Killed(BaseException):
+    """What ends a process with no time to save."""
+
+
+def kill(name: str, folder: Path, step: int, **how: Any) -> None:
+    """Train until the loop has done `step` steps, then end at once, before it can save them."""
+    asked = iter(range(1, 10**6))
+
+    def stop() -> bool:
+        if next(asked) == step:
+            raise Killed
+        return False
+
+    with pytest.raises(Killed):
+        run(name, folder, stop=stop, **how)
+
+
+@pytest.mark.parametrize("step", [2, 3, 4, 5, 9, STEPS])
+@pytest.mark.parametrize("name", ["resnet18", "drops"])
+def test_a_run_that_was_killed_goes_on_from_a_checkpoint_within_its_epoch(name, step, undisturbed, tmp_path) -> None:
+    kill(name, tmp_path, step, checkpoint_every="0min")
+    newest = checkpoints(tmp_path)[-1]
+    assert newest.name.startswith(f"{step - 1:09d}-")
+    weights, history = run(name, tmp_path)
+    assert same(weights, undisturbed[name][0])
+    assert history == undisturbed[name][1]
+    assert not same(checkpoint_weights(newest), weights)
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [("0min", [19, 20]), ("1epoch", [16, 20]), ("2epochs", [8, 16]), ("5epochs", [20]), ("1min", [])],
+)
+def test_checkpoints_come_as_often_as_asked(every: str, steps: list[int], tmp_path: Path) -> None:
+    run("drops", tmp_path, checkpoint_every=every)
+    assert [int(path.stem.split("-")[0]) for path in checkpoints(tmp_path)] == steps
+
+
+def test_minutes_are_counted_by_a_clock_that_never_jumps(tmp_path: Path, monkeypatch) -> None:
+    """Seven seconds a step, and a minute between checkpoints: the first step at or after each minute saves."""
+    now = [0.0]
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        now[0] += 7
+        return two_part_loss(logits, batch)
+
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(loop.time, "time", lambda: -1e9)  # set back by the network
+    run("drops", tmp_path, checkpoint_every="1min", loss=loss)
+    assert [int(path.stem.split("-")[0]) for path in checkpoints(tmp_path)] == [9, 18]
+
+
+def test_images_per_second_of_an_epoch_that_was_interrupted_count_all_of_it(tmp_path: Path, monkeypatch) -> None:
+    now = [0.0]
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        now[0] += 10  # each step takes ten seconds
+        return two_part_loss(logits, batch)
+
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    for step in (3, 3):  # in the first epoch, then in the second
+        with pytest.raises(StoppedError):
+            train(small_model("drops"), small_set(), tmp_path, loss=loss, stop=stop_at(step))
+        now[0] += 1e6  # the machine was away
+    rows = train(small_model("drops"), small_set(), tmp_path, loss=loss)
+    assert [row["images_per_second"] for row in rows] == [round(COUNT / 40, 1)] * EPOCHS
+
+
+def test_checkpoints_of_older_versions_go_on(undisturbed, tmp_path: Path) -> None:
+    """Those before checkpoint_every held no seconds."""
+    interrupt("drops", tmp_path, 6)
+    (path,) = checkpoints(tmp_path)
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        saved = json.loads(file.metadata()["state"])
+    del saved["seconds"]
+    path.unlink()
+    content = save(tensors, {"state": json.dumps(saved)})
+    path.with_name(f"000000006-{hashlib.sha256(content).hexdigest()[:16]}.safetensors").write_bytes(content)
+    weights, history = run("drops", tmp_path)
+    assert same(weights, undisturbed["drops"][0])
+    assert history == undisturbed["drops"][1]
+
+
+def test_where_a_run_goes_on_is_logged(tmp_path: Path, caplog) -> None:
+    caplog.set_level(logging.INFO, "augdistill")
+    interrupt("drops", tmp_path, 6)
+    assert caplog.text == ""
+    run("drops", tmp_path)
+    assert f"{tmp_path.name} goes on from step 6, in epoch 2" in caplog.text
+
+
+def test_a_loss_that_is_not_finite_is_never_kept(tmp_path: Path) -> None:
+    steps = []
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        steps.append(1)
+        return two_part_loss(logits, batch) * (float("nan") if len(steps) == 6 else 1)
+
+    with pytest.raises(DivergedError, match="the training loss is nan in epoch 1"):
+        run("drops", tmp_path, checkpoint_every="0min", loss=loss)
+    assert len(steps) == 6  # noticed at once where a checkpoint is due, else at the end of the epoch
+    assert [int(path.stem.split("-")[0]) for path in checkpoints(tmp_path)] == [4, 5]
+
+
 def test_two_checkpoints_are_kept_each_named_by_its_step_and_content(tmp_path: Path) -> None:
-    run("drops", tmp_path, checkpoint_minutes=0)
+    run("drops", tmp_path, checkpoint_every="1epoch")
     paths = checkpoints(tmp_path)
     assert [int(path.stem.split("-")[0]) for path in paths] == [STEPS - 4, STEPS]
     for path in paths:
@@ -198,7 +318,7 @@ def test_what_is_kept_of_a_run_that_diverges_is_its_last_good_epoch(tmp_path: Pa
         return torch.stack([total, total.detach(), total.detach()])
 
     with pytest.raises(DivergedError, match="in epoch 2"):
-        run("drops", tmp_path, checkpoint_minutes=0, loss=loss)
+        run("drops", tmp_path, checkpoint_every="1epoch", loss=loss)
     assert [int(path.stem.split("-")[0]) for path in checkpoints(tmp_path)] == [4, 8]
     assert all(value.isfinite().all() for value in checkpoint_weights(checkpoints(tmp_path)[-1]).values())
 
@@ -239,7 +359,7 @@ def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:
         optimizer.step()
     rows = [{"epoch": 0, "loss": 0.1 + 0.2, "lr": 1e-17}, {"epoch": 1, "loss": float("inf"), "lr": 0.0}]
     best = {name: value + 1 for name, value in network.state_dict().items()}
-    state = State(7, torch.tensor([1.5, 2.5, 3.5, 4.5], dtype=torch.float64), rows, best, 0.3)
+    state = State(7, torch.tensor([1.5, 2.5, 3.5, 4.5], dtype=torch.float64), 2.5, rows, best, 0.3)
     save_checkpoint(tmp_path, network, optimizer, state, resolve("cpu", "fp32", 1).facts())
     other, other_optimizer = fresh()
     other.to(memory_format=torch.channels_last)

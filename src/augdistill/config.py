@@ -10,6 +10,7 @@ import copy
 import difflib
 import json
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache
@@ -46,6 +47,14 @@ def nearest(word: str, known: Collection[str]) -> str:
     """Return ' (did you mean X?)' for the known word closest to `word`, or nothing."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def checkpoint_every(text: str) -> tuple[float, float]:
+    """Return minutes and epochs between checkpoints: of "5min" (5, inf), of "2epochs" (inf, 2); else ConfigError."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)min|([1-9][0-9]*)epochs?", text)
+    require(found is not None, "runtime.checkpoint_every", text, "minutes or whole epochs, as in 5min, 0.5min, 1epoch")
+    assert found is not None
+    return float(found[1] or math.inf), float(found[2] or math.inf)
 
 
 @dataclass
@@ -141,13 +150,13 @@ class Runtime:
     precision: str = "auto"
     threads: int = 1
     deterministic: bool = False
-    checkpoint_minutes: float = 5.0
+    checkpoint_every: str = "5min"
 
     def __post_init__(self) -> None:
         one_of("runtime.device", self.device, ("auto", "cpu", "cuda"))
         one_of("runtime.precision", self.precision, ("auto", "fp32", "bf16"))
         require(1 <= self.threads <= 1024, "runtime.threads", self.threads, "1 or more")
-        require(self.checkpoint_minutes >= 0, "runtime.checkpoint_minutes", self.checkpoint_minutes, "0 or more")
+        checkpoint_every(self.checkpoint_every)
 
 
 SCHEMAS: dict[str, type] = {

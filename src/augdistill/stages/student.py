@@ -140,7 +140,7 @@ def train(
         score=common.scorer(config, data, held_out, device),
         tell=common.Progress(f"{config['student']['name']} from {arm}", config["optim"]["epochs"]),
         stop=stop,
-        checkpoint_minutes=config["runtime"]["checkpoint_minutes"],
+        checkpoint_every=config["runtime"]["checkpoint_every"],
     )
     status, history, health = "finished", [], {}
     try:

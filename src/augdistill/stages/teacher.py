@@ -79,7 +79,7 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
         score=common.scorer(config, data, held_out, device),
         tell=common.Progress(f"{config['teacher']['name']} {aug_name(config['aug'])}", config["optim"]["epochs"]),
         stop=stop,
-        checkpoint_minutes=config["runtime"]["checkpoint_minutes"],
+        checkpoint_every=config["runtime"]["checkpoint_every"],
     )
     status, history = "finished", []
     try:

@@ -25,14 +25,16 @@ log = logging.getLogger(__name__)
 
 FOLDER = ".checkpoints"
 KEPT = 2
+KEPT_AS_JSON = ("step", "seconds", "history", "best_accuracy")  # of the state; the rest are tensors
 
 
 @dataclass
 class State:
-    """Where training stands: steps done, the epoch's running sums, finished epochs' rows, the best weights if kept."""
+    """Where training stands: steps done, the epoch's sums and seconds, finished epochs' rows, best weights if kept."""
 
     step: int = 0
     totals: Tensor | None = None
+    seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_accuracy: float = -1.0
@@ -49,9 +51,10 @@ def save_checkpoint(
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
     if state.totals is not None:
         tensors["totals"] = state.totals
-    facts = {"step": state.step, "history": state.history, "best_accuracy": state.best_accuracy, "facts": facts}
+    kept = {key: getattr(state, key) for key in KEPT_AS_JSON}
     content = save(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, {"state": json.dumps(facts)}
+        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+        {"state": json.dumps({**kept, "facts": facts})},
     )
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
@@ -77,7 +80,7 @@ def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.SGD) -> 
 def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]]:
     """Put one checkpoint's tensors into model and optimizer, and return the state and facts beside them."""
     with safe_open(path, "pt") as file:
-        facts = json.loads(file.metadata()["state"])
+        saved = json.loads(file.metadata()["state"])
     tensors = load(content)
 
     def part(prefix: str) -> dict[str, Tensor]:
@@ -91,8 +94,8 @@ def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim
         if name in momentum:
             # In the memory format of the weights: the fused update goes through memory, not through indices.
             optimizer.state[value]["momentum_buffer"] = torch.empty_like(value).copy_(momentum[name])
-    state = State(facts["step"], tensors.get("totals"), facts["history"], part("best."), facts["best_accuracy"])
-    return state, facts["facts"]
+    kept = {key: saved[key] for key in KEPT_AS_JSON if key in saved}  # those of older versions have no seconds
+    return State(**kept, totals=tensors.get("totals"), best=part("best.")), saved["facts"]
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:

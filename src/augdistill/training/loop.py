@@ -1,5 +1,6 @@
 """The one loop: it trains teachers and students alike, and reads from top to bottom."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -10,11 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from augdistill.config import checkpoint_every
 from augdistill.errors import DivergedError, RunError, StoppedError
 from augdistill.seeds import derive
 from augdistill.training.batches import Batch, Ops, TrainingSet, batch_sizes, make_batch, plan_epoch
 from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device
+
+log = logging.getLogger(__name__)
 
 # What a loss returns: [3] total, cross-entropy and KD term, each a mean over the batch.
 Loss = Callable[[Tensor, Batch], Tensor]
@@ -41,15 +45,15 @@ class Hooks:
     score: Callable[[nn.Module], dict[str, float]]
     tell: Callable[[int, dict[str, float]], None]
     stop: Callable[[], bool]
-    checkpoint_minutes: float
+    checkpoint_every: str  # "5min", also within an epoch, or "1epoch"
 
 
 def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str, float]]:
     """Train `task.model` in place and return its history, one row per epoch.
 
     Goes on from the newest checkpoint in `folder`. The dtype of the targets is that of the loss. Raises DivergedError
-    when an epoch's loss or the last weights are not finite (the checkpoint of the epoch before stays), and
-    StoppedError, after a checkpoint, when asked to stop.
+    when an epoch's loss or the weights are not finite (the checkpoints before that stay), and StoppedError, after a
+    checkpoint, when asked to stop.
     """
     model, training, recipe = task.model, task.training, task.recipe
     optimizer = sgd(model, recipe)
@@ -57,13 +61,17 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     sizes = batch_sizes(len(training), recipe["batch_size"])
     dropout = torch.tensor(derive(task.seed, task.role, "dropout") >> 1, device=device.device)
     dtype, saved = training.targets.dtype, time.monotonic()
+    minutes, epochs = checkpoint_every(hooks.checkpoint_every)
 
-    def save() -> None:
-        save_checkpoint(folder, model, optimizer, state, device.facts())
-
-    def stop_if_asked() -> None:
-        if hooks.stop():
-            save()
+    def save_if_due(ended: int | None = None) -> None:
+        nonlocal saved
+        is_due = time.monotonic() - saved >= 60 * minutes or (ended is not None and (ended + 1) % epochs == 0)
+        if (stopping := hooks.stop()) or is_due:
+            if state.totals is not None:
+                must_be_finite(float(state.totals[0]) / len(training), state.step // len(sizes))
+            save_checkpoint(folder, model, optimizer, state, device.facts())
+            saved = time.monotonic()
+        if stopping:
             raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
 
     while state.step < recipe["epochs"] * len(sizes) and not is_good_enough(recipe, state.history):
@@ -71,7 +79,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
         plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
         totals = torch.zeros(4, dtype=dtype) if state.totals is None else state.totals
         totals = state.totals = totals.to(device.device)
-        began, done = time.monotonic(), 0
+        began = time.monotonic() - state.seconds
         model.train()
         for index in range(first, len(sizes)):
             optimizer.param_groups[0]["lr"] = learning_rate(recipe, state.step, len(sizes))
@@ -85,27 +93,29 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
             optimizer.step()
             totals += torch.cat([losses.detach(), clipped[None]]) * sizes[index]
             state.step += 1
-            done += sizes[index]
+            state.seconds = time.monotonic() - began
             if index + 1 < len(sizes):
-                stop_if_asked()
-        state.totals = None
+                save_if_due()
         row = epoch_row(epoch, (totals / len(training)).tolist(), recipe, optimizer.param_groups[0]["lr"])
-        row["images_per_second"] = round(done / (time.monotonic() - began), 1)
-        if not math.isfinite(row["loss"]):
-            raise DivergedError(f"the training loss is {row['loss']} in epoch {epoch}: a lower optim.lr may train")
+        row["images_per_second"] = round(len(training) / (time.monotonic() - began), 1)
+        must_be_finite(row["loss"], epoch)
+        state.totals, state.seconds = None, 0.0
         row |= hooks.score(model)
         keep_best(state, model, recipe, row)
         state.history.append(row)
         hooks.tell(epoch, row)
-        if time.monotonic() - saved >= 60 * hooks.checkpoint_minutes:
-            save()
-            saved = time.monotonic()
-        stop_if_asked()
+        save_if_due(ended=epoch)
     if state.best:
         model.load_state_dict(state.best)
     if not all(value.isfinite().all() for value in model.state_dict().values()):
         raise DivergedError("the weights of the last epoch are not finite: a lower optim.lr may train")
     return state.history
+
+
+def must_be_finite(loss: float, epoch: int) -> None:
+    """Raise DivergedError for a loss that is NaN or infinite; once it is, the epoch's mean stays so."""
+    if not math.isfinite(loss):
+        raise DivergedError(f"the training loss is {loss} in epoch {epoch}: a lower optim.lr may train")
 
 
 def sgd(model: nn.Module, recipe: dict[str, Any]) -> torch.optim.SGD:
@@ -134,6 +144,7 @@ def resume(folder: Path, model: nn.Module, optimizer: torch.optim.SGD, device: D
                 f"{folder.name} began with runtime.{key}={facts[key]}, now {device.facts()[key]}: "
                 f"{remedy}, or delete the folder to begin again"
             )
+    log.info("%s goes on from step %d, in epoch %d", folder.name, state.step, len(state.history) + 1)
     return state
 
 
