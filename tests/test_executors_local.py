@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import COMMAND
-from tests.test_study_plan import composed, make_plan
 
 from augdistill.executors import local
 from augdistill.runs import RunStore
 from augdistill.study.plan import Plan
+from conftest import COMMAND
+from test_study_plan import composed, make_plan
 
 EXECUTOR = {"name": "local", "workers": 2, "per_device": 1, "retries": 1}
 

@@ -49,11 +49,11 @@ def tell(run: Run) -> None:
 
 def study(config: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
-    from augdistill.executors import EXECUTORS
+    from augdistill.executors import chosen
     from augdistill.study.plan import make_plan
 
     known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
-    one_of("executor", config["executor"]["name"], EXECUTORS)
+    executor = chosen(config["executor"])
     plan = make_plan(config)
     store = RunStore(Path(config["outputs"]))
     for test_set, why in plan.skipped.items():
@@ -70,7 +70,7 @@ def study(config: Config) -> None:
             student.refuse(choice)
             teacher.refuse(teacher_of(choice))
     plan.save(store.outputs / "studies" / plan.name)
-    results = EXECUTORS[config["executor"]["name"]](plan, store, config["executor"])
+    results = executor.run(plan, store, config["executor"])
     print_results(plan.name, store)
     if results.failed or results.blocked:
         folders = {stage.id: stage.folder for stage in plan.stages}

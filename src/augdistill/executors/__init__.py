@@ -1,5 +1,46 @@
 """How planned stages get run; the run store is the truth, so any executor can finish what another began."""
 
-from augdistill.executors import local
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Protocol
 
-EXECUTORS = {"local": local.run}
+from augdistill.config import Config, known_keys, not_a_group, one_of, parameters
+from augdistill.errors import ConfigError, RequestError
+from augdistill.executors import local
+from augdistill.executors.base import Results
+from augdistill.runs import RunStore
+from augdistill.study.plan import Plan
+
+
+class Executor(Protocol):
+    """What an executor's module has; it imports the package of its extra only when it runs."""
+
+    def check(self, executor: Config) -> None:
+        """Raise ConfigError for a value of the `executor` group that is out of range."""
+
+    def run(self, plan: Plan, store: RunStore, executor: Config) -> Results:
+        """Run what of a plan is not there yet and return how every stage ended.
+
+        A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker
+        has saved and stopped.
+        """
+
+
+EXECUTORS: dict[str, Executor] = {"local": local}
+EXTRAS = {"ray": "ray", "slurm": "submitit"}  # executor, and so the extra that it needs -> the package looked for
+
+
+def chosen(executor: object) -> Executor:
+    """Return the executor that a config's `executor` group names.
+
+    Raises ConfigError for a name, key or value that cannot be, RequestError where its extra is not installed.
+    """
+    if not isinstance(executor, Mapping):
+        raise ConfigError(not_a_group("executor", executor))
+    name = executor["name"]
+    one_of("executor", name, EXECUTORS)
+    known_keys("executor.", executor, ["name", *parameters("executor", name)])
+    if name in EXTRAS and find_spec(EXTRAS[name]) is None:
+        raise RequestError(f"executor={name} needs the package {EXTRAS[name]}: pip install 'augdistill[{name}]'")
+    EXECUTORS[name].check(dict(executor))
+    return EXECUTORS[name]

@@ -1,193 +1,167 @@
 """Run a plan's stages on this machine, in a bounded pool of worker processes that live as long as the study."""
 
-import logging
+import heapq
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
-from types import FrameType
-from typing import Any
 
-from tqdm import tqdm
-
-from augdistill.errors import AugdistillError, StoppedError
+from augdistill.config import Config, require
+from augdistill.errors import StoppedError
+from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_sigterm
+from augdistill.executors.devices import devices, least_busy
 from augdistill.runs import RunStore
+from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
-
-log = logging.getLogger(__name__)
 
 PRELOAD = ["augdistill.stages.evaluation"]  # imports torch once; the workers are forked from there
 TIME_TO_SAVE = 60  # seconds that a worker has after its study's process is gone
+CPU = "cpu"  # the place of stages that share no CUDA device
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a stage ended: its run's status, or the error and exit code that ended it."""
-
-    status: str
-    error: str = ""
-    exit_code: int = 0
-    seconds: float = 0.0
-
-
-@dataclass
-class Results:
-    """How every stage of a study stands, by id; `found` were there before."""
-
-    found: set[str] = field(default_factory=set)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    blocked: dict[str, str] = field(default_factory=dict)  # id -> the folder of the stage that it waits for in vain
-
-    @property
-    def failed(self) -> dict[str, Outcome]:
-        return {id: outcome for id, outcome in self.outcomes.items() if outcome.error}
+def check(executor: Config) -> None:
+    """Raise ConfigError for a value of the `executor` group that is out of range."""
+    workers, per_device, retries = executor["workers"], executor["per_device"], executor["retries"]
+    require(
+        workers is None or (type(workers) is int and workers >= 1), "executor.workers", workers, "null, or 1 or more"
+    )
+    require(type(per_device) is int and per_device >= 1, "executor.per_device", per_device, "1 or more")
+    require(type(retries) is int and retries >= 0, "executor.retries", retries, "0 or more")
 
 
-def run(plan: Plan, store: RunStore, executor: dict[str, Any]) -> Results:
+def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> Results:
     """Run what of a plan is not there yet and return how every stage ended.
 
     A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker has
     saved and stopped.
     """
-    results = Results()
-    scheduler = Scheduler(plan, store, results, executor["workers"] or os.cpu_count() or 1, executor["retries"])
-    todo = len(scheduler.waiting)
-    if not todo:
-        return results
-    with raising_on_sigterm(), tqdm(total=todo, unit="stage", disable=None, desc=plan.name) as bar:
-        scheduler.bar = bar
-        try:
-            scheduler.loop()
-        finally:
-            scheduler.close()
-    return results
+    board = Board(plan, store)
+    if board.unmet:
+        scheduler = Scheduler(board, executor, devices(plan), work)
+        with raising_on_sigterm(), board.shown():
+            try:
+                scheduler.loop()
+            finally:
+                scheduler.close()
+    return board.results
 
 
-@dataclass
 class Scheduler:
-    """Which stages wait, run and have ended; cores are shared out so that no more threads run than there are."""
+    """Which stages run where; cores are shared out so that no more threads run than there are.
 
-    plan: Plan
-    store: RunStore
-    results: Results
-    cores: int
-    retries: int
-    bar: "tqdm[Any] | None" = None
-    waiting: dict[str, Stage] = field(default_factory=dict)
-    running: dict["Future[Outcome]", Stage] = field(default_factory=dict)
-    attempts: dict[str, int] = field(default_factory=dict)
+    Every CUDA device has workers of its own, which see no other; without CUDA there is one place for all.
+    """
 
-    def __post_init__(self) -> None:
-        self.done: set[str] = set()
-        dead: list[tuple[Stage, str]] = []
-        for stage in self.plan.stages:
-            run = self.store.find(stage.ref)
-            if run is None:
-                self.waiting[stage.id] = stage
-                continue
-            self.results.found.add(stage.id)
-            if run.status == "finished":
-                self.done.add(stage.id)
-            else:
-                dead.append((stage, f"{stage.folder} ({run.status})"))
-        for stage, cause in dead:
-            self.block(stage, cause)
-        self.pool = new_pool(self.cores)
+    def __init__(self, board: Board, executor: Config, cuda: list[str], work: Work = run_job) -> None:
+        self.board, self.work, self.retries = board, work, executor["retries"]
+        self.cores = self.free = executor["workers"] or os.cpu_count() or 1
+        self.slots = executor["per_device"] if cuda else self.cores
+        self.pools = {place: new_pool(self.slots, place) for place in cuda or [CPU]}
+        self.running: dict[Future[Outcome], tuple[Stage, str]] = {}
+        self.busy = dict.fromkeys(self.pools, 0)
+        self.attempts: dict[str, int] = {}
+        self.order = {id: number for number, id in enumerate(board.unmet)}
+        self.queues: dict[int, list[tuple[int, str]]] = {}  # threads -> ready stages by their place in the plan
+        for stage in board.ready:
+            self.enqueue(stage)
+
+    def threads(self, stage: Stage) -> int:
+        """Return the cores that a stage takes: those of its threads, as far as there are so many."""
+        return min(stage.threads, self.cores)
+
+    def enqueue(self, stage: Stage) -> None:
+        """Put a stage whose parents have finished where `submit` finds it."""
+        heapq.heappush(self.queues.setdefault(self.threads(stage), []), (self.order[stage.id], stage.id))
 
     def loop(self) -> None:
         """Submit what is ready, collect what ends, until nothing is left."""
-        while self.waiting or self.running:
-            self.submit()
-            if not self.running:
-                assert not self.waiting, "every stage left waits for one that never comes"
-                return
+        self.submit()
+        while self.running:
             ended, _ = wait(self.running, return_when=FIRST_COMPLETED)
             for future in ended:
                 if future in self.running:  # a lost worker ends all that ran with it, at once
-                    self.collect(future, self.running.pop(future))
+                    self.collect(future)
+            self.submit()
+        assert not self.board.unmet, "every stage left waits for one that never comes"
 
     def submit(self) -> None:
-        """Give ready stages to the pool, in the plan's order, as long as there are cores for their threads."""
-        free = self.cores - sum(min(stage.threads, self.cores) for stage in self.running.values())
-        for stage in list(self.waiting.values()):
-            if free <= 0:
+        """Give ready stages to the pools, in the plan's order, as long as there are cores for their threads."""
+        while (place := least_busy(self.busy, self.slots)) is not None:
+            fitting = [queue for threads, queue in self.queues.items() if queue and threads <= self.free]
+            if not fitting:
                 return
-            if min(stage.threads, self.cores) <= free and self.done.issuperset(stage.parents):
-                del self.waiting[stage.id]
-                self.running[self.pool.submit(work, stage.job)] = stage
-                free -= min(stage.threads, self.cores)
+            stage = self.board.stages[heapq.heappop(min(fitting))[1]]
+            try:
+                future = self.pools[place].submit(perform, stage.job, self.work)
+            except BrokenProcessPool:  # a worker was killed in the moment before
+                self.enqueue(stage)
+                self.recover(place)
+                continue
+            self.board.started(stage)
+            self.running[future] = stage, place
+            self.free -= self.threads(stage)
+            self.busy[place] += 1
 
-    def collect(self, future: "Future[Outcome]", stage: Stage) -> None:
+    def release(self, future: "Future[Outcome]") -> tuple[Stage, str]:
+        """Give back what a stage took and return the stage and its place."""
+        stage, place = self.running.pop(future)
+        self.free += self.threads(stage)
+        self.busy[place] -= 1
+        return stage, place
+
+    def collect(self, future: "Future[Outcome]") -> None:
         """Take in a stage that ended; one whose worker was lost is tried again."""
         try:
             outcome = future.result()
         except BrokenProcessPool:
-            self.recover(stage)
+            self.recover(self.running[future][1])
             return
+        stage, _ = self.release(future)
         if outcome.exit_code == StoppedError.exit_code:
-            raise StoppedError("stopped by a signal, everything saved: the same command goes on from here")
-        self.results.outcomes[stage.id] = outcome
-        if outcome.status == "finished":
-            self.done.add(stage.id)
-            log.debug("%s finished in %.1f s", stage.folder, outcome.seconds)
-        else:
-            log.error("%s: %s", stage.folder, outcome.error or outcome.status)
-            self.block(stage, stage.folder)
-        if self.bar is not None:
-            self.bar.update()
+            raise StoppedError(STOPPED)
+        for ready in self.board.ended(stage, outcome):
+            self.enqueue(ready)
 
-    def recover(self, lost: Stage) -> None:
-        """After a worker was killed, start a new pool and try again what was running in the old one."""
-        stages = [lost, *self.running.values()]
-        self.running.clear()
-        self.pool.shutdown(wait=True, cancel_futures=True)
-        self.pool = new_pool(self.cores)
+    def recover(self, place: str) -> None:
+        """After a worker was killed, start a new pool in its place and try again what was running in the old one."""
+        stages = [self.release(future)[0] for future, (_, where) in list(self.running.items()) if where == place]
+        self.pools[place].shutdown(wait=True, cancel_futures=True)
+        self.pools[place] = new_pool(self.slots, place)
         for stage in stages:
             self.attempts[stage.id] = self.attempts.get(stage.id, 0) + 1
             if self.attempts[stage.id] <= self.retries:
-                log.warning("%s: its worker was lost; trying again", stage.folder)
-                self.waiting = {stage.id: stage, **self.waiting}
+                self.board.lost(stage, "its worker was lost")
+                self.enqueue(stage)
             else:
                 error = "its worker was lost (killed, or out of memory)"
-                self.results.outcomes[stage.id] = Outcome("failed", error, 1)
-                self.block(stage, stage.folder)
-
-    def block(self, stage: Stage, cause: str) -> None:
-        """Take out of the queue all that depends on a stage that failed or diverged."""
-        lost = {stage.id}
-        for other in self.plan.stages:
-            if lost.intersection(other.parents):
-                lost.add(other.id)
-                if self.waiting.pop(other.id, None) is not None:
-                    self.results.blocked[other.id] = cause
+                self.board.ended(stage, Outcome("failed", error, 1))
 
     def close(self) -> None:
         """Ask what still runs to save and stop, and end the workers."""
-        if self.running:
-            for process in list((self.pool._processes or {}).values()):
-                process.terminate()
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        for place, pool in self.pools.items():
+            if self.busy[place]:
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
+        for pool in self.pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
-def new_pool(workers: int) -> ProcessPoolExecutor:
+def new_pool(workers: int, place: str) -> ProcessPoolExecutor:
     """Return a pool whose workers are forked from one process that has imported torch, and no model or thread yet."""
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(place,))
 
 
-def begin_worker() -> None:
-    """Make a worker quiet on the terminal (its runs have logs) and leave Ctrl-C to the parent."""
+def begin_worker(place: str) -> None:
+    """Make a worker quiet, let it see one CUDA device, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["AUGDISTILL_WORKER"] = "1"
-    logging.getLogger("augdistill").setLevel(logging.INFO)
-    logging.getLogger("augdistill").propagate = False
+    quiet_worker()
+    if place != CPU:
+        os.environ["CUDA_VISIBLE_DEVICES"] = place  # read when CUDA starts, which importing torch does not do
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
@@ -201,35 +175,9 @@ def end_with_parent() -> None:
     os._exit(1)
 
 
-def work(job: dict[str, Any]) -> Outcome:
-    """Run one job in a worker; what it raises is told, not raised."""
-    from augdistill.stages import run_job
-
-    began = time.monotonic()
-    try:
-        made = run_job(job)
-    except StoppedError as error:
-        threading.Timer(1, os._exit, [error.exit_code]).start()  # told to stop: end once that was told
-        return Outcome("failed", str(error), error.exit_code, time.monotonic() - began)
-    except AugdistillError as error:
-        return Outcome("failed", str(error), error.exit_code, time.monotonic() - began)
-    except MemoryError:
-        os.abort()  # a lost worker: the parent tries again
-    except Exception as error:
-        logging.getLogger("augdistill").exception("failed")
-        return Outcome("failed", f"{type(error).__name__}: {error}", 1, time.monotonic() - began)
-    return Outcome(made.status, "", 0, time.monotonic() - began)
-
-
-@contextmanager
-def raising_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into StoppedError while a study runs, so that its workers save before it ends."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise StoppedError("stopped by a signal, everything saved: the same command goes on from here")
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def perform(job: Config, work: Work) -> Outcome:
+    """Run one job in a worker; one that was told to stop ends once that was told."""
+    outcome = attempt(job, work)
+    if outcome.exit_code == StoppedError.exit_code:
+        threading.Timer(1, os._exit, [outcome.exit_code]).start()
+    return outcome

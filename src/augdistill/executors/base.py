@@ -1,0 +1,187 @@
+"""What every executor shares: how one job ends, how a plan's stages stand, one line for each change of state."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from augdistill.config import Config
+from augdistill.errors import AugdistillError, StoppedError
+from augdistill.runs import Run, RunStore
+from augdistill.stages import run_job
+from augdistill.study.plan import Plan, Stage
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Config], Run]  # what runs one job; another than `run_job` where only the running is measured
+STOPPED = "stopped by a signal, everything saved: the same command goes on from here"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended: its run's status, or the error and exit code that ended it."""
+
+    status: str
+    error: str = ""
+    exit_code: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Results:
+    """How every stage of a study stands, by id; `found` were there before."""
+
+    found: set[str] = field(default_factory=set)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)  # id -> the folder of the stage that it waits for in vain
+
+    @property
+    def failed(self) -> dict[str, Outcome]:
+        return {id: outcome for id, outcome in self.outcomes.items() if outcome.error}
+
+
+class Board:
+    """How the stages of a plan stand. An executor tells it what starts and ends, and is told what is ready then.
+
+    Each call costs as much as the stage has children, however long the plan is.
+    """
+
+    def __init__(self, plan: Plan, store: RunStore) -> None:
+        self.name = plan.name
+        self.results = Results()
+        self.stages = {stage.id: stage for stage in plan.stages}
+        self.children: dict[str, list[str]] = {id: [] for id in self.stages}
+        self.unmet: dict[str, int] = {}  # stages to do, in the plan's order -> how many parents have not finished
+        self.bar: tqdm[Any] | None = None
+        finished: set[str] = set()
+        dead: list[tuple[Stage, str]] = []
+        for stage in plan.stages:  # parents come first
+            for parent in stage.parents:
+                self.children[parent].append(stage.id)
+            run = store.find(stage.ref)
+            if run is None:
+                self.unmet[stage.id] = sum(parent not in finished for parent in stage.parents)
+                continue
+            self.results.found.add(stage.id)
+            if run.status == "finished":
+                finished.add(stage.id)
+            else:
+                dead.append((stage, f"{stage.folder} ({run.status})"))
+        for stage, cause in dead:
+            self.block(stage, cause)
+        self.total = len(self.unmet)
+
+    @property
+    def todo(self) -> list[Stage]:
+        """Return the stages that are neither found nor ended nor blocked, parents first."""
+        return [self.stages[id] for id in self.unmet]
+
+    @property
+    def ready(self) -> list[Stage]:
+        """Return the stages to do whose parents have all finished."""
+        return [self.stages[id] for id, unmet in self.unmet.items() if not unmet]
+
+    def started(self, stage: Stage, where: str = "") -> None:
+        """Say that a stage runs now."""
+        log.info("started %s%s", stage.folder, f" on {where}" if where else "")
+
+    def lost(self, stage: Stage, why: str) -> None:
+        """Say that a stage was lost, through no fault of its own, and is tried again."""
+        log.warning("lost %s: %s; trying again", stage.folder, why)
+
+    def ended(self, stage: Stage, outcome: Outcome) -> list[Stage]:
+        """Take in how a stage ended and return those that it makes ready; what depends on a failure is blocked."""
+        self.results.outcomes[stage.id] = outcome
+        del self.unmet[stage.id]
+        if outcome.status == "finished":
+            log.info("finished %s in %.1f s (%d of %d)", stage.folder, outcome.seconds, self.done, self.total)
+        else:
+            why = f": {outcome.error}" if outcome.error else ""
+            log.error("%s %s%s (%d of %d)", outcome.status, stage.folder, why, self.done, self.total)
+            self.block(stage, stage.folder)
+        if self.bar is not None:
+            self.bar.update(self.done - self.bar.n)
+        return self.released(stage) if outcome.status == "finished" else []
+
+    @property
+    def done(self) -> int:
+        """Return how many of the stages that were to do are so no more."""
+        return self.total - len(self.unmet)
+
+    def released(self, stage: Stage) -> list[Stage]:
+        """Return the stages that waited for this one last."""
+        ready = []
+        for child in self.children[stage.id]:
+            if child in self.unmet:
+                self.unmet[child] -= 1
+                if not self.unmet[child]:
+                    ready.append(self.stages[child])
+        return ready
+
+    def block(self, stage: Stage, cause: str) -> None:
+        """Take away all that depends on a stage that failed or diverged."""
+        lost = [stage.id]
+        while lost:
+            for child in self.children[lost.pop()]:
+                if self.unmet.pop(child, None) is not None:
+                    self.results.blocked[child] = cause
+                    log.warning("blocked %s by %s", self.stages[child].folder, cause)
+                    lost.append(child)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show a bar on a terminal meanwhile, with the lines above it."""
+        with tqdm(total=self.total, unit="stage", disable=None, desc=self.name) as self.bar:
+            if self.bar.disable:
+                yield
+            else:
+                with logging_redirect_tqdm():
+                    yield
+
+
+def attempt(job: Config, work: Work = run_job) -> Outcome:
+    """Run one job in a worker and return how it ended; what it raises is told, not raised."""
+    began = time.monotonic()
+
+    def failed(error: str, exit_code: int) -> Outcome:
+        return Outcome("failed", error, exit_code, time.monotonic() - began)
+
+    try:
+        made = work(job)
+    except AugdistillError as error:
+        return failed(str(error), error.exit_code)
+    except MemoryError:
+        os.abort()  # a lost worker: the executor tries again
+    except Exception as error:
+        logging.getLogger("augdistill").exception("failed")
+        return failed(f"{type(error).__name__}: {error}", 1)
+    return Outcome(made.status, "", 0, time.monotonic() - began)
+
+
+def quiet_worker() -> None:
+    """Keep a worker's lines off the terminal: its runs have logs of their own."""
+    os.environ["AUGDISTILL_WORKER"] = "1"
+    logging.getLogger("augdistill").setLevel(logging.INFO)
+    logging.getLogger("augdistill").propagate = False
+
+
+@contextmanager
+def raising_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into StoppedError while a study runs, so that its workers save before it ends."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise StoppedError(STOPPED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
