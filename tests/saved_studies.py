@@ -62,6 +62,16 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
     return SavedStudy.load(plan.name, outputs)
 
 
+def write_controls(outputs: Path) -> SavedStudy:
+    """Write a small study with grids like those of paper-controls, in two blocks."""
+    grids = (
+        "{distillation.transform: [rescale, class-mean]}, {optim.lr_factor: [0.5]}, {aug.ops.mixup.labels: [hard]}, "
+        "{teacher_optim.epochs: [2]}, {distillation.teacher_weights: [untrained]}"
+    )
+    words = ("study=tiny", "study.blocks=2", "study.aug=[baseline,mixup,cutmix]", f"study.grids=[{grids}]")
+    return write_study(outputs, *words)
+
+
 def publish(store: RunStore, stage: Any, classes: list[str], status: str) -> None:
     """Write the files and the manifest of one stage."""
     folder = store.runs / stage.folder

@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,11 @@ def mnist(folder):
 @pytest.fixture(scope="module")
 def mirrored(folder):
     return study(folder, "paper-mirrored", "study.blocks=2", "study.students_per_teacher=1")
+
+
+@pytest.fixture(scope="module")
+def controls(folder):
+    return saved_studies.write_controls(folder / "controls")
 
 
 def made(saved, name):
@@ -171,15 +177,55 @@ def test_the_cells_of_a_grid_have_a_table_with_the_main_arm_first(tmp_path):
     words = ("study=tiny", "study.blocks=2", "study.grids=[{distillation.temperature: [1, 20]}]")
     saved = saved_studies.write_study(tmp_path, *words)
     table = made(saved, "Grids")
-    hot, cold = "main arm", "distillation.temperature=1"  # 20 is the main arm's own
-    assert [row.labels[0] for row in table.rows] == [hot] * 3 + [cold] * 2
+    cells = {"": "as configured", "distillation.temperature=1": "T = 1"}  # 20 is the main arm's own
+    assert [row.labels for row in table.rows] == [(name,) for name in cells.values()]
+    assert {column.group for column in table.columns} == {"LeNet student"}  # one teacher for all cells
     rows = saved.results.query("role == 'student' and teacher_aug == 'cutmix' and metric == 'accuracy'")
-    for variant, name in (("", hot), (cold, cold)):
+    for variant, name in cells.items():
         values = rows[(rows.variant == variant) & (rows.test_set == "digits-test")].value
-        cell = cell_of(table, (name, "CutMix"), "LeNet", "Digits")
+        cell = cell_of(table, (name,), "LeNet student", "CutMix")
         assert (cell.n, cell.mean) == (2, pytest.approx(values.mean(), rel=1e-12))
+        control = cell_of(table, (name,), "LeNet student", "Labels only")
+        assert control.values == cell_of(table, ("as configured",), "LeNet student", "Labels only").values
     plain = cell_of(made(saved, "Table 1"), ("CutMix",), "LeNet student", "Digits acc.")
-    assert plain.mean == cell_of(table, (hot, "CutMix"), "LeNet", "Digits").mean
+    assert plain.mean == cell_of(table, ("as configured",), "LeNet student", "CutMix").mean
+
+
+def test_the_best_of_a_cell_of_a_grid_is_that_of_its_row(controls):
+    table = made(controls, "Grids")
+    for row in table.rows:
+        for group in ("LeNet student", "ResNet18 teacher"):
+            own = [cell for column, cell in zip(table.columns, row.cells, strict=True) if column.group == group]
+            known = {index: replace(cell, best=False) for index, cell in enumerate(own) if cell is not None}
+            assert [cell for cell in own if cell is not None] == list(mark_best(known).values())
+            assert sum(cell.best for cell in own if cell is not None) > 0
+    assert any("best of its row" in note for note in table.notes)
+
+
+def test_an_arm_that_a_cell_leaves_as_it_is_shows_the_main_arms_runs(controls):
+    table = made(controls, "Grids")
+    main, hard, halves = ("as configured",), ("Mixup with hard labels",), ("student’s learning rate × 0.5",)
+    for group in ("LeNet student", "ResNet18 teacher"):
+        same = {
+            name: cell_of(table, hard, group, name).values == cell_of(table, main, group, name).values
+            for name in ("Baseline", "Mixup")
+        }
+        assert same == {"Baseline": True, "Mixup": False}
+    teachers = [cell_of(table, row, "ResNet18 teacher", "Mixup").values for row in (main, halves)]
+    students = [cell_of(table, row, "LeNet student", "Mixup").values for row in (main, halves)]
+    assert teachers[0] == teachers[1]
+    assert students[0] != students[1]
+
+
+def test_cells_of_a_grid_are_named_in_words():
+    named = {
+        "": "as configured",
+        "distillation.temperature=4,distillation.alpha=0.1": "T = 4, α = 0.1",
+        "distillation.transform=class-mean": "teacher’s class means",
+        "aug.ops.mixup.labels=hard,aug.ops.cutmix.prob=0.2": "Mixup with hard labels, CutMix with prob 0.2",
+        "optim.milestones=[2, 3],optim.lr_factor=2": "optim.milestones = [2, 3], student’s learning rate × 2",
+    }
+    assert {name: labels.variant(name) for name in named} == named
 
 
 def cells_of(*values, metric="accuracy"):

@@ -85,6 +85,49 @@ def test_a_grid_varies_students_shares_teachers_and_does_not_repeat_the_main_arm
     variants = {s.arm["variant"] for s in stages(plan, "student", role="student")}
     assert variants == {"", "distillation.temperature=1,distillation.alpha=0.5"}
     assert len(stages(plan, "student", role="control")) == 2  # labels alone know no temperature
+    hot, cold = (f"distillation.temperature={value},distillation.alpha=0.5" for value in (20, 1))
+    assert {place["variant"] for place in plan.shared if place["role"] == "student"} == {hot}
+    assert {place["variant"] for place in plan.shared if place["role"] == "control"} == {hot, cold}
+    assert {place["stands_at"] for place in plan.shared} == {""}
+
+
+def test_rescaling_to_the_baseline_waits_for_its_outputs(outputs):
+    plan = make_plan(composed(outputs, "study.blocks=1", "study.grids=[{distillation.transform: [rescale]}]"))
+    by_id = {stage.id: stage for stage in plan.stages}
+    rescaled = stages(plan, "student", variant="distillation.transform=rescale", model="lenet")
+    assert [stage.arm["teacher_aug"] for stage in rescaled] == ["flip-crop", "cutout", "mixup", "cutmix"]
+    for student in rescaled:
+        parents = [by_id[id] for id in student.parents]
+        assert [parent.kind for parent in parents] == ["outputs", "outputs"]
+        assert [parent.arm["teacher_aug"] for parent in parents] == [student.arm["teacher_aug"], "baseline"]
+    assert len(stages(plan, "teacher")) == 5
+
+
+def test_a_study_without_the_baseline_trains_it_where_logits_are_rescaled_to_it(outputs):
+    words = ("study.blocks=1", "study.aug=[cutmix]", "study.base=cutmix", "study.distillation.transform=rescale")
+    plan = make_plan(composed(outputs, *words))
+    assert [stage.arm["teacher_aug"] for stage in stages(plan, "teacher")] == ["cutmix", "baseline"]
+    assert {stage.arm["teacher_aug"] for stage in stages(plan, "student", role="student")} == {"cutmix"}
+
+
+def test_a_grid_over_a_strategy_changes_the_teachers_that_have_it(outputs):
+    grid = "study.grids=[{aug.ops.mixup.labels: [hard], aug.ops.cutmix.labels: [hard]}]"
+    plan = make_plan(composed(outputs, "study.blocks=1", grid))
+    name = "aug.ops.mixup.labels=hard,aug.ops.cutmix.labels=hard"
+    for kind in ("teacher", "student"):
+        varied = {stage.arm["teacher_aug"] for stage in stages(plan, kind, variant=name)}
+        assert varied == {"mixup", "cutmix"}
+    labels = {
+        stage.arm["variant"]: stage.job["config"]["aug"]["ops"]["mixup"]["labels"]
+        for stage in stages(plan, "teacher", teacher_aug="mixup")
+    }
+    assert labels == {"": "soft", name: "hard"}
+
+
+def test_an_untrained_teachers_outputs_are_told_from_the_trained_ones(outputs):
+    plan = make_plan(composed(outputs, "study.blocks=1", "study.grids=[{distillation.teacher_weights: [untrained]}]"))
+    places = [(stage.arm["teacher_aug"], stage.arm["variant"]) for stage in stages(plan, "outputs")]
+    assert len(places) == len(set(places)) == 10
 
 
 def test_a_grid_over_the_rate_varies_the_control_too(outputs):
@@ -93,7 +136,16 @@ def test_a_grid_over_the_rate_varies_the_control_too(outputs):
     assert rates == {0.025, 0.05, 0.1}
 
 
-@pytest.mark.parametrize("override", ["study.grids=[{distilation.alpha: [1]}]", "study.grids=[{optim.lr: [-1]}]"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "study.grids=[{distilation.alpha: [1]}]",
+        "study.grids=[{optim.lr: [-1]}]",
+        "study.grids=[{aug.ops.mixap.labels: [hard]}]",
+        "study.grids=[{aug.ops.mixup.label: [hard]}]",
+        "study.grids=[{teacher_optim.stop_accuracy: [0.5]}]",
+    ],
+)
 def test_a_grid_of_what_cannot_be_is_refused(override, outputs):
     with pytest.raises(ConfigError):
         make_plan(composed(outputs, override))
@@ -105,7 +157,8 @@ def test_a_strategy_that_is_not_there_is_refused(outputs):
 
 
 def test_a_test_set_that_is_not_there_is_skipped_and_named(outputs):
-    plan = make_plan(composed(outputs, "study.dataset.test_sets=[digits,mnist]", "study.blocks=1"))
+    nowhere = f"study.dataset.root={outputs}"
+    plan = make_plan(composed(outputs, "study.dataset.test_sets=[digits,mnist]", "study.blocks=1", nowhere))
     assert list(plan.skipped) == ["mnist-test"]
     assert {s.arm["test_set"] for s in stages(plan, "evaluation")} == {"digits-test"}
 

@@ -54,8 +54,9 @@ def score_predictions(
 def draw(figure: str, study: str, outputs: str | Path = "outputs") -> "list[Figure]":
     """Return a figure of a study's report as matplotlib figures: one, or one per student.
 
-    `figure` is a heading of the report: "Figure 1" to "Figure 6", "Effect on students", "Teacher properties",
-    "Training curves". Raises RequestError for an unknown figure or study, or if the study lacks what it is made of.
+    `figure` is a heading of the report: "Figure 1" to "Figure 6", "Effect on students", "Effect by cell",
+    "Teacher properties", "Training curves". Raises RequestError for an unknown figure or study, or if the study lacks
+    what it is made of.
     """
     from augdistill.report import style
     from augdistill.report.figures import FIGURES, Source

@@ -58,7 +58,7 @@ def arm_text(arm: tuple[str, str, str, str, str]) -> str:
         role, f" of {labels.strategy(aug)}"
     )
     words += f", itself with {labels.strategy(own)}" if own not in ("", "baseline") else ""
-    return words + (f" ({variant})" if variant else "")
+    return words + (f" ({labels.variant(variant)})" if variant else "")
 
 
 def _notes(saved: SavedStudy) -> Iterator[str]:

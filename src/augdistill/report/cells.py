@@ -12,11 +12,10 @@ import pandas as pd
 from augdistill.report import labels
 from augdistill.report.compare import not_significantly_below_best
 from augdistill.report.printed import load_published
+from augdistill.report.results import Arm, shared_arms
 from augdistill.report.saved import SavedStudy
 
 NAN = float("nan")
-Arm = tuple[str, str, str, str, str]
-"""role, model, teacher_aug, student_aug, variant"""
 Unit = tuple[int, int]
 """block, student seed"""
 PRINTED_METRICS = {
@@ -69,7 +68,7 @@ class Cell:
 
 
 class Cells:
-    """Every cell of a study, by arm, metric and test set."""
+    """Every cell of a study, by arm, metric and test set; an arm whose runs are another's has the other's cells."""
 
     def __init__(self, saved: SavedStudy) -> None:
         rows = saved.results.assign(variant=saved.results["variant"].fillna(""))
@@ -84,9 +83,11 @@ class Cells:
         for place in saved.places:
             self.planned.setdefault(place.arm, []).append(((place.block, place.student_seed), place.status))
         self.printed = Printed()
+        self.shared = shared_arms(saved.plan)
 
     def get(self, arm: Arm, metric: str, test_set: str, table: str = "") -> Cell | None:
         """Return a cell, with what `table` of the paper prints there; None if the study plans no such run."""
+        arm = self.shared.get(arm, arm)
         if arm not in self.planned:
             return None
         key = (*arm, test_set, metric)
@@ -97,7 +98,7 @@ class Cells:
 
     def blocks(self, arm: Arm, metric: str, test_set: str) -> dict[int, float]:
         """Return block -> block mean."""
-        return self.values.get((*arm, test_set, metric), {})
+        return self.values.get((*self.shared.get(arm, arm), test_set, metric), {})
 
     def has(self, metric: str, test_set: str, role: str = "") -> bool:
         """Say whether any run of the role has this metric on this test set."""

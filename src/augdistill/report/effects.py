@@ -33,13 +33,18 @@ class Effect:
         return self.p == self.p
 
 
-def effects(saved: SavedStudy, cells: Cells) -> list[Effect]:
-    """Return the effect of every strategy on every student, as far as both arms have runs."""
+def effects(saved: SavedStudy, cells: Cells, variant: str = "") -> list[Effect]:
+    """Return the effect of every strategy on every student within one cell of the grids, if both arms have runs."""
     found = []
     for student in saved.students:
-        base = list(cells.blocks(arm("student", student, saved.base), "accuracy", saved.test_set).values())
+
+        def blocks(strategy: str, student: str = student) -> list[float]:
+            one = arm("student", student, strategy, variant=variant)
+            return list(cells.blocks(one, "accuracy", saved.test_set).values())
+
+        base = blocks(saved.base)
         for strategy in saved.augs:
-            values = list(cells.blocks(arm("student", student, strategy), "accuracy", saved.test_set).values())
+            values = blocks(strategy)
             if strategy != saved.base and base and values:
                 found.append(_effect(student, strategy, values, base))
     tested = [effect for effect in found if effect.is_tested]

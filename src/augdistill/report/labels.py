@@ -1,5 +1,7 @@
 """What strategies, models, test sets and metrics are called on the page, in tables and in figures."""
 
+import re
+
 from augdistill.metrics import METRICS
 
 STRATEGIES = {
@@ -20,6 +22,22 @@ TEST_SETS = {
     "distillation": "Distillation set",
     "validation": "Validation split",
 }
+VARIED = {
+    "distillation.temperature": "T = {}",
+    "distillation.alpha": "α = {}",
+    "distillation.sd": "s.d. {}",
+    "distillation.transform=rescale": "teacher’s logits rescaled to the baseline’s s.d.",
+    "distillation.transform=zscore": "teacher’s logits z-scored",
+    "distillation.transform=class-mean": "teacher’s class means",
+    "distillation.teacher_weights=untrained": "untrained teacher",
+    "optim.lr": "student’s learning rate {}",
+    "optim.lr_factor": "student’s learning rate × {}",
+    "optim.epochs": "student’s epochs {}",
+    "teacher_optim.epochs": "teacher’s epochs {}",
+    "teacher_optim.stop_accuracy": "teacher stopped at accuracy {}",
+    "dataset.validation": "{} images held out",
+}
+"""What a grid changes, or a value of it -> how that is written."""
 BESIDE_METRICS = {
     "teacher_agreement": "Agreement with teacher",
     "teacher_kl": "KL from teacher",
@@ -35,6 +53,20 @@ FINE = ("mnist-test",)
 def strategy(name: str) -> str:
     """Return a stack of strategies in words: Flip + crop, then CutMix."""
     return ", ".join(STRATEGIES.get(part, part) for part in name.split("+"))
+
+
+def variant(name: str) -> str:
+    """Return a cell of a grid in words: "distillation.temperature=4,optim.lr_factor=2" changes T and the rate."""
+    words = []
+    for part in re.split(r",(?=[\w.-]+=)", name):
+        key, _, value = part.partition("=")
+        strategy_key = re.fullmatch(r"aug\.ops\.([\w-]+)\.(\w+)", key)
+        if strategy_key:
+            own = "hard labels" if part.endswith(".labels=hard") else f"{strategy_key[2]} {value}"
+            words.append(f"{strategy(strategy_key[1])} with {own}")
+        else:
+            words.append(VARIED.get(part, VARIED.get(key, f"{key} = {{}}")).format(value))
+    return ", ".join(words) if name else "as configured"
 
 
 def model(name: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from augdistill.report.cells import Arm, Cell, Cells, is_testable, mark_best
+from augdistill.report.cells import Cell, Cells, is_testable, mark_best
+from augdistill.report.results import Arm
 
 Wanted = tuple[Arm, str, str] | None
 """The arm, metric and test set of a cell; None where there can be none."""
@@ -71,46 +72,56 @@ def build(
     number: str = "",
     printed: str = "",
     notes: Sequence[str] = (),
+    along_rows: bool = False,
 ) -> Table | str:
     """Return a table without its empty columns and rows, or why there is none: no number in it at all.
 
-    `printed` is the table of the paper whose numbers stand beside ours.
+    `printed` is the table of the paper whose numbers stand beside ours. The best is marked among a column's peers, or
+    `along_rows` among a row's cells of one group of columns.
     """
     found = [[cells.get(*want, printed) if want else None for want in line.wanted] for line in lines]
     kept = [i for i in range(len(columns)) if any(row[i] is not None for row in found)]
     if not any(cell.n for row in found for cell in row if cell):
         return "no run that it is made of is there yet"
-    by_column = [_marked([row[i] for row in found], lines) for i in kept]
-    rows = tuple(
-        Row(line.labels, tuple(column[index] for column in by_column))
-        for index, line in enumerate(lines)
-        if any(cell is not None for cell in found[index])
-    )
     shown = tuple(columns[i] for i in kept)
-    all_notes = (*_reading(rows), *notes)
+    found = [[row[i] for i in kept] for row in found]
+    if along_rows:
+        marked = [_marked(row, [column.group for column in shown]) for row in found]
+    else:
+        peers = [line.peers for line in lines]
+        marked = [
+            list(row)
+            for row in zip(*(_marked(list(column), peers) for column in zip(*found, strict=True)), strict=True)
+        ]
+    rows = tuple(
+        Row(line.labels, tuple(row))
+        for line, row in zip(lines, marked, strict=True)
+        if any(cell is not None for cell in row)
+    )
+    all_notes = (*_reading(rows, "row" if along_rows else "column"), *notes)
     return Table(key, number, title, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown))
 
 
-def _marked(column: list[Cell | None], lines: Sequence[Line]) -> list[Cell | None]:
-    """A column with the best of each group of peers marked."""
-    marked = list(column)
-    for peers in dict.fromkeys(line.peers for line in lines):
-        group = {i: cell for i, cell in enumerate(column) if lines[i].peers == peers}
+def _marked(cells: list[Cell | None], peers: Sequence[str]) -> list[Cell | None]:
+    """Cells with the best of each group of peers marked."""
+    marked = list(cells)
+    for name in dict.fromkeys(peers):
+        group = {i: cell for i, cell in enumerate(cells) if peers[i] == name}
         for i, cell in mark_best(group).items():
             marked[i] = cell
     return marked
 
 
-def _reading(rows: Sequence[Row]) -> list[str]:
-    """How the numbers of a table are to be read."""
+def _reading(rows: Sequence[Row], compared: str) -> list[str]:
+    """How the numbers of a table are to be read; the best is that of its row or column."""
     cells = [cell for row in rows for cell in row.cells if cell]
     notes = ["Mean ± s.d. over blocks (number of blocks); a block's value is the mean over its students."]
     if any(cell.best for cell in cells):
         tested = is_testable(cells)
         notes.append(
-            "Bold: not significantly below the best of its column (one-sided Welch tests, Holm over the column, 5 %)."
+            f"Bold: not significantly below the best of its {compared} (one-sided Welch tests, Holm over it, 5 %)."
             if tested
-            else "Bold: the best of its column; with fewer than two blocks nothing can be tested."
+            else f"Bold: the best of its {compared}; with fewer than two blocks nothing can be tested."
         )
     if any(cell.published == cell.published for cell in cells):
         notes.append("“Paper”: the printed value, one run per cell; in brackets our mean minus it.")

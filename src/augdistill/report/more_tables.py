@@ -7,7 +7,7 @@ from augdistill.report.cells import Cells
 from augdistill.report.layout import Column, Line, Table, arm, build
 from augdistill.report.results import DISTILLATION
 from augdistill.report.saved import SavedStudy
-from augdistill.report.tables import STRATEGY, by_model, image_sets, strategies
+from augdistill.report.tables import STRATEGY, by_model, heading, image_sets, strategies
 
 TEMPERATURES = (1, 2, 4, 10, 20)  # at which evaluations record ln K - H
 
@@ -66,24 +66,26 @@ def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
 
 
 def variants(saved: SavedStudy, cells: Cells) -> Table | str:
-    """Students in every cell of the study's grids, the main arm first."""
-    names = list(dict.fromkeys(place.variant for place in saved.places))
-    if names == [""]:
+    """Students, and teachers where they differ too, in every cell of the study's grids, the main arm first."""
+    if saved.variants == [""]:
         return "the study has no grids"
     where = image_sets(saved, cells)[0]
-    columns = [Column(labels.model(student), labels.test_set(where)) for student in saved.students]
+    teachers_vary = any(place.variant for place in saved.places if place.role == "teacher")
+    models = [model for model in saved.models if model[0] == "student" or teachers_vary]
+    found = [
+        (model, aug) for model in sorted(models, key=lambda model: model[0] == "teacher") for aug in strategies(saved)
+    ]
+    columns = [Column(heading(saved, *model), labels.strategy(aug)) for model, aug in found]
     lines = [
         Line(
-            (name or "main arm", labels.strategy(aug)),
-            tuple((arm("student", student, aug, variant=name), "accuracy", where) for student in saved.students),
-            peers=name,
+            (labels.variant(name),),
+            tuple((arm(*model, aug, variant=name), "accuracy", where) for model, aug in found),
         )
-        for name in names
-        for aug in strategies(saved)
+        for name in saved.variants
     ]
-    notes = ["A run that two cells share stands in the first of them."]
-    title = "Student accuracy in every cell of the grids"
-    return build("table-variants", title, ["Changed", STRATEGY], columns, lines, cells, notes=notes)
+    title = f"Accuracy on {labels.test_set(where)} in every cell of the grids"
+    notes = ["A cell that changes nothing for an arm has the main arm’s runs."]
+    return build("table-variants", title, ["Changed"], columns, lines, cells, notes=notes, along_rows=True)
 
 
 MORE_TABLES: dict[str, Callable[[SavedStudy, Cells], Table | str]] = {

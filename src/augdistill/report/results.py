@@ -13,6 +13,8 @@ from augdistill.runs import Run, RunStore, read_manifest
 DISTILLATION = "distillation"
 VALIDATION = "validation"
 ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "student_seed")
+Arm = tuple[str, str, str, str, str]
+"""role, model, teacher_aug, student_aug, variant"""
 
 
 def load_plan(outputs: Path, name: str) -> dict[str, Any]:
@@ -62,6 +64,16 @@ def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
         rows += [{**place, **facts, "metric": name, "value": value} for name, value in values.items()]
     columns = ["study", *ARM, "test_set", "metric", "value", "status", "run", "precision"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def shared_arms(plan: dict[str, Any]) -> dict[Arm, Arm]:
+    """Return the arms whose runs stand at another variant -> the arm there."""
+    found: dict[Arm, Arm] = {}
+    for place in plan.get("shared", []):
+        role, model, teacher_aug, student_aug = (str(place[key]) for key in ARM[:4])
+        own, other = str(place["variant"]), str(place["stands_at"])
+        found[role, model, teacher_aug, student_aug, own] = (role, model, teacher_aug, student_aug, other)
+    return found
 
 
 def class_accuracies(scores: Scores, classes: list[str]) -> dict[str, float]:

@@ -105,6 +105,11 @@ class SavedStudy:
     def blocks(self) -> int:
         return int(self.design["blocks"])
 
+    @cached_property
+    def variants(self) -> list[str]:
+        """The main arm, "", and every cell of the study's grids that has a run of its own."""
+        return list(dict.fromkeys(["", *(place.variant for place in self.places if place.role != "teacher")]))
+
     @property
     def meta(self) -> dict[str, Any]:
         """What the verdicts need to know of the design."""

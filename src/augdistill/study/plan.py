@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from augdistill.config import Config, aug_name, check, known_keys, parameters, require
+from augdistill.config import AUG_KEYS, Config, aug_name, check, known_keys, parameters, require
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.errors import DataError
-from augdistill.identity import Ref, outputs_ref, student_ref, teacher_of, teacher_ref
+from augdistill.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.runs import write_json
 from augdistill.stages import names
 
@@ -22,6 +22,8 @@ STUDY_KEYS = (
     *("name", "dataset", "teacher", "students", "aug", "ops", "student_aug", "distillation", "grids", "normalisation"),
     *("first_block", "blocks", "students_per_teacher", "runtime", "claims", "margins", "looks", "test_set", "base"),
 )
+MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
+SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,24 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study's stages, parents first; test sets left out of it and why; its distinct "student" configs."""
+    """A study's stages, parents first; test sets left out of it and why; its distinct "student" configs.
+
+    `shared` are places in the design whose runs stand at another one: role, model, teacher_aug, student_aug and
+    variant, and "stands_at", the other variant.
+    """
 
     name: str
     study: Config
     stages: list[Stage]
     skipped: dict[str, str]
     choices: list[Config]
+    shared: list[Config]
 
     def save(self, folder: Path) -> None:
         """Write plan.json, from which the report is made."""
         folder.mkdir(parents=True, exist_ok=True)
-        stages = [asdict(stage) for stage in self.stages]
-        write_json(
-            folder / "plan.json", {"name": self.name, "study": self.study, "stages": stages, "skipped": self.skipped}
-        )
+        kept = {"name": self.name, "study": self.study, "skipped": self.skipped, "shared": self.shared}
+        write_json(folder / "plan.json", {**kept, "stages": [asdict(stage) for stage in self.stages]})
 
 
 def make_plan(config: Config) -> Plan:
@@ -74,7 +79,8 @@ def make_plan(config: Config) -> Plan:
     choices: dict[str, Config] = {}
     for student in student_jobs(config, choices):
         add_student(stages, student, sets)
-    return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()))
+    shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
+    return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()), shared)
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ class StudentJob:
     config: Config
     choice: str
     arm: Config
+    teacher_variant: str
 
 
 def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[StudentJob]:
@@ -102,7 +109,9 @@ def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[Student
                 checked[key] = check("student", student_config(config, role, aug, own, student, variant))
             seed = block * study["students_per_teacher"] + k
             place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
-            yield StudentJob({**checked[key], "seed": seed, "teacher_seed": block}, key, place)
+            of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
+            job = {**checked[key], "seed": seed, "teacher_seed": block}
+            yield StudentJob(job, key, place, variant_name(of_teacher))
 
 
 def variants(study: Config) -> list[dict[str, Any]]:
@@ -148,7 +157,8 @@ def student_config(config: Config, role: str, aug: str, own: str, student: str, 
         "runtime": {**study["runtime"], "threads": study["runtime"]["threads"]["student"]},
     }
     for key, value in variant.items():
-        made = with_value(made, key.split("."), value)
+        if applies(made, key.split(".")):
+            made = with_value(made, key.split("."), value)
     return with_value(made, ["distillation", "alpha"], 0.0) if role == "labels" else made
 
 
@@ -156,6 +166,14 @@ def stack(study: Config, name: str) -> Config:
     """Return the strategies that `name` stacks, "flip-crop+cutmix", with the study's own parameters of them."""
     names = [] if name == "baseline" else name.split("+")
     return {op: {**parameters("aug", op), **(study["ops"] or {}).get(op, {})} for op in names}
+
+
+def applies(config: Config, path: list[str]) -> bool:
+    """Return whether an arm has what a path varies: aug.ops.mixup.labels leaves teachers without mixup as they are."""
+    if path[0] not in AUG_KEYS or path[1:2] != ["ops"] or len(path) != 4:
+        return True
+    known_keys(".".join(path[:3]) + ".", {path[3]: None}, list(parameters("aug", path[2])))
+    return path[2] in config[path[0]]["ops"]
 
 
 def with_value(config: Config, path: list[str], value: Any) -> Config:
@@ -169,54 +187,51 @@ def with_value(config: Config, path: list[str], value: Any) -> Config:
 
 def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> None:
     """Add a student, before it what it needs, after it its evaluations; what is there already is shared."""
-    config, arm, threads = job.config, job.arm, sets.config["study"]["runtime"]["threads"]
-    labels_only = config["distillation"]["alpha"] == 0
-    own = aug_name(config["student_aug"])
-    if labels_only:
-        ref = student_ref(config, sets.training)
-        place = {
-            **arm,
-            "role": "control",
-            "model": config["student"]["name"],
-            "teacher_aug": "labels",
-            "student_aug": own,
-        }
-        add(stages, ref, {"kind": "student", "config": config}, (), threads["student"], place)
-        sets.add_evaluations(stages, ref, config, place, None)
-        return
+    config = job.config
+    teacher, parents, role, taught_by = None, [], "control", "labels"
+    if config["distillation"]["alpha"] > 0:
+        role, taught_by = "student", aug_name(config["aug"])
+        teacher, outputs = add_teacher(stages, job, config, sets)
+        parents.append(outputs.id)
+        if (reference := reference_of(config)) is not None:
+            parents.append(add_teacher(stages, job, reference, sets)[1].id)
+    place = {"role": role, "model": config["student"]["name"], "teacher_aug": taught_by}
+    place = {**job.arm, **place, "student_aug": aug_name(config["student_aug"])}
+    ref = student_ref(config, sets.training, teacher)
+    threads = sets.config["study"]["runtime"]["threads"]["student"]
+    stage = add(stages, ref, {"kind": "student", "config": config}, tuple(dict.fromkeys(parents)), threads, place)
+    sets.share(place, stage)
+    sets.add_evaluations(stages, ref, config, stage.arm, teacher)
+
+
+def add_teacher(stages: dict[str, Stage], job: StudentJob, config: Config, sets: "TestSets") -> tuple[Ref, Ref]:
+    """Add the teacher of a "student" config, its evaluations and its outputs; return the names of it and of these."""
+    study = sets.config["study"]
+    threads = study["runtime"]["threads"]
     taught_by = {**teacher_of(config), "runtime": {**config["runtime"], "threads": threads["teacher"]}}
     aug = aug_name(config["aug"])
-    if (job.choice, taught_by["seed"]) not in sets.teachers:
-        sets.teachers[job.choice, taught_by["seed"]] = teacher_ref(taught_by, sets.training)
-    teacher = sets.teachers[job.choice, taught_by["seed"]]
-    teacher_arm = {**arm, "student_seed": -1, "variant": teacher_variant(arm["variant"])}
-    place = {
-        **teacher_arm,
-        "role": "teacher",
-        "model": config["teacher"]["name"],
-        "teacher_aug": aug,
-        "student_aug": "",
-    }
-    add(stages, teacher, {"kind": "teacher", "config": taught_by}, (), threads["teacher"], place)
-    sets.add_evaluations(stages, teacher, taught_by, place, None)
+    known = (job.choice, aug, taught_by["seed"])
+    if known not in sets.teachers:
+        sets.teachers[known] = teacher_ref(taught_by, sets.training)
+    teacher = sets.teachers[known]
+    place = {"role": "teacher", "model": config["teacher"]["name"], "teacher_aug": aug, "student_aug": ""}
+    place = {**job.arm, **place, "student_seed": -1}
+    own = {**place, "variant": job.teacher_variant}
+    stage = add(stages, teacher, {"kind": "teacher", "config": taught_by}, (), threads["teacher"], own)
+    sets.share(place, stage)
+    sets.add_evaluations(stages, teacher, taught_by, stage.arm, None)
     outputs = outputs_ref(teacher, config, sets.training)
-    outputs_place = {**place, "role": "outputs"}
-    add(stages, outputs, {"kind": "outputs", "config": config}, (teacher.id,), threads["student"], outputs_place)
-    ref = student_ref(config, sets.training, teacher)
-    place = {**arm, "role": "student", "model": config["student"]["name"], "teacher_aug": aug, "student_aug": own}
-    add(stages, ref, {"kind": "student", "config": config}, (outputs.id,), threads["student"], place)
-    sets.add_evaluations(stages, ref, config, place, teacher)
+    other_weights = config["distillation"]["teacher_weights"] != study["distillation"]["teacher_weights"]
+    place = {**stage.arm, "role": "outputs", **({"variant": job.arm["variant"]} if other_weights else {})}
+    add(stages, outputs, {"kind": "outputs", "config": config}, (teacher.id,), threads["student"], place)
+    return teacher, outputs
 
 
-def teacher_variant(variant: str) -> str:
-    """Return the part of a variant's name that makes another teacher."""
-    return ",".join(part for part in variant.split(",") if part.startswith(("teacher.", "teacher_optim.")))
-
-
-def add(stages: dict[str, Stage], ref: Ref, job: Config, parents: tuple[str, ...], threads: int, arm: Config) -> None:
-    """Add a stage unless it is there."""
+def add(stages: dict[str, Stage], ref: Ref, job: Config, parents: tuple[str, ...], threads: int, arm: Config) -> Stage:
+    """Return the stage of this name, added unless it is there."""
     if ref.id not in stages:
         stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, job, parents, threads, arm)
+    return stages[ref.id]
 
 
 class TestSets:
@@ -232,7 +247,8 @@ class TestSets:
         self.missing: dict[str, str] = {}
         self.evaluated: set[str] = set()
         self.known: dict[str, dict[str, Ref]] = {}
-        self.teachers: dict[tuple[str, int], Ref] = {}
+        self.teachers: dict[tuple[str, str, int], Ref] = {}
+        self.shared: dict[tuple[str, ...], None] = {}
         for name in dataset["test_sets"]:
             try:
                 self.found[name] = names.test_fingerprint(self.evaluation("", name), dataset)
@@ -255,6 +271,11 @@ class TestSets:
                 for name, fingerprint in self.found.items()
             }
         return self.known[run.id]
+
+    def share(self, place: Config, stage: Stage) -> None:
+        """Note a place in the design whose run stands at another variant."""
+        if place["variant"] != stage.arm["variant"]:
+            self.shared[*(place[key] for key in SHARED), stage.arm["variant"]] = None
 
     def add_evaluations(
         self, stages: dict[str, Stage], run: Ref, config: Config, arm: Config, teacher: Ref | None

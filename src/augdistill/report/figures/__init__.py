@@ -6,6 +6,7 @@ from augdistill.report.figures.base import Drawn, Source
 from augdistill.report.figures.curves import training_curves
 from augdistill.report.figures.dots import accuracy, calibration_error
 from augdistill.report.figures.forest import effect_on_students
+from augdistill.report.figures.grids import effect_by_cell
 from augdistill.report.figures.humans import human_confidence, human_kl
 from augdistill.report.figures.latent import latent_space
 from augdistill.report.figures.properties import teacher_relations
@@ -15,6 +16,7 @@ __all__ = ["FIGURES", "Drawn", "Source"]
 
 FIGURES: dict[str, Callable[[Source], list[Drawn] | str]] = {
     "Effect on students": effect_on_students,
+    "Effect by cell": effect_by_cell,
     "Figure 1": accuracy,
     "Figure 2": latent_space,
     "Figure 3": reliability_curves,
