@@ -31,6 +31,17 @@ with RunStore(Path(sys.argv[1])).writing(Ref("teacher", sys.argv[2], sys.argv[3]
 """
 
 
+PROVENANCE = {
+    "versions": {},
+    "precision": "fp32",
+    "began": "then",
+    "ended": "now",
+    "seconds": 1.0,
+    "parents": {},
+    "notes": [],
+}
+
+
 def make_ref(text: str = "one", id: str | None = None, kind: str = "teacher") -> Ref:
     digest = id or hashlib.sha256(text.encode()).hexdigest()
     return Ref(kind, digest, f"{kind}-digits-lenet-baseline-s0-{digest[:8]}", {"made": text, "parents": {}})
@@ -40,7 +51,8 @@ def publish(store: RunStore, ref: Ref, status: str = "finished", **facts: object
     with store.writing(ref) as folder:
         write_atomic(folder / "weights.safetensors", f"weights of {ref.id}".encode())
         (folder / "log").write_text("a line\n")
-        return store.publish(ref, status, {"seed": 0}, {"ended": "now"}, **facts)
+        data = {"classes": ["0", "1"], "statistics": {"mean": [0.5], "std": [0.2]}}
+        return store.publish(ref, status, {"seed": 0}, PROVENANCE, **{**data, **facts})
 
 
 def fail(store: RunStore, ref: Ref, error: Exception) -> None:
@@ -118,7 +130,13 @@ def test_a_run_is_there_once_its_manifest_is(store: RunStore) -> None:
         assert store.all() == []
     run = publish(store, ref, collapsed=True)
     assert store.find(ref) == run == Run(store.folder(ref), read_manifest(store.folder(ref)))
-    assert (run.id, run.kind, run.status, run.config, run.ref) == (ref.id, "teacher", "finished", {"seed": 0}, ref)
+    assert (run.id, run.kind, run.status, run.manifest["config"], run.ref) == (
+        ref.id,
+        "teacher",
+        "finished",
+        {"seed": 0},
+        ref,
+    )
     assert run.manifest["collapsed"] is True
     assert run.manifest["files"] == {"weights.safetensors": hashlib.sha256(f"weights of {ref.id}".encode()).hexdigest()}
 

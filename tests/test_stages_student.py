@@ -159,7 +159,7 @@ def test_teacher_outputs_are_its_logits_on_clean_images_in_their_order(taught: P
     config = check("student", student_config(taught))
     made = outputs.run(config, run)
     data, _ = fold(run)
-    stored = outputs.logits(made)
+    stored = outputs.logits(config, made)
     assert stored.dtype == np.float32
     live = load_teacher(run)((data.images / 255 - data.mean) / data.std)[0]
     np.testing.assert_allclose(stored, live.numpy(), atol=1e-4)

@@ -205,6 +205,19 @@ def check(kind: str, config: Mapping[str, Any]) -> Config:
     return {key: checked[key] for key in KEYS[kind]}
 
 
+def check_saved(kind: str, config: Mapping[str, Any]) -> Config:
+    """Return the config that a run's manifest holds, a model's checked as `check` does; raises ConfigError.
+
+    What a version before this one had in `runtime`, where nothing decides a result, is left out.
+    """
+    if kind not in KEYS:
+        return dict(config)
+    runtime = config.get("runtime")
+    known = {item.name for item in fields(Runtime)}
+    kept = {key: runtime[key] for key in runtime if key in known} if isinstance(runtime, Mapping) else runtime
+    return check(kind, {**config, "runtime": kept})
+
+
 def check_group(key: str, values: object) -> Config:
     """Return the group `key` of a config, checked against its dataclass and, for its parameters, its YAML file."""
     if not isinstance(values, Mapping):

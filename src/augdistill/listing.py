@@ -1,6 +1,5 @@
 """What `runs`, `data` and `doctor` print: plain text about what is there."""
 
-import json
 import os
 import platform
 import sys
@@ -71,7 +70,7 @@ def accuracy(run: Run) -> str:
 
 def evaluations_table(evaluations: Sequence[Run]) -> str:
     """Return a line per evaluation: test set, main metrics, run."""
-    read = [(run, json.loads((run.path / "metrics.json").read_text())["scalars"]) for run in evaluations]
+    read = [(run, Scores.read(run.file("metrics.json")).scalars) for run in evaluations]
     return scores_table([(run.manifest["test_set"], scalars, run.config["run"]) for run, scalars in read])
 
 
@@ -109,8 +108,7 @@ def show_run(store: RunStore, target: str | None) -> str:
     lines += ["", (run.path / "config.yaml").read_text().rstrip()]
     metrics, history = run.path / "metrics.json", run.path / "history.csv"
     if metrics.is_file():
-        scalars = json.loads(metrics.read_text())["scalars"]
-        lines += ["", *(f"{name:28} {value if value is not None else ''}" for name, value in scalars.items())]
+        lines += ["", *(f"{name:28} {value}" for name, value in Scores.read(metrics).scalars.items())]
     if history.is_file():
         rows = history.read_text().splitlines()
         lines += ["", *rows[:1], *rows[1:][-3:]]

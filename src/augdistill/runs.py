@@ -16,13 +16,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from augdistill.errors import HeldError, RequestError, RunError
+from augdistill import schemas
+from augdistill.config import check_saved
+from augdistill.errors import ConfigError, HeldError, RequestError, RunError
 from augdistill.identity import Ref
+from augdistill.reading import read_json
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +54,13 @@ class Run:
     def status(self) -> str:
         return str(self.manifest["status"])
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
-        return dict(self.manifest["config"])
+        """What the run was asked for; that of a model is checked as if it were typed. Raises RunError."""
+        try:
+            return check_saved(self.kind, self.manifest["config"])
+        except ConfigError as error:
+            raise RunError(f"{self.path / MANIFEST} holds no config of a {self.kind}: {error}") from None
 
     @property
     def ref(self) -> Ref:
@@ -198,14 +206,9 @@ def holder_of(owner: Path) -> str:
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Return the manifest of a run's folder, None where there is no finished run."""
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        manifest: dict[str, Any] = read_json(path / MANIFEST, schemas.MANIFEST, "delete the folder to repeat the run")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, OSError) as error:
-        raise RunError(f"{path / MANIFEST} cannot be read ({error}): delete the folder to repeat the run") from None
-    needed = {"format", "id", "kind", "status", "config", "document", "files"}
-    if not isinstance(manifest, dict) or not needed <= manifest.keys():
-        raise RunError(f"{path / MANIFEST} is not a manifest: delete the folder to repeat the run")
     return manifest
 
 

@@ -13,6 +13,9 @@ TEMPERATURES = (0.01, 1000.0)
 """The range in which a temperature is looked for."""
 
 
+BINS = 10  # of reliability diagrams and of the ECE, as in the paper
+
+
 @dataclass(frozen=True, eq=False)
 class Reliability:
     """Equal-width bins (lo, hi] of the top-class confidence; what an empty bin would hold is NaN."""
@@ -27,7 +30,7 @@ class Reliability:
     """[bins] share of correct predictions"""
 
 
-def reliability(log_probabilities: Floats, labels: Ints, bins: int = 10) -> Reliability:
+def reliability(log_probabilities: Floats, labels: Ints, bins: int = BINS) -> Reliability:
     """Return the reliability diagram of log-probabilities [N, K]; confidence 1 is in the last bin, 0 in the first."""
     confidence = np.exp(log_probabilities.max(axis=1))
     correct = log_probabilities.argmax(axis=1) == labels

@@ -3,14 +3,19 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augdistill.errors import DataError
+from augdistill.errors import DataError, RunError
 from augdistill.metrics import calibration, classification, human, latent
 from augdistill.metrics.classification import Floats, Ints
+from augdistill.reading import read_json
+from augdistill.schemas import SCORES
+
+MATRICES = ("confusion", "class_means", "human_class_means", "human_kl_matrix")  # arrays [K, K]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +149,23 @@ class Scores:
             return {name: value for name, value in values.items() if name.startswith(prefix)}
 
         return Scores(kept(self.scalars), kept(self.arrays), self.scaling)
+
+    @property
+    def classes(self) -> int | None:
+        """K, None where no array tells it."""
+        values = next((self.arrays[name] for name in (*MATRICES, "class_accuracy") if name in self.arrays), None)
+        return None if values is None else len(values)
+
+    @classmethod
+    def read(cls, path: Path, advice: str = "remove its run with augdistill runs remove and repeat it") -> "Scores":
+        """Return the scores in a file; raises RunError, ending in `advice`, if it is damaged or of other shapes."""
+        found = cls.from_json(read_json(path, SCORES, advice))
+        sides = {len(values) for name in MATRICES if (rows := found.arrays.get(name)) for values in (rows, *rows)}
+        sides |= {len(found.arrays["class_accuracy"])} if "class_accuracy" in found.arrays else set()
+        bins = {len(values) for name, values in found.arrays.get("reliability", {}).items() if name != "edges"}
+        if len(sides) > 1 or not bins <= {calibration.BINS}:
+            raise RunError(f"{path} cannot be read (its arrays do not fit each other): {advice}")
+        return found
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Scores":

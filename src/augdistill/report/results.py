@@ -1,14 +1,16 @@
 """A study's results as one table, from its plan and the run store alone: no model is loaded."""
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from augdistill.errors import RequestError
+from augdistill.errors import RequestError, RunError
 from augdistill.metrics import Scores
+from augdistill.reading import read_json
 from augdistill.runs import Run, RunStore, read_manifest
+from augdistill.schemas import PLAN, is_settled, require_name
 
 DISTILLATION = "distillation"
 VALIDATION = "validation"
@@ -19,14 +21,17 @@ Arm = tuple[str, str, str, str, str]
 
 def load_plan(outputs: Path, name: str) -> dict[str, Any]:
     """Return the plan.json of a study. Raises RequestError if it was never started or is damaged."""
+    require_name("study", name)
     path = outputs / "studies" / name / "plan.json"
-    if not path.is_file():
-        raise RequestError(f"no study {name} below {outputs}: start it with augdistill study study={name}")
+    again = f"augdistill study study={name} writes it again"
     try:
-        plan: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        again = f"augdistill study study={name} writes it again"
-        raise RequestError(f"{path} cannot be read ({error}): {again}") from None
+        plan: dict[str, Any] = read_json(path, PLAN, again)
+    except FileNotFoundError:
+        raise RequestError(f"no study {name} below {outputs}: start it with augdistill study study={name}") from None
+    if plan["name"] != name:
+        raise RequestError(f"{path} is the plan of another study, {plan['name']}: {again}")
+    if not is_settled([plan["study"], plan["stages"]]):
+        raise RequestError(f"{path} asks for values from elsewhere, with ${{...}}, which no plan does: {again}")
     return plan
 
 
@@ -58,7 +63,7 @@ def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
             continue
         evaluated = stage["job"]["config"].get("run", stage["folder"])
         facts = {"status": status.get(evaluated, "finished"), "precision": run.manifest["provenance"]["precision"]}
-        scores = Scores.from_json(json.loads((run.path / "metrics.json").read_text()))
+        scores = read_scores(run, classes.get(evaluated, []))
         values = scores.scalars | class_accuracies(scores, classes.get(evaluated, []))
         place = row(plan, stage)
         rows += [{**place, **facts, "metric": name, "value": value} for name, value in values.items()]
@@ -74,6 +79,15 @@ def shared_arms(plan: dict[str, Any]) -> dict[Arm, Arm]:
         own, other = str(place["variant"]), str(place["stands_at"])
         found[role, model, teacher_aug, student_aug, own] = (role, model, teacher_aug, student_aug, other)
     return found
+
+
+def read_scores(run: Run, classes: Sequence[str]) -> Scores:
+    """Return what a run's metrics.json holds; raises RunError if it is damaged, or about other classes than these."""
+    path = run.file("metrics.json")
+    scores = Scores.read(path)
+    if classes and scores.classes not in (None, len(classes)):
+        raise RunError(f"{path} is about {scores.classes} classes, not {len(classes)}: augdistill runs remove its run")
+    return scores
 
 
 def class_accuracies(scores: Scores, classes: list[str]) -> dict[str, float]:

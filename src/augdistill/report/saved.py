@@ -1,7 +1,6 @@
 """A study as it lies on disk: its plan, its runs and their results. Nothing here loads a model."""
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from augdistill.data import test_set_name
-from augdistill.metrics import Scores
+from augdistill.errors import RunError
+from augdistill.reading import damage, read_arrays
 from augdistill.report.claims import BASELINE
-from augdistill.report.results import ARM, found, load_plan, load_results, run_status
+from augdistill.report.results import ARM, found, load_plan, load_results, read_scores, run_status
 from augdistill.runs import Run, RunStore
 
 LABELS = "labels"
@@ -42,12 +42,21 @@ class Place:
         return (self.role, self.model, self.teacher_aug, self.student_aug, self.variant)
 
 
+def is_predicted(name: str, values: "np.ndarray[Any, Any]", rows: int, classes: int) -> bool:
+    """Say whether an array of predictions.npz is what its name says: of so many images and classes, and finite."""
+    if name == "labels":
+        return values.shape == (rows,) and values.dtype.kind == "i" and set(np.unique(values)) <= set(range(classes))
+    shaped = values.shape == (rows, classes) if name == "logits" else values.ndim == 2 and len(values) == rows
+    return shaped and values.dtype.kind == "f" and bool(np.isfinite(values).all())
+
+
 class SavedStudy:
     """One study's plan, runs and results; `plan` is what plan.json holds."""
 
     def __init__(self, plan: dict[str, Any], store: RunStore) -> None:
         self.plan = plan
         self.store = store
+        self._rows: dict[str, int] = {}  # test set -> its images, as the first predictions say
 
     @classmethod
     def load(cls, name: str, outputs: Path) -> "SavedStudy":
@@ -170,15 +179,22 @@ class SavedStudy:
         evaluation = self.evaluation(place.folder, test_set)
         if evaluation is None:
             return None
-        return Scores.from_json(json.loads(evaluation.file("metrics.json").read_text())).arrays
+        return read_scores(evaluation, self.classes).arrays
 
     def predictions(self, folder: str, test_set: str, *names: str) -> tuple["np.ndarray[Any, Any]", ...] | None:
         """Return arrays of predictions.npz by name (logits, labels, embeddings), None if one is not there."""
         evaluation = self.evaluation(folder, test_set)
         if evaluation is None or "predictions.npz" not in evaluation.manifest["files"]:
             return None
-        with np.load(evaluation.file("predictions.npz"), allow_pickle=False) as arrays:
-            return tuple(arrays[name] for name in names) if set(names) <= set(arrays) else None
+        path = evaluation.file("predictions.npz")
+        arrays = read_arrays(path, "augdistill runs remove its run", names)
+        if not set(names) <= set(arrays):
+            return None
+        rows = self._rows.setdefault(test_set, len(np.atleast_1d(arrays[names[0]])))
+        wrong = [name for name in names if not is_predicted(name, arrays[name], rows, len(self.classes))]
+        if wrong:
+            raise RunError(f"{path} holds {wrong[0]} of another shape or type: augdistill runs remove its run")
+        return tuple(arrays[name] for name in names)
 
     def correct(self, folder: str, test_set: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None":
         """Return whether a run classifies each image of a test set correctly, bool [N]; None without predictions."""
@@ -189,7 +205,8 @@ class SavedStudy:
         """Return a run's history, one row per epoch; empty if there is none."""
         if place.run is None or "history.csv" not in place.run.manifest["files"]:
             return []
-        with place.run.file("history.csv").open() as file:
+        path = place.run.file("history.csv")
+        with damage(path, "augdistill runs remove its run"), path.open(newline="") as file:
             return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
 
     def of(self, role: str, model: str, teacher_aug: str, student_aug: str, variant: str = "") -> Iterator[Place]:

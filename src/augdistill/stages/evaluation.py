@@ -121,11 +121,10 @@ def validation_logits(evaluated: Run) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the logits and labels of a run's validation split, None where it had none."""
     if folders.VALIDATION not in evaluated.manifest["files"]:
         return None
-    with np.load(evaluated.file(folders.VALIDATION), allow_pickle=False) as arrays:
-        return arrays["logits"], arrays["labels"]
+    arrays = folders.stored_predictions(evaluated, folders.VALIDATION)
+    return arrays["logits"], arrays["labels"]
 
 
 def predictions(evaluation: Run) -> dict[str, Any]:
     """Return the arrays that an evaluation stored: logits [N,K], labels [N], embeddings [N,d] on its own test set."""
-    with np.load(evaluation.file(PREDICTIONS), allow_pickle=False) as arrays:
-        return dict(arrays)
+    return folders.stored_predictions(evaluation, PREDICTIONS)

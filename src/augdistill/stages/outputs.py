@@ -59,7 +59,7 @@ def load(config: Config, teacher_run: Run, data: common.Data, device: Device) ->
     return common.placed(model, device).requires_grad_(False).eval()
 
 
-def logits(outputs: Run) -> np.ndarray:
-    """Return the stored logits, float32 [N,K]."""
-    loaded: np.ndarray = np.load(outputs.file(LOGITS), allow_pickle=False)
-    return loaded
+def logits(config: Config, outputs: Run) -> np.ndarray:
+    """Return the stored logits, float32 [N,K], of the training images of a checked "student" config."""
+    images = names.dataset_header(config)
+    return folders.stored_logits(outputs, LOGITS, images.count, len(images.classes))

@@ -174,7 +174,7 @@ def lesson(
     targets = one_hot(part.labels, classes)
     if teacher_run is None:
         return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format), common.label_loss
-    stored = torch.from_numpy(outputs.logits(outputs.run(config, teacher_run))[rows]).to(device.device)
+    stored = torch.from_numpy(outputs.logits(config, outputs.run(config, teacher_run))[rows]).to(device.device)
     soften = softener(distillation, stored, reference_sd(config, rows))
     by_class = distillation["transform"] == "class-mean"
     if config["student_aug"]["ops"] and distillation["view"] != "clean" and not by_class:
@@ -193,7 +193,7 @@ def reference_sd(config: Config, rows: np.ndarray) -> float | None:
         return float(config["distillation"]["sd"]) if config["distillation"]["sd"] is not None else None
     reference, reference_run = with_teacher(reference, RunStore(Path(config["outputs"])))
     assert reference_run is not None
-    return float(logit_sd(torch.from_numpy(outputs.logits(outputs.run(reference, reference_run))[rows])))
+    return float(logit_sd(torch.from_numpy(outputs.logits(reference, outputs.run(reference, reference_run))[rows])))
 
 
 def softener(distillation: Config, stored: Tensor, sd: float | None) -> Callable[[Tensor], Tensor]:

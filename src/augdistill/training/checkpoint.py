@@ -20,11 +20,13 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from augdistill.runs import write_atomic
+from augdistill.schemas import CHECKPOINT, misfit
 
 log = logging.getLogger(__name__)
 
 FOLDER = ".checkpoints"
 KEPT = 2
+TOTALS = 4  # the running sums of an epoch: loss, its two parts, gradient norm
 KEPT_AS_JSON = ("step", "seconds", "history", "best_accuracy")  # of the state; the rest are tensors
 
 
@@ -72,7 +74,7 @@ def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.SGD) -> 
             continue
         try:
             return restore(path, content, model, optimizer)
-        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             log.warning("%s does not fit this run (%s); going on from the checkpoint before it", path, error)
     return None
 
@@ -81,13 +83,19 @@ def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim
     """Put one checkpoint's tensors into model and optimizer, and return the state and facts beside them."""
     with safe_open(path, "pt") as file:
         saved = json.loads(file.metadata()["state"])
+    if (place := misfit(saved, CHECKPOINT)) is not None:
+        raise ValueError(f"its {place} is missing or not what it must be")
     tensors = load(content)
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
-    weights, momentum = part("model."), part("momentum.")
-    if shapes(weights) != shapes(model.state_dict()) or not shapes(momentum).items() <= shapes(weights).items():
+    weights, momentum, best, totals = part("model."), part("momentum."), part("best."), tensors.get("totals")
+    wanted = forms(model.state_dict())
+    fits = (
+        forms(weights) == wanted and forms(momentum).items() <= wanted.items() and (not best or forms(best) == wanted)
+    )
+    if not fits or (totals is not None and totals.shape != (TOTALS,)):
         raise ValueError("its tensors are not those of the model")
     model.load_state_dict(weights)
     for name, value in model.named_parameters():
@@ -95,12 +103,12 @@ def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim
             # In the memory format of the weights: the fused update goes through memory, not through indices.
             optimizer.state[value]["momentum_buffer"] = torch.empty_like(value).copy_(momentum[name])
     kept = {key: saved[key] for key in KEPT_AS_JSON if key in saved}  # those of older versions have no seconds
-    return State(**kept, totals=tensors.get("totals"), best=part("best.")), saved["facts"]
+    return State(**kept, totals=totals, best=best), saved["facts"]
 
 
-def shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-    """Return the shapes of tensors by name."""
-    return {name: value.shape for name, value in tensors.items()}
+def forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    """Return the shapes and types of tensors by name."""
+    return {name: (value.shape, value.dtype) for name, value in tensors.items()}
 
 
 def drop_checkpoints(run: Path) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augdistill.errors import RunError
+from augdistill.reading import read_arrays
 from augdistill.report import labels, style
 from augdistill.report.figures.base import Drawn, Source
 from augdistill.report.saved import Place, SavedStudy
@@ -73,15 +75,25 @@ def subset(classes: NDArray[Any], chosen: Sequence[int], seed: int) -> NDArray[n
     return np.sort(np.concatenate(rows)).astype(np.int64)
 
 
+def read_map(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """Return points [n, 2] and members [n] as they were kept; None where they were not, or are damaged."""
+    try:
+        arrays = read_arrays(path, "it is made again")
+    except (RunError, FileNotFoundError):
+        return None
+    points, members = arrays.get("points", np.empty(0)), arrays.get("members", np.empty(0))
+    whole = points.shape == (len(members), 2) and points.dtype == np.float64 and members.dtype == np.int64
+    return (points, members) if whole and np.isfinite(points).all() else None
+
+
 def teacher_map(saved: SavedStudy, place: Place, chosen: Sequence[int], cache: Path) -> Map | None:
     """Return the map of one teacher, from the cache if it is there; None without embeddings."""
     evaluation = saved.evaluation(place.folder, saved.test_set)
     if evaluation is None:
         return None
     kept = cache / f"tsne{SETTINGS}-{evaluation.id[:16]}-{'-'.join(map(str, chosen))}.npz"
-    if kept.is_file():
-        with np.load(kept, allow_pickle=False) as arrays:
-            return Map(place.teacher_aug, arrays["points"], arrays["members"])
+    if (found := read_map(kept)) is not None:
+        return Map(place.teacher_aug, *found)
     arrays = saved.predictions(place.folder, saved.test_set, "embeddings", "labels")
     if arrays is None:
         return None

@@ -1,0 +1,111 @@
+"""Reads JSON and arrays that may have come from elsewhere: plain values, and no more memory than a file is large.
+
+Nothing in a file is executed, no size that a file announces is believed, and every kind of damage is one RunError that
+names the file and says what to do.
+"""
+
+import json
+import math
+import stat
+import zipfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import numpy as np
+
+from augdistill.errors import RunError
+from augdistill.schemas import misfit
+
+MAX_JSON = 2**28  # metrics of 1,000 classes have 2**25 bytes
+MAX_ARRAYS = (
+    2**32
+)  # ImageNet's 50,000 test images: logits of 1,000 classes and embeddings of 2,048 in float64 are 2**30
+MAX_MEMBERS = 64  # arrays of an archive; ours have three
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes; others may take memory of their own
+
+
+def read_json(path: Path, schema: Any, advice: str) -> Any:
+    """Return what a file of strict JSON holds. Raises RunError, ending in `advice`, unless it fits `schema`.
+
+    A file that is not there is FileNotFoundError, here and below.
+    """
+    with damage(path, advice), opened(path, MAX_JSON) as (file, _):
+        document = json.loads(file.read(), parse_constant=_refuse_constant)
+        if (place := misfit(document, schema)) is not None:
+            raise ValueError(f"{place} is missing or not what it must be")
+        return document
+
+
+def read_array(path: Path, advice: str) -> np.ndarray:
+    """Return the one array of a .npy file of numbers or text. Raises RunError, ending in `advice`."""
+    with damage(path, advice), opened(path, MAX_ARRAYS) as (file, size):
+        return array_from(file, size)
+
+
+def read_arrays(path: Path, advice: str, names: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file by name, only those in `names` if any are given.
+
+    Raises RunError, ending in `advice`, for what is no array and for an archive that unpacks to more than MAX_ARRAYS.
+    """
+    with damage(path, advice), opened(path, MAX_ARRAYS) as (file, _), zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_ARRAYS:
+            raise ValueError(f"it unpacks to more than {MAX_MEMBERS} arrays or {MAX_ARRAYS:,} bytes")
+        found = {}
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if member.compress_type not in COMPRESSIONS or name == member.filename or name in found:
+                raise ValueError(f"{member.filename[:80]!r} is no array as numpy stores it")
+            if not names or name in names:
+                with archive.open(member) as content:
+                    found[name] = array_from(content, member.file_size)
+        return found
+
+
+def array_from(file: IO[bytes], size: int) -> np.ndarray:
+    """Return the array that a .npy file of `size` bytes holds; raises ValueError unless it fills the file exactly."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(file)
+    if version not in readers:
+        raise ValueError(f"an array of format {version}")
+    shape, is_fortran, kind = readers[version](file)
+    if kind.hasobject:
+        raise ValueError("an array of Python objects")
+    if min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != size - file.tell():
+        raise ValueError(f"an array of shape {shape} that does not fill its file")
+    flat: np.ndarray = np.frombuffer(file.read(), dtype=kind)
+    return flat.reshape(shape, order="F" if is_fortran else "C")
+
+
+@contextmanager
+def opened(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a regular file of at most `max_bytes`, and say its size; raises OSError or ValueError."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        raise ValueError("not a file")
+    if status.st_size > max_bytes:
+        raise ValueError(f"larger than {max_bytes:,} bytes")
+    with path.open("rb") as file:
+        yield file, status.st_size
+
+
+@contextmanager
+def damage(path: Path, advice: str) -> Iterator[None]:
+    """Turn what readers raise on a damaged or hostile file into one RunError; a missing file stays what it is."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except Exception as error:  # parsers of JSON, zip and numpy's headers raise almost anything on hostile files
+        raise RunError(f"{path} cannot be read ({in_short(error)}): {advice}") from None
+
+
+def in_short(error: Exception) -> str:
+    """Return what an error says, as one short line."""
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
