@@ -43,7 +43,10 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn SIGTERM and SIGUSR1 into a request that the training loop reads; in the main thread only."""
+    """Turn SIGTERM and SIGUSR1 into a request that the training loop reads; in the main thread only.
+
+    Within another such block both are told: what runs now stops, and what would run after it is not begun.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -51,8 +54,11 @@ def stop_on_signal() -> Iterator[StopRequest]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         request.requested = True
+        outer = before[number]
+        if callable(outer):
+            outer(number, frame)
 
-    before = {number: signal.signal(number, ask) for number in SIGNALS}
+    before = {int(number): signal.signal(number, ask) for number in SIGNALS}
     try:
         yield request
     finally:
