@@ -49,7 +49,7 @@ def tell(run: Run) -> None:
 
 def study(config: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
-    from augdistill.executors import chosen
+    from augdistill.executors import chosen, standings
     from augdistill.study.plan import make_plan
 
     known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
@@ -59,9 +59,10 @@ def study(config: Config) -> None:
     for test_set, why in plan.skipped.items():
         log.warning("no evaluation on %s: %s", test_set, why)
     if config["dry_run"]:
+        found = standings(plan, store, config["executor"])
         for stage in plan.stages:
-            found = store.find(stage.ref)
-            print(f"{found.status if found else 'to do':10} {stage.folder}")
+            state, why = found[stage.id].state, found[stage.id].why
+            print(f"{state:10} {stage.folder}{f' ({why})' if why else ''}")
         return
     if any(store.find(stage.ref) is None for stage in plan.stages):
         from augdistill.stages import student, teacher
@@ -71,6 +72,9 @@ def study(config: Config) -> None:
             teacher.refuse(teacher_of(choice))
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config["executor"])
+    if results.queued:
+        print(f"{results.queued} stages are queued: add dry_run=true to see how they stand, or repeat this to wait")
+        return
     print_results(plan.name, store)
     if results.failed or results.blocked:
         folders = {stage.id: stage.folder for stage in plan.stages}

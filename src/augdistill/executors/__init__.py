@@ -6,8 +6,9 @@ from typing import Protocol
 
 from augdistill.config import Config, known_keys, not_a_group, one_of, parameters
 from augdistill.errors import ConfigError, RequestError
-from augdistill.executors import local
+from augdistill.executors import local, slurm
 from augdistill.executors.base import Results
+from augdistill.executors.queue import Standing
 from augdistill.runs import RunStore
 from augdistill.study.plan import Plan
 
@@ -26,8 +27,8 @@ class Executor(Protocol):
         """
 
 
-EXECUTORS: dict[str, Executor] = {"local": local}
-EXTRAS = {"ray": "ray", "slurm": "submitit"}  # executor, and so the extra that it needs -> the package looked for
+EXECUTORS: dict[str, Executor] = {"local": local, "slurm": slurm}
+EXTRAS = {"ray": "ray"}  # executor, and so the extra that it needs -> the package looked for
 
 
 def chosen(executor: object) -> Executor:
@@ -44,3 +45,11 @@ def chosen(executor: object) -> Executor:
         raise RequestError(f"executor={name} needs the package {EXTRAS[name]}: pip install 'augdistill[{name}]'")
     EXECUTORS[name].check(dict(executor))
     return EXECUTORS[name]
+
+
+def standings(plan: Plan, store: RunStore, executor: Config) -> dict[str, Standing]:
+    """Return how every stage of a plan stands, by its id: as its run says, else as the cluster's queue does."""
+    if executor["name"] == "slurm":
+        return slurm.standings_of(plan, store)
+    runs = {stage.id: store.find(stage.ref) for stage in plan.stages}
+    return {id: Standing(run.status if run else "to do") for id, run in runs.items()}

@@ -42,6 +42,7 @@ class Results:
     found: set[str] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)  # id -> the folder of the stage that it waits for in vain
+    queued: int = 0  # stages left to a cluster's queue
 
     @property
     def failed(self) -> dict[str, Outcome]:

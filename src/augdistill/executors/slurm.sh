@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# What SLURM starts: slurm.sh PYTHON LIST REQUEUES runs, in one process, the jobs on this array task's line of LIST.
+# USR1 comes before the time limit: the jobs save, and the task is queued again. After TERM (scancel, preemption, a requeue
+# by hand) they save too, but what comes next was already said by whoever sent it.
+set -u
+python=$1 list=$2 requeues=$3
+
+read -ra names <<<"$(sed -n "s/^$SLURM_ARRAY_TASK_ID //p" "$list")"
+jobs=()
+for name in "${names[@]}"; do jobs+=("$(dirname "$list")/jobs/$name.json"); done
+
+"$python" -m augdistill.stages "${jobs[@]}" &
+child=$!
+at_limit='' signalled=''
+trap 'signalled=yes at_limit=yes; kill -USR1 "$child"' USR1
+trap 'signalled=yes; kill -TERM "$child"' TERM
+while true; do
+    wait "$child"
+    code=$?
+    [ "$signalled" ] || break
+    signalled=''
+done
+if [ "$at_limit" ] && [ "$code" -gt 128 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt "$requeues" ]; then
+    scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+fi
+exit "$code"
