@@ -246,7 +246,8 @@ def rewrite_manifest(run: Run, **changed: Any) -> None:
     path = run.path / runs.MANIFEST
     manifest = json.loads(path.read_text())
     manifest["files"] = {name: runs.sha256(run.path / name) for name in manifest["files"]}
-    path.write_text(json.dumps(manifest | changed))
+    manifest |= changed
+    path.write_text(json.dumps(manifest | {"checksum": runs.checksum(manifest)}))
 
 
 def rewrite_weights(run: Run, state: dict[str, Tensor]) -> None:

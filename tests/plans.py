@@ -1,11 +1,18 @@
 """Plans of stages that do nothing, for tests of how stages are run rather than of what they make."""
 
+import os
+import signal
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from augdistill.errors import StoppedError
 from augdistill.executors.base import Outcome
-from augdistill.runs import Run
+from augdistill.identity import Ref
+from augdistill.runs import Run, RunStore
+from augdistill.stages.common import stop_on_signal
 from augdistill.study.plan import Plan, Stage
 
 FINISHED = Outcome("finished")
@@ -21,6 +28,44 @@ def stage(name: str, parents: Sequence[str], threads: int = 1) -> Stage:
     """Return a stage whose job says its name."""
     job = {"kind": "teacher", "config": {"name": name, "runtime": {"device": "cpu"}}}
     return Stage(name, "teacher", f"teacher-{name}", job, tuple(parents), threads)
+
+
+def need_too_much_once(job: dict[str, Any]) -> Run:
+    """Run out of memory the first time, and finish the second time."""
+    told = Path(job["config"]["told"])
+    if not told.exists():
+        told.touch()
+        raise MemoryError
+    return do_nothing(job)
+
+
+def die_once(job: dict[str, Any]) -> Run:
+    """Be killed the first time, under the run's lock, and finish the second time; a file tells which it was."""
+    told = Path(job["config"]["told"])
+    with locked(job):
+        if not told.exists():
+            told.write_text("died")
+            os.kill(os.getpid(), signal.SIGKILL)
+        told.write_text("finished")
+    return do_nothing(job)
+
+
+def wait_while_others_die(job: dict[str, Any]) -> Run:
+    """Wait under the run's lock until all others have finished; save and stop on SIGTERM, as training does."""
+    others = [Path(told) for told in job["config"]["waits_for"]]
+    if not others:
+        return die_once(job)
+    with stop_on_signal() as stop, locked(job):
+        while not all(path.exists() and path.read_text() == "finished" for path in others):
+            if stop():
+                raise StoppedError("saved")
+            time.sleep(0.02)
+    return do_nothing(job)
+
+
+def locked(job: dict[str, Any]) -> AbstractContextManager[None]:
+    """Return the lock of a job's run."""
+    return RunStore(Path(job["config"]["outputs"])).lock(Ref(job["kind"], job["config"]["name"], "", {}))
 
 
 def do_nothing(job: dict[str, Any]) -> Run:

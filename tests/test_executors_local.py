@@ -13,6 +13,7 @@ from augdistill.executors import local
 from augdistill.runs import RunStore
 from augdistill.study.plan import Plan
 from conftest import COMMAND
+from plans import need_too_much_once, plan_of, wait_while_others_die
 from test_study_plan import composed, make_plan
 
 EXECUTOR = {"name": "local", "workers": 2, "per_device": 1, "retries": 1}
@@ -66,7 +67,7 @@ def test_a_killed_worker_costs_a_retry_only(tmp_path):
     os.kill(workers[0], signal.SIGKILL)
     _, stderr = study.communicate(timeout=300)
     assert study.returncode == 0, stderr
-    assert "its worker was lost; trying again" in stderr
+    assert "its worker was lost (killed, or out of memory); trying again" in stderr
     assert len([name for name in manifests(tmp_path) if name.startswith("teacher")]) == 2
 
 
@@ -114,3 +115,29 @@ def test_workers_end_when_the_study_is_killed(tmp_path):
     while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in workers):
         time.sleep(0.1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def told_plan(tmp_path: Path, names: str) -> Plan:
+    """Return a plan of stages without parents that tell in files that they ran; the first waits for all others."""
+    plan = plan_of(dict.fromkeys(names, ()))
+    told = {name: str(tmp_path / name) for name in names}
+    for stage in plan.stages:
+        waits_for = [told[name] for name in names[1:]] if stage.id == names[0] else []
+        stage.job["config"] |= {"told": told[stage.id], "outputs": str(tmp_path), "waits_for": waits_for}
+    return plan
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_stage_that_runs_out_of_memory_is_tried_again(retries: int, tmp_path, caplog):
+    plan, executor = told_plan(tmp_path, "a"), {**EXECUTOR, "workers": 1, "retries": retries}
+    results = local.run(plan, RunStore(tmp_path), executor, need_too_much_once)
+    assert results.outcomes["a"].status == ("finished" if retries else "failed")
+    assert any("lost teacher-a: out of memory" in line for line in caplog.messages) == (retries == 1)
+
+
+def test_a_lost_worker_is_not_held_against_the_stages_beside_it(tmp_path, caplog):
+    """Two workers are lost beside the first stage, which saved each time: with one retry all finish."""
+    plan = told_plan(tmp_path, "abc")
+    results = local.run(plan, RunStore(tmp_path), EXECUTOR, wait_while_others_die)
+    assert {id: outcome.status for id, outcome in results.outcomes.items()} == dict.fromkeys("abc", "finished")
+    assert sum(line.startswith("lost teacher-a: its worker was lost") for line in caplog.messages) == 2

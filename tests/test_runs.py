@@ -264,6 +264,30 @@ def test_removing_deletes_the_whole_run_and_nothing_elsewhere(store: RunStore, t
     assert store.all() == [other]
 
 
+def test_a_manifest_proves_itself(store: RunStore) -> None:
+    """Every bit of it; a manifest of an older version has no checksum, and is taken as it is."""
+    run = publish(store, make_ref(), accuracy=0.5)
+    path = run.path / "manifest.json"
+    whole = path.read_bytes()
+    for offset in range(0, len(whole), 7):
+        flip_bit(path, offset)
+        try:
+            found = store.find(make_ref())
+        except RunError as error:
+            assert "delete the folder to repeat the run" in str(error)  # noqa: PT017
+        else:
+            # The flip is in the checksum's own key: all that is said is what was said.
+            assert found is not None
+            assert all(found.manifest[key] == run.manifest[key] for key in {*run.manifest} - {"checksum"})
+        path.write_bytes(whole)
+    path.write_bytes(whole.replace(b'"accuracy": 0.5', b'"accuracy": 0.7'))
+    with pytest.raises(RunError, match=r"manifest.json is damaged \(its checksum differs\): delete the folder"):
+        store.find(make_ref())
+    older = {key: value for key, value in run.manifest.items() if key != "checksum"}
+    write_json(path, older)
+    assert store.get(run.path.name).manifest == older
+
+
 @pytest.fixture
 def holder(store: RunStore):
     ref = make_ref()

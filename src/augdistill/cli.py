@@ -4,11 +4,10 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, WorkError
+from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, as_work_error
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -210,26 +209,6 @@ def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictCon
             failures.append(error)
 
     return task
-
-
-@contextmanager
-def as_work_error() -> Iterator[None]:
-    """Turn what the machine refuses (space, permission, memory) into one line."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise WorkError(
-            f"{error.strerror or error}{where}: what was finished is kept, and the same command goes on"
-        ) from error
-    except MemoryError as error:
-        raise WorkError("out of memory: a smaller optim.batch_size needs less") from error
-    except RuntimeError as error:
-        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
-            raise
-        raise WorkError("out of memory: a smaller optim.batch_size needs less") from error
 
 
 if __name__ == "__main__":

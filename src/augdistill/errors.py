@@ -8,11 +8,15 @@
     │   └── RunError             a run that is missing, unfinished, damaged or of another kind
     ├── WorkError           1    something failed while working; the last valid state is kept
     │   ├── DivergedError        the training loss became NaN or infinite
-    │   └── HeldError            another process holds the run
+    │   ├── HeldError            another process holds the run
+    │   └── NoMemoryError        out of memory; executors try again
     └── StoppedError      143    a signal asked to stop; everything is saved
 
 Every message is one line: what was wrong, what is allowed, what to type.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class AugdistillError(Exception):
@@ -55,7 +59,33 @@ class HeldError(WorkError):
     """Another process holds the run."""
 
 
+class NoMemoryError(WorkError):
+    """The machine or the device has no more memory."""
+
+
 class StoppedError(AugdistillError):
     """A signal asked to stop; everything is saved."""
 
     exit_code = 143
+
+
+@contextmanager
+def as_work_error() -> Iterator[None]:
+    """Turn what the machine refuses (space, permission, memory) into one line: WorkError or NoMemoryError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise WorkError(
+            f"{error.strerror or error}{where}: what was finished is kept, and the same command goes on"
+        ) from error
+    except (MemoryError, RuntimeError) as error:  # torch's are RuntimeErrors
+        lacks_memory = isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
+        if not lacks_memory:
+            raise
+        raise NoMemoryError("out of memory: a smaller optim.batch_size needs less") from error
+
+
+NO_MEMORY = ("out of memory", "can't allocate memory")

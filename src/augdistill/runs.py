@@ -1,34 +1,29 @@
 """The run store: one folder per run, its manifest written last, one writer at a time.
 
 A run exists when its manifest does. Files are written to a temporary name in the same folder, flushed and renamed, so
-a reader sees all of a file or nothing. Locks are advisory file locks of the operating system: those of a dead process
-are free at once.
+a reader sees all of a file or nothing.
 """
 
 import hashlib
 import json
-import logging
 import os
 import shutil
-import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import IO, Any
 
 from augdistill import schemas
 from augdistill.config import check_saved
-from augdistill.errors import ConfigError, HeldError, RequestError, RunError
+from augdistill.errors import ConfigError, RequestError, RunError
 from augdistill.identity import Ref
+from augdistill.locks import held, holder
 from augdistill.reading import read_json
 
-log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 WRITING = ".writing-"  # how temporary names begin
@@ -142,24 +137,12 @@ class RunStore:
     @contextmanager
     def lock(self, ref: Ref, wait: bool = True) -> Iterator[None]:
         """Hold the lock of a run; while it is held elsewhere wait, saying for whom, or raise HeldError."""
-        locks = self.outputs / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        file_lock = FileLock(locks / f"{ref.id[:24]}.lock")
-        owner = locks / f"{ref.id[:24]}.owner"
-        try:
-            file_lock.acquire(timeout=0)
-        except Timeout:
-            holder = holder_of(owner)
-            if not wait:
-                raise HeldError(f"{ref.folder} is held by {holder}: wait=true waits for it") from None
-            log.info("waiting for %s, held by %s", ref.folder, holder)
-            file_lock.acquire()
-        try:
-            write_atomic(owner, f"{socket.gethostname()} pid {os.getpid()} since {now()}".encode())
+        with held(self.outputs / "locks", ref.id[:24], ref.folder, wait):
             yield
-        finally:
-            owner.unlink(missing_ok=True)
-            file_lock.release()
+
+    def holder(self, ref: Ref) -> str | None:
+        """Return who holds a run's lock, or ended without giving it back; None where nobody does."""
+        return holder(self.outputs / "locks", ref.id[:24])
 
     def publish(
         self, ref: Ref, status: str, config: Mapping[str, Any], provenance: Mapping[str, Any], **facts: Any
@@ -178,7 +161,7 @@ class RunStore:
             "files": {name: sha256(path / name) for name in names if name not in (MANIFEST, "log")},
             "provenance": provenance,
         }
-        write_json(path / MANIFEST, manifest)
+        write_json(path / MANIFEST, {**manifest, "checksum": checksum(manifest)})
         written = read_manifest(path)
         assert written is not None
         return Run(path, written)
@@ -195,41 +178,56 @@ class RunStore:
             shutil.rmtree(run.path)
 
 
-def holder_of(owner: Path) -> str:
-    """Return who holds a lock, as its owner file says; it may be gone by now."""
-    try:
-        return owner.read_text()
-    except OSError:
-        return "another process"
-
-
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Return the manifest of a run's folder, None where there is no finished run."""
     try:
         manifest: dict[str, Any] = read_json(path / MANIFEST, schemas.MANIFEST, "delete the folder to repeat the run")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if "checksum" in manifest and manifest["checksum"] != checksum(manifest):  # older versions wrote none
+        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): delete the folder to repeat the run")
     return manifest
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a crash."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
+def checksum(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what a manifest says, its own checksum aside."""
+    content = {key: value for key, value in manifest.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def write_atomic(path: Path, content: bytes | Callable[[IO[bytes]], None]) -> None:
+    """Write a file, from bytes or by what writes into it, so that it is there whole or not at all, after a crash too.
+
+    Every write that matters goes through here. Raises OSError that names the file.
+    """
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=WRITING)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if callable(content):
+                    content(file)
+                else:
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        flush_folder(path.parent)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder outlast a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def write_json(path: Path, document: object) -> None:

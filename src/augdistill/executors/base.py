@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from augdistill.config import Config
-from augdistill.errors import AugdistillError, StoppedError
+from augdistill.errors import AugdistillError, NoMemoryError, StoppedError, as_work_error
 from augdistill.runs import Run, RunStore
 from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
@@ -27,7 +27,7 @@ STOPPED = "stopped by a signal, everything saved: the same command goes on from 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a stage ended: its run's status, or the error and exit code that ended it."""
+    """How a stage ended: its run's status, or the error and exit code that ended it; "lost" is worth another try."""
 
     status: str
     error: str = ""
@@ -56,7 +56,7 @@ class Board:
     """
 
     def __init__(self, plan: Plan, store: RunStore) -> None:
-        self.name = plan.name
+        self.name, self.store = plan.name, store
         self.results = Results()
         self.stages = {stage.id: stage for stage in plan.stages}
         self.children: dict[str, list[str]] = {id: [] for id in self.stages}
@@ -152,15 +152,16 @@ def attempt(job: Config, work: Work = run_job) -> Outcome:
     """Run one job in a worker and return how it ended; what it raises is told, not raised."""
     began = time.monotonic()
 
-    def failed(error: str, exit_code: int) -> Outcome:
-        return Outcome("failed", error, exit_code, time.monotonic() - began)
+    def failed(error: str, exit_code: int, status: str = "failed") -> Outcome:
+        return Outcome(status, error, exit_code, time.monotonic() - began)
 
     try:
-        made = work(job)
+        with as_work_error():
+            made = work(job)
+    except NoMemoryError as error:
+        return failed(str(error), error.exit_code, "lost")
     except AugdistillError as error:
         return failed(str(error), error.exit_code)
-    except MemoryError:
-        os.abort()  # a lost worker: the executor tries again
     except Exception as error:
         logging.getLogger("augdistill").exception("failed")
         return failed(f"{type(error).__name__}: {error}", 1)
@@ -175,14 +176,15 @@ def quiet_worker() -> None:
 
 
 @contextmanager
-def raising_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into StoppedError while a study runs, so that its workers save before it ends."""
+def raising_on_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGUSR1 into StoppedError while a study runs, so that its workers save before it ends."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise StoppedError(STOPPED)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

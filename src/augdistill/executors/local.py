@@ -11,7 +11,7 @@ from multiprocessing import get_context, parent_process
 
 from augdistill.config import Config, require
 from augdistill.errors import StoppedError
-from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_sigterm
+from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
 from augdistill.executors.devices import devices, least_busy
 from augdistill.runs import RunStore
 from augdistill.stages import run_job
@@ -41,7 +41,7 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     board = Board(plan, store)
     if board.unmet:
         scheduler = Scheduler(board, executor, devices(plan), work)
-        with raising_on_sigterm(), board.shown():
+        with raising_on_signals(), board.shown():
             try:
                 scheduler.loop()
             finally:
@@ -122,22 +122,32 @@ class Scheduler:
         stage, _ = self.release(future)
         if outcome.exit_code == StoppedError.exit_code:
             raise StoppedError(STOPPED)
+        if outcome.status == "lost":
+            self.try_again(stage, outcome.error)
+            return
         for ready in self.board.ended(stage, outcome):
             self.enqueue(ready)
 
     def recover(self, place: str) -> None:
-        """After a worker was killed, start a new pool in its place and try again what was running in the old one."""
+        """After a worker was killed, start a new pool in its place and try again what was running in the old one.
+
+        The others of that pool were told to save; the one to blame is the one whose worker gave back no lock.
+        """
         stages = [self.release(future)[0] for future, (_, where) in list(self.running.items()) if where == place]
         self.pools[place].shutdown(wait=True, cancel_futures=True)
         self.pools[place] = new_pool(self.slots, place)
+        blamed = [stage for stage in stages if self.board.store.holder(stage.ref)] or stages
         for stage in stages:
-            self.attempts[stage.id] = self.attempts.get(stage.id, 0) + 1
-            if self.attempts[stage.id] <= self.retries:
-                self.board.lost(stage, "its worker was lost")
-                self.enqueue(stage)
-            else:
-                error = "its worker was lost (killed, or out of memory)"
-                self.board.ended(stage, Outcome("failed", error, 1))
+            self.try_again(stage, "its worker was lost (killed, or out of memory)", counts=stage in blamed)
+
+    def try_again(self, stage: Stage, why: str, counts: bool = True) -> None:
+        """Put a stage back that was lost, unless that happened more often than `executor.retries` allows."""
+        self.attempts[stage.id] = self.attempts.get(stage.id, 0) + counts
+        if self.attempts[stage.id] <= self.retries:
+            self.board.lost(stage, why)
+            self.enqueue(stage)
+        else:
+            self.board.ended(stage, Outcome("failed", why, 1))
 
     def close(self) -> None:
         """Ask what still runs to save and stop, and end the workers."""
@@ -153,7 +163,10 @@ def new_pool(workers: int, place: str) -> ProcessPoolExecutor:
     """Return a pool whose workers are forked from one process that has imported torch, and no model or thread yet."""
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(place,))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(place,))
+    # All workers at once: what watches over them does not see at once that one which it started later was killed.
+    pool._safe_to_dynamically_spawn_children = False  # type: ignore[attr-defined]
+    return pool
 
 
 def begin_worker(place: str) -> None:
