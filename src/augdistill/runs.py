@@ -24,7 +24,6 @@ from augdistill.identity import Ref
 from augdistill.locks import held, holder
 from augdistill.reading import read_json
 
-
 MANIFEST = "manifest.json"
 WRITING = ".writing-"  # how temporary names begin
 FORMAT = 1

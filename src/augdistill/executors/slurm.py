@@ -18,7 +18,7 @@ from filelock import FileLock
 from augdistill.config import Config, known_keys, parameters, require
 from augdistill.errors import RequestError
 from augdistill.executors.arrays import Array, arrange, indices
-from augdistill.executors.base import Board, Outcome, Results, raising_on_sigterm
+from augdistill.executors.base import Board, Outcome, Results, raising_on_signals
 from augdistill.executors.queue import GONE, Folder, Standing, command, live_places, queue, standings
 from augdistill.runs import RunStore, write_atomic, write_json
 from augdistill.study.plan import Plan, Stage
@@ -66,7 +66,7 @@ def run(plan: Plan, store: RunStore, executor: Config) -> Results:
     if executor["detach"]:
         board.results.queued = len(board.todo)
         return board.results
-    with raising_on_sigterm(), board.shown():
+    with raising_on_signals(), board.shown():
         try:
             watch(board, plan, store, folder, executor["poll_seconds"])
         except BaseException:

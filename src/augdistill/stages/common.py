@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, load, split_validation
-from augdistill.errors import ConfigError
+from augdistill.errors import AugdistillError, ConfigError, StoppedError, as_work_error
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
 from augdistill.training.batches import Batch, normalise
@@ -68,15 +68,29 @@ def stop_on_signal() -> Iterator[StopRequest]:
 
 @contextmanager
 def run_log(folder: Path) -> Iterator[None]:
-    """Append what is logged meanwhile to the run's own `log`."""
-    handler = logging.FileHandler(folder / "log")
+    """Append what is logged meanwhile, and what ends the run early, to its own `log`; a full disk costs lines only."""
+    handler = RunLogHandler(folder / "log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:
-        yield
+        with as_work_error():
+            yield
+    except Exception as error:
+        level = logging.INFO if isinstance(error, StoppedError) else logging.ERROR
+        trace = None if isinstance(error, AugdistillError) else sys.exc_info()
+        handler.handle(log.makeRecord(log.name, level, "", 0, f"{type(error).__name__}: {error}", (), trace))
+        raise
     finally:
         log.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class RunLogHandler(logging.FileHandler):
+    """Writes a run's log; a line that cannot be written is lost, and nothing else."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Do nothing where logging would print a traceback."""
 
 
 @dataclass
