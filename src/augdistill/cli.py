@@ -5,6 +5,8 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, as_work_error
@@ -53,7 +55,9 @@ def main() -> None:
     try:
         dispatch(words[0], words[1:])
     except AugdistillError as error:
-        print(f"augdistill {words[0]}: {error}", file=sys.stderr)
+        from augdistill.schemas import printable
+
+        print(printable(f"augdistill {words[0]}: {error}"), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: flush into nothing at exit
@@ -84,6 +88,10 @@ def dispatch(command: str, words: list[str]) -> None:
     if command == "report":  # Hydra takes `study` for the group of study files, of which a report composes none
         words = [re.sub(r"^study=", "studies=", word) for word in words]
     refuse_traps(words)
+    for folder in config_dirs(words):
+        from augdistill.configdirs import refuse_code
+
+        refuse_code(folder)
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -119,9 +127,18 @@ def refuse_traps(words: list[str]) -> None:
     """Refuse what Hydra would accept and silently not do, or do by loading a pickle."""
     if any(word.startswith("--experimental-rerun") for word in words):
         raise RequestError("--experimental-rerun loads a pickle and is not allowed: repeat the command itself")
+    if any(re.match(r"--config-path|-cp|[+~]*hydra\.searchpath", word) for word in words):
+        raise RequestError("--config-path and hydra.searchpath are not allowed: add configs with --config-dir FOLDER")
     sweeping = any(word in ("-m", "--multirun") for word in words)
     if not sweeping and any(word.startswith("hydra/launcher=") for word in words):
         raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
+
+
+def config_dirs(words: list[str]) -> list[Path]:
+    """Return the folders of configs that are named beside our own."""
+    flags = ("--config-dir", "-cd")
+    named = [after for word, after in pairwise(words) if word in flags]
+    return [Path(name) for name in (*named, *(word[13:] for word in words if word.startswith("--config-dir=")))]
 
 
 def one_line(command: str, error: Exception, words: list[str]) -> str:

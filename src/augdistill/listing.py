@@ -13,6 +13,7 @@ from augdistill.data import status
 from augdistill.errors import AugdistillError, RequestError
 from augdistill.metrics import Scores
 from augdistill.runs import Run, RunStore
+from augdistill.schemas import KINDS, printable
 
 COLUMNS = {
     "accuracy": "accuracy",
@@ -26,7 +27,6 @@ COLUMNS = {
     "teacher_agreement": "agreement",
     "teacher_kl": "teacher KL",
 }
-KINDS = ("teacher", "outputs", "student", "evaluation")
 PACKAGES = (
     "augdistill",
     "torch",
@@ -112,7 +112,7 @@ def show_run(store: RunStore, target: str | None) -> str:
     if history.is_file():
         rows = history.read_text().splitlines()
         lines += ["", *rows[:1], *rows[1:][-3:]]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def remove_run(store: RunStore, target: str | None) -> str:

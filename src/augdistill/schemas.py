@@ -37,9 +37,22 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
+def is_need(value: object) -> bool:
+    """Return whether a value is a list of runs, [kind, id, folder] each."""
+    return isinstance(value, list) and all(
+        isinstance(need, list) and len(need) == 3 and need[0] in KINDS and is_id(need[1]) and is_name(need[2])
+        for need in value
+    )
+
+
 def is_text(value: object) -> bool:
     """Return whether a value is text that can be printed, on one line."""
     return isinstance(value, str) and value.isprintable()
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal would obey: escapes and other control characters become "?"."""
+    return "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in text)
 
 
 def is_settled(value: object) -> bool:
@@ -138,13 +151,13 @@ STUDY = {
     "teacher": MODEL,
     "students": {every: MODEL},
     "aug": [is_name],
-    "student_aug?": [is_name],
+    "student_aug": [is_name],
     "ops?": ({every: {every: object}}, None),
     "distillation": {"alpha": float, "temperature": float},
-    "grids?": ([{every: [object]}], None),
+    "grids": ([{every: [object]}], None),
     "runtime": {"threads": {"teacher": int, "student": int}},
     "blocks": int,
-    "first_block?": int,
+    "first_block": int,
     "students_per_teacher": int,
     "claims?": [(str, int)],
     "margins?": {every: float},
@@ -174,4 +187,18 @@ SCORES: dict[str, Any] = {
         **{f"{name}?": [[NUMBER]] for name in ("confusion", "class_means", "human_class_means", "human_kl_matrix")},
     },
 }
-JOB = {"kind": frozenset(KINDS), "config": {"outputs": str}}
+NEEDED = {"needs?": is_need, "awaited?": bool}
+MODEL_JOB = {**NEEDED, "config": {"outputs": str}}
+EVALUATION_JOB = {
+    **NEEDED,
+    "config": {
+        "run": str,
+        "test_set": is_name,
+        "outputs": str,
+        "root": (str, None),
+        "verify": (bool, None),
+        "normalisation": frozenset({"training", "own"}),
+        "runtime": {"device": str, "threads": int},
+    },
+}
+JOB = ByKind(teacher=MODEL_JOB, outputs=MODEL_JOB, student=MODEL_JOB, evaluation=EVALUATION_JOB)

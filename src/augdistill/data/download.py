@@ -95,7 +95,13 @@ def progress(response: Any, name: str) -> Any:
     from tqdm import tqdm
 
     length = response.headers.get("Content-Length", "")
-    return tqdm(total=int(length) if length.isdecimal() else None, unit="B", unit_scale=True, desc=name, disable=None)
+    return tqdm(
+        total=int(length) if length.isdecimal() and len(length) < 16 else None,
+        unit="B",
+        unit_scale=True,
+        desc=name,
+        disable=None,
+    )
 
 
 def capped(stream: gzip.GzipFile, max_bytes: int) -> Any:
@@ -139,6 +145,8 @@ def extract(archive: Path, target: Path, folder: str, max_files: int, max_bytes:
                         shutil.copyfileobj(content, out, BLOCK)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, FileExistsError, NotADirectoryError) as error:
         raise DataError(f"{archive.name} is damaged: {error}") from error
+    except (ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:  # tarfile, on a hostile header
+        raise DataError(f"{archive.name} is damaged: {' '.join(str(error).split())[:100]}") from error
     if not target.is_dir():
         raise DataError(f"{archive.name} holds no folder {folder}: nothing was kept")
 

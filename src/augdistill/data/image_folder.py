@@ -1,4 +1,4 @@
-"""A user's own images: train/<class>/ and test/<class>/ in any format that Pillow reads, brought to one square size."""
+"""A user's own images: train/<class>/ and test/<class>/ in the usual formats, brought to one square size."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ SPLITS = ("train", "test")
 TEST_SET = "image-folder-test"
 SIZES = range(8, 513)
 MAX_ASPECT = 50  # the shorter side is resized to `size` before the crop, so a thread-like image would grow huge
+# What people keep pictures in, of all that Pillow reads: for EPS it would run another program, and decoders that nobody
+# uses are where files made to do harm find their holes.
+FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP")
 LAYOUT = "train/<class>/ and test/<class>/ with image files"
 
 
@@ -40,6 +43,9 @@ def source(root: Path, split: str, *, path: str | None = None, **params: object)
     if classes != tested:
         differing = ", ".join(sorted(set(classes) ^ set(tested)))
         raise DataError(f"{folder}: train and test must hold the same class folders; they differ in {differing}")
+    odd = next((name for name in classes if not name.isprintable()), None)
+    if odd is not None:
+        raise DataError(f"{folder} has the class folder {odd!r}, which cannot be printed: rename it")
     files = [file for name in classes for file in class_files(folder / split / name)]
     return Source(str(folder), files, version="\0".join(classes))
 
@@ -66,14 +72,11 @@ def read(root: Path, split: str, verify: bool, *, path: str | None = None, size:
 
 
 def readable_formats() -> dict[str, str]:
-    """Return the file name endings that Pillow reads, with the format of each.
-
-    Without EPS: to read one, Pillow would run another program on it.
-    """
+    """Return the file name endings of FORMATS that this Pillow reads, with the format of each."""
     from PIL import Image
 
     endings = Image.registered_extensions()
-    return {ending: name for ending, name in endings.items() if name in Image.OPEN and name != "EPS"}
+    return {ending: name for ending, name in endings.items() if name in Image.OPEN and name in FORMATS}
 
 
 def square(image: Any, size: int, mode: str) -> Any:

@@ -24,11 +24,28 @@ from filelock import FileLock
 
 from augdistill.data.files import new_folder
 from augdistill.data.imageset import Header, ImageSet, Pixels, channel_statistics, fingerprint
-from augdistill.errors import DataError, WorkError
+from augdistill.errors import DataError, RunError, WorkError
+from augdistill.reading import read_array, read_json
 
 log = logging.getLogger(__name__)
 FORMAT = 1
 HEADER, IMAGES, LABELS = "header.json", "images.npy", "labels.npy"
+RECORD = {
+    "header": {
+        "name": str,
+        "split": str,
+        "count": int,
+        "shape": [int],
+        "classes": [str],
+        "fingerprint": str,
+        "verified": bool,
+        "note": str,
+        "mean": [float],
+        "std": [float],
+    },
+    "source": {"where": str, "files": int, "bytes": int, "digest": str},
+    "sizes": {IMAGES: int, LABELS: int},
+}
 Found = TypeVar("Found", Header, ImageSet)
 
 
@@ -63,19 +80,19 @@ def headers(cache: Path, name: str, split: str) -> Iterator[tuple[Header, Mappin
     for folder in sorted(cache.glob(f"{name}-{split}-*-*")):
         header = read_header(folder)
         if header is not None:
-            yield header, json.loads((folder / HEADER).read_text())["source"]
+            yield header, read_json(folder / HEADER, RECORD, "it is packed again")["source"]
 
 
 def read_header(folder: Path) -> Header | None:
     """Return the header in a packed folder, or None if it is not there or the files have another size than packed."""
     try:
-        record = json.loads((folder / HEADER).read_text())
+        record = read_json(folder / HEADER, RECORD, "it is packed again")
         if any(os.stat(folder / name).st_size != size for name, size in record["sizes"].items()):
             return None
         values: dict[str, Any] = {field.name: record["header"][field.name] for field in fields(Header)}
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return Header(**{**values, **lists})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, RunError):
         return None
 
 
@@ -86,12 +103,12 @@ def read_set(folder: Path) -> ImageSet | None:
         return None
     try:
         images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
-        labels = np.load(folder / LABELS, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        labels = read_array(folder / LABELS, "it is packed again")
+    except Exception:  # numpy raises almost anything on a damaged header
         return None
     whole = images.shape == (header.count, *header.shape) and images.dtype == np.uint8
     whole = whole and labels.shape == (header.count,) and labels.dtype == np.int64
-    if not whole or labels.min() < 0 or labels.max() >= len(header.classes):
+    if not whole or not len(labels) or labels.min() < 0 or labels.max() >= len(header.classes):
         return None
     labels.flags.writeable = False
     return ImageSet(header, images, labels)

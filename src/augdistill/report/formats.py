@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -82,8 +83,13 @@ def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heads)
-    writer.writerows(rows)
+    writer.writerows([plain(value) for value in row] for row in rows)
     return text.getvalue()
+
+
+def plain(value: object) -> object:
+    """Return a cell of a CSV file; text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def markdown_table(
@@ -106,7 +112,7 @@ def tex_table(
     groups: Sequence[str] = (),
 ) -> str:
     """Return a booktabs table of escaped cells; `groups` are lines above the headings."""
-    lines = [f"% {note}" for note in notes]
+    lines = [f"% {' '.join(note.split())}" for note in notes]  # one that broke a line would no longer be a comment
     lines += [r"\begin{table}", r"\centering", rf"\caption{{{tex(title)}}}", rf"\label{{tab:{key}}}"]
     lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", *groups, _tex_row([*map(tex, heads)]), r"\midrule"]
     lines += [_tex_row(row) for row in rows]
@@ -130,12 +136,13 @@ def _tex_row(cells: Sequence[str]) -> str:
 
 def tex(text: str) -> str:
     """Return text with what is special to LaTeX escaped."""
-    return "".join(TEX.get(mark, mark) for mark in text)
+    return "".join(TEX.get(mark, mark) for mark in " ".join(text.split()))
 
 
 def markdown(text: str) -> str:
     """Return text with what would break a Markdown table escaped."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    escaped = re.sub(r"([\\|`\[\]])", r"\\\1", text)  # no code, and neither links nor images
+    return " ".join(escaped.replace("<", "&lt;").split())
 
 
 def cell_text(cell: Cell | None) -> str:

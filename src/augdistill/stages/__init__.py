@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.config import check
+from augdistill.errors import RequestError
 from augdistill.runs import Run, RunStore
+from augdistill.schemas import JOB, KINDS, misfit
 
-KINDS = ("teacher", "outputs", "student", "evaluation")
+JOB_IS = f'a job is {{"kind": one of {", ".join(KINDS)}, "config": {{...}}}}, as in the stages of a plan.json'
 
 
 def run_job(job: dict[str, Any]) -> Run:
     """Return the run that a job makes; found if it is there, else made. Torch is imported when it is needed."""
+    if (place := misfit(job, JOB)) is not None:
+        raise RequestError(f"the job's {place} is missing or not what it must be: {JOB_IS}")
     kind, config = job["kind"], job["config"]
-    if kind not in KINDS:
-        raise ValueError(f"a job of kind {kind}: known are {', '.join(KINDS)}")
     module = import_module(f"augdistill.stages.{kind}")
     if kind != "outputs":
         run: Run = module.run(config)

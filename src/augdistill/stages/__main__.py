@@ -5,7 +5,6 @@ it (`awaited`: false), so that its failure is told but does not count. How a job
 JOB.state.json, for whoever asks while it runs or after.
 """
 
-import json
 import logging
 import os
 import socket
@@ -14,10 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from augdistill.errors import AugdistillError, StoppedError
+from augdistill.errors import AugdistillError, RequestError, StoppedError
 from augdistill.identity import Ref
+from augdistill.reading import read_json
 from augdistill.runs import RunStore, now, write_json
-from augdistill.stages import run_job
+from augdistill.schemas import JOB
+from augdistill.stages import JOB_IS, run_job
 
 log = logging.getLogger("augdistill")
 
@@ -34,13 +35,25 @@ def main(paths: list[str]) -> int:
     worst = 0
     with stop_on_signal() as stop:  # also while no stage listens
         for path in map(Path, paths):
-            job = json.loads(path.read_text())
+            if (job := read_job(path)) is None:
+                worst = max(worst, RequestError.exit_code)
+                continue
             code = StoppedError.exit_code if stop() else attend(job, path.with_suffix(".state.json"))
             if code == StoppedError.exit_code:
                 return code
             if job.get("awaited", True):
                 worst = max(worst, code)
     return worst
+
+
+def read_job(path: Path) -> dict[str, Any] | None:
+    """Return the job in a file; None, saying why, where there is none."""
+    try:
+        job: dict[str, Any] = read_json(path, JOB, JOB_IS)
+    except (RequestError, OSError) as error:
+        print(error, file=sys.stderr)
+        return None
+    return job
 
 
 def attend(job: dict[str, Any], told: Path) -> int:

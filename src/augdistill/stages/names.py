@@ -4,7 +4,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from augdistill.config import Config, conf_dir, reader_arguments
+from augdistill.config import Config, choices, conf_dir, one_of, reader_arguments
 from augdistill.data import HUMAN_LABELS, Header, header, load_human_labels, test_set_name
 from augdistill.identity import Ref, evaluation_ref
 
@@ -31,6 +31,7 @@ def test_dataset(config: Config, trained: Config) -> Config:
 
 def default_dataset(name: str, like: Config) -> Config:
     """Return a dataset's group with its YAML's values, read from where the dataset group `like` is."""
+    one_of("test_sets", name, [choice for choice in choices("dataset") if choice != "as-trained"])
     loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml"), resolve=True)
     assert isinstance(loaded, dict)
     return {str(key): value for key, value in loaded.items()} | {key: like[key] for key in ("root", "verify")}

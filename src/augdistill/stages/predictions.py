@@ -1,12 +1,11 @@
 """Score predictions that something else made, with the same metrics and the same table."""
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from augdistill import reading
 from augdistill.config import Config, check_group, reader_arguments
 from augdistill.data import HUMAN_LABELS, load, load_human_labels, test_set_name
 from augdistill.errors import DataError, RequestError
@@ -45,15 +44,10 @@ def score_file(config: Config) -> dict[str, Scores]:
 
 def read_arrays(path: Path) -> dict[str, Any]:
     """Return the arrays of an .npz file; no pickled object is ever loaded. Raises RequestError."""
+    advice = "save it with numpy.savez(FILE, logits=...)"
     if not path.is_file():
         raise RequestError(f"predictions={path} is not a file: name an .npz with logits or probabilities")
-    try:
-        with path.open("rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            if isinstance(arrays, np.lib.npyio.NpzFile):
-                return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise RequestError(
-            f"predictions={path} cannot be read ({error}): save it with numpy.savez(FILE, logits=...)"
-        ) from None
-    raise RequestError(f"predictions={path} holds one array without a name: save it with numpy.savez(FILE, logits=...)")
+    with path.open("rb") as file:
+        if file.read(6) == np.lib.format.MAGIC_PREFIX:
+            raise RequestError(f"predictions={path} holds one array without a name: {advice}")
+    return reading.read_arrays(path, advice)

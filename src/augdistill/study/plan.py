@@ -6,6 +6,7 @@ strategy and in the control that learns from labels alone.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Any
 
 from augdistill.config import AUG_KEYS, Config, aug_name, check, known_keys, parameters, require
 from augdistill.data import HUMAN_LABELS, test_set_name
-from augdistill.errors import DataError
+from augdistill.errors import ConfigError, DataError
 from augdistill.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.runs import write_json
+from augdistill.schemas import STUDY, misfit, require_name
 from augdistill.stages import names
 
 STUDY_KEYS = (
@@ -23,6 +25,8 @@ STUDY_KEYS = (
     *("first_block", "blocks", "students_per_teacher", "runtime", "claims", "margins", "looks", "test_set", "base"),
 )
 MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
+COUNTS = {"first_block": 0, "blocks": 1, "students_per_teacher": 1}
+MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
 SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
 
 
@@ -72,8 +76,14 @@ def make_plan(config: Config) -> Plan:
     """
     study = config["study"]
     known_keys("study.", study, STUDY_KEYS)
-    for key, least in (("first_block", 0), ("blocks", 1), ("students_per_teacher", 1)):
-        require(type(study[key]) is int and study[key] >= least, f"study.{key}", study[key], f"{least} or more")
+    require_name("study.name", study.get("name"))
+    if (place := misfit(study, {**STUDY, **dict.fromkeys(COUNTS, object)})) is not None:
+        raise ConfigError(f"study.{place} is missing or not what it must be: conf/study/paper.yaml is an example")
+    for key, least in COUNTS.items():
+        fits = type(study[key]) is int and least <= study[key] < 2**31
+        require(fits, f"study.{key}", study[key], f"{least} or more")
+    count = count_students(study)
+    require(count <= MOST_STUDENTS, "study", f"{count:,} students", f"at most {MOST_STUDENTS:,} at once")
     sets = TestSets(config)
     stages: dict[str, Stage] = {}
     choices: dict[str, Config] = {}
@@ -112,6 +122,13 @@ def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[Student
             of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
             job = {**checked[key], "seed": seed, "teacher_seed": block}
             yield StudentJob(job, key, place, variant_name(of_teacher))
+
+
+def count_students(study: Config) -> int:
+    """Return how many students a study has at most, without writing them out."""
+    cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study["grids"] or [])
+    arms = (len(study["aug"]) + 1) * (len(study["student_aug"]) + len(study["aug"]))
+    return int(study["blocks"] * study["students_per_teacher"] * len(study["students"]) * cells * arms)
 
 
 def variants(study: Config) -> list[dict[str, Any]]:
