@@ -21,7 +21,7 @@ FINISHED = Outcome("finished")
 def plan_of(parents: Mapping[str, Sequence[str]], threads: Mapping[str, int] | None = None) -> Plan:
     """Return a plan from each stage's parents, by name."""
     stages = [stage(name, needed, (threads or {}).get(name, 1)) for name, needed in parents.items()]
-    return Plan("synthetic", {}, stages, {}, [], [])
+    return Plan("synthetic", {}, stages, {}, [], [], 0)
 
 
 def stage(name: str, parents: Sequence[str], threads: int = 1) -> Stage:

@@ -22,7 +22,6 @@ from augdistill.report.command import report, study_names, write_report
 from augdistill.report.effects import Effect
 from augdistill.report.headline import DEPENDS, HELPS, HURTS, OPEN, headline
 from augdistill.report.page import render
-from augdistill.report.provenance import duration
 from augdistill.report.saved import SavedStudy
 
 
@@ -257,12 +256,6 @@ def test_an_unknown_study_is_refused_and_nothing_is_written(tmp_path):
     assert study_names(["a", "b", "a"]) == ["a", "b"]
     with pytest.raises(ConfigError, match="did you mean study"):
         report({**config(tmp_path, "x"), "studdy": 1})
-
-
-def test_durations_are_said_as_people_do():
-    assert [duration(seconds) for seconds in (0.4, 59.6, 65, 3599, 7800)] == [
-        *("0 s", "1 min 0 s", "1 min 5 s", "59 min 59 s", "2 h 10 min")
-    ]
 
 
 def test_results_and_figures_from_python(tiny):

@@ -17,7 +17,7 @@ import pytest
 
 from augdistill.errors import HeldError, RequestError, RunError
 from augdistill.identity import Ref
-from augdistill.runs import Run, RunStore, read_manifest, write_atomic, write_json
+from augdistill.runs import Run, RunStore, duration, read_manifest, write_atomic, write_json
 from core import flip_bit
 
 HOLD = """
@@ -314,3 +314,9 @@ def test_a_held_run_says_who_has_it_and_is_taken_over_when_they_die(store: RunSt
     assert not list((store.outputs / "locks").glob("*.owner"))
     with store.writing(make_ref("another"), wait=False):
         pass
+
+
+def test_durations_are_said_as_people_do():
+    assert [duration(seconds) for seconds in (0.4, 59.6, 65, 3599, 7800)] == [
+        *("0 s", "1 min 0 s", "1 min 5 s", "59 min 59 s", "2 h 10 min")
+    ]

@@ -24,6 +24,7 @@ COMMANDS = {
     "runs": "list, show or remove runs",
     "data": "what datasets are there; fetch NAME gets one from its publisher",
     "report": "tables, figures, verdicts and one page from a study's saved results: study=NAME",
+    "compare": "two arms of a study: STUDY --a teacher_aug=cutmix,model=lenet --b teacher_aug=baseline,model=lenet",
     "doctor": "versions, device, precision, datasets, whether results can be written",
 }
 WITH_ACTIONS = ("runs", "data")  # commands that take words: action and target
@@ -85,7 +86,12 @@ def dispatch(command: str, words: list[str]) -> None:
         raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
     if command in WITH_ACTIONS:
         words = with_actions(words)
-    if command == "report":  # Hydra takes `study` for the group of study files, of which a report composes none
+    if command == "compare":
+        words = with_arms(words)
+    if command in (
+        "report",
+        "compare",
+    ):  # Hydra takes `study` for the group of study files, of which these compose none
         words = [re.sub(r"^study=", "studies=", word) for word in words]
     refuse_traps(words)
     for folder in config_dirs(words):
@@ -121,6 +127,24 @@ def with_actions(words: list[str]) -> list[str]:
         raise RequestError(f"too many words: {' '.join(plain)}; an action and a name are allowed")
     named = [f"{key}={word}" for key, word in zip(("action", "target"), plain, strict=False)]
     return [word for word in words if word not in plain] + named
+
+
+def with_arms(words: list[str]) -> list[str]:
+    """Return `words` with a plain one as the study, and `--a ARM` and `--b ARM` as overrides, quoted."""
+    rest: list[str] = []
+    found: dict[str, str] = {}
+    for before, word in zip(["", *words], words, strict=False):
+        side, _, arm = word.partition("=")
+        if before in ("--a", "--b"):
+            found[before[2:]] = word
+        elif side in ("--a", "--b") and arm:
+            found[side[2:]] = arm
+        elif "=" not in word and not word.startswith("-") and before not in FLAGS_WITH_VALUES:
+            rest.append(f"studies={word}")
+        elif word not in ("--a", "--b"):
+            rest.append(word)
+    quoted = {side: arm.replace("\\", "\\\\").replace("'", "\\'") for side, arm in found.items()}
+    return rest + [f"{side}='{arm}'" for side, arm in quoted.items()]
 
 
 def refuse_traps(words: list[str]) -> None:

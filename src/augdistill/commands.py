@@ -1,8 +1,11 @@
 """What each command does with its config, a plain dictionary; the command line without Hydra."""
 
 import logging
+import os
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from augdistill.config import Config, check, check_group, known_keys, one_of
 from augdistill.errors import DataError, RequestError, WorkError
@@ -17,7 +20,11 @@ from augdistill.listing import (
     scores_table,
     show_run,
 )
-from augdistill.runs import Run, RunStore
+from augdistill.runs import Run, RunStore, duration
+from augdistill.schemas import KINDS
+
+if TYPE_CHECKING:
+    from augdistill.study.plan import Plan
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +56,7 @@ def tell(run: Run) -> None:
 
 def study(config: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
-    from augdistill.executors import chosen, standings
+    from augdistill.executors import chosen
     from augdistill.study.plan import make_plan
 
     known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
@@ -59,10 +66,7 @@ def study(config: Config) -> None:
     for test_set, why in plan.skipped.items():
         log.warning("no evaluation on %s: %s", test_set, why)
     if config["dry_run"]:
-        found = standings(plan, store, config["executor"])
-        for stage in plan.stages:
-            state, why = found[stage.id].state, found[stage.id].why
-            print(f"{state:10} {stage.folder}{f' ({why})' if why else ''}")
+        print_plan(plan, store, config["executor"])
         return
     if any(store.find(stage.ref) is None for stage in plan.stages):
         from augdistill.stages import student, teacher
@@ -84,6 +88,31 @@ def study(config: Config) -> None:
             print(f"not run: {folders[id]}, which needs {cause}", file=sys.stderr)
         lost = f"{len(results.failed)} stages failed, {len(results.blocked)} were not run for want of others"
         raise WorkError(f"{lost}: the same command goes on with what is missing")
+
+
+def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
+    """Print what of a plan is there and what is not, and how long the rest takes if finished runs tell."""
+    from augdistill.executors import standings
+    from augdistill.study.estimate import time_left
+
+    found = standings(plan, store, executor)
+    for stage in plan.stages:
+        state, why = found[stage.id].state, found[stage.id].why
+        print(f"{state:10} {stage.folder}{f' ({why})' if why else ''}")
+    kinds = Counter(stage.kind for stage in plan.stages if found[stage.id].state not in ("finished", "diverged"))
+    todo = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+    print(f"{len(plan.stages) - kinds.total()} of {len(plan.stages)} stages are there; to do: {todo or 'nothing'}")
+    if not kinds:
+        return
+    workers = executor.get("workers") or os.cpu_count() or 1
+    left, runs = time_left(plan, store, workers)
+    if left.computing:
+        print(
+            f"time left: about {duration(left.waiting)} with {workers} at once, {duration(left.computing)} one by one, "
+            f"told by {runs} finished runs of the same kinds"
+        )
+    for kind, count in left.unknown.items():
+        print(f"no finished run tells how long these take: {count} {kind}")
 
 
 def print_results(name: str, store: RunStore) -> None:
@@ -143,6 +172,13 @@ def report(config: Config) -> None:
     from augdistill.report.command import report as write_report
 
     write_report({"study": config.pop("studies"), **config})
+
+
+def compare(config: Config) -> None:
+    """Print a contrast of two arms of a study."""
+    from augdistill.report.contrasts import contrast
+
+    print(contrast({"study": config.pop("studies"), **config}))
 
 
 def runs(config: Config) -> None:

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from augdistill.report.cautions import arm_text, status_counts
 from augdistill.report.saved import Place, SavedStudy
+from augdistill.runs import duration
 
 NOT_RESULTS = ("seed", "teacher_seed", "outputs", "runtime")
 ROOT = "${oc.env:AUGDISTILL_DATA,data}"
@@ -80,16 +81,6 @@ def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
         "Between": f"{min(times)} and {max(times)}" if times else "",
     }
     return tuple((name, value) for name, value in facts.items() if value)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it: 42 s, 3 min 5 s, 2 h 10 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _environments(saved: SavedStudy) -> tuple[tuple[tuple[str, str], ...], ...]:

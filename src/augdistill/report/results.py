@@ -90,6 +90,15 @@ def read_scores(run: Run, classes: Sequence[str]) -> Scores:
     return scores
 
 
+def with_shared(results: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
+    """Return results in which every cell of the grids is whole: the runs that cells share stand in each of them."""
+    columns = list(ARM[:5])
+    by_arm = dict(list(results.groupby(columns, sort=False)))
+    pairs = shared_arms(plan).items()
+    more = [by_arm[other].assign(variant=arm[4]) for arm, other in pairs if other in by_arm]
+    return pd.concat([results, *more], ignore_index=True)
+
+
 def class_accuracies(scores: Scores, classes: list[str]) -> dict[str, float]:
     """Return the accuracy within each class by metric name; nothing if the classes' names are not known."""
     values = scores.arrays.get("class_accuracy", []) if classes else []

@@ -52,7 +52,7 @@ class Plan:
     """A study's stages, parents first; test sets left out of it and why; its distinct "student" configs.
 
     `shared` are places in the design whose runs stand at another one: role, model, teacher_aug, student_aug and
-    variant, and "stands_at", the other variant.
+    variant, and "stands_at", the other variant. `images` counts those of the training set.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Plan:
     skipped: dict[str, str]
     choices: list[Config]
     shared: list[Config]
+    images: int
 
     def save(self, folder: Path) -> None:
         """Write plan.json, from which the report is made."""
@@ -90,7 +91,7 @@ def make_plan(config: Config) -> Plan:
     for student in student_jobs(config, choices):
         add_student(stages, student, sets)
     shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
-    return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()), shared)
+    return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()), shared, sets.images)
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,8 @@ class TestSets:
     def __init__(self, config: Config) -> None:
         self.config = config
         dataset = config["study"]["dataset"]
-        self.training = names.dataset_header({"dataset": dataset, "outputs": config["outputs"]}).fingerprint
+        header = names.dataset_header({"dataset": dataset, "outputs": config["outputs"]})
+        self.training, self.images = header.fingerprint, header.count
         self.found: dict[str, str] = {}
         self.missing: dict[str, str] = {}
         self.evaluated: set[str] = set()

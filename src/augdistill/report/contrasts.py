@@ -1,0 +1,109 @@
+"""What `augdistill compare` does: a contrast that somebody asks for, from a study's saved results, as plain text."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from augdistill.config import Config, known_keys, nearest
+from augdistill.errors import ConfigError, RequestError
+from augdistill.metrics import METRICS
+from augdistill.report import labels
+from augdistill.report.cautions import arm_text
+from augdistill.report.claims import Arm
+from augdistill.report.compare import COLUMNS, Comparison, compare
+from augdistill.report.parts import Part
+from augdistill.report.results import with_shared
+from augdistill.report.saved import SavedStudy
+
+KEYS = ("outputs", "wait", "study", "a", "b", "metric", "test_set", "paired", "classes")
+HEADS = ("", "a", "b", "a - b", "95 % interval", "p", "Hedges g", "blocks")
+
+
+def contrast(config: Config) -> str:
+    """Return a contrast of two arms of a study as a table; ConfigError for arms, a metric or a test set it lacks."""
+    known_keys("", config, KEYS)
+    saved = SavedStudy.load(name_of(config["study"]), Path(config["outputs"]))
+    a, b = (arm_of(config[side], f"--{side}") for side in ("a", "b"))
+    results = with_shared(saved.results, saved.plan) if "variant" in {**a, **b} else saved.results
+    where = config["test_set"] or saved.test_set
+    for key, value, column in (("test_set", where, "test_set"), ("metric", config["metric"], "metric")):
+        there = list(dict.fromkeys(results[column]))
+        if value not in there:
+            listed = [name for name in there if "[" not in name]
+            raise ConfigError(f"{key}={value} is not in the results{nearest(str(value), there)}: {', '.join(listed)}")
+    for key in ("paired", "classes"):
+        if config[key] not in (True, False, *([None] if key == "paired" else [])):
+            raise ConfigError(f"{key}={config[key]} is no truth value: true or false")
+    found = compare(results, a, b, config["metric"], where, config["paired"])
+    return table(
+        found, config["metric"], where, (a.get("variant", ""), b.get("variant", "")), classes=config["classes"]
+    )
+
+
+def name_of(study: Any) -> str:
+    """Return the one study that `compare NAME` names."""
+    if not isinstance(study, str) or Path(study).name != study or study in ("", ".."):
+        raise ConfigError(f"{study} is not the name of a study: augdistill compare NAME --a ... --b ...")
+    return study
+
+
+def arm_of(text: Any, option: str) -> dict[str, str]:
+    """Return column -> value of "teacher_aug=cutmix,model=lenet"; a variant's own commas stay in its value."""
+    if not text:
+        raise RequestError(f"which arm is {option}? type {option} teacher_aug=cutmix,model=lenet")
+    parts = re.split(rf",(?=(?:{'|'.join(COLUMNS)})=)", str(text))
+    if not all("=" in part for part in parts):
+        raise ConfigError(f"{option} {text} is not an arm: write COLUMN=VALUE,..., columns {', '.join(COLUMNS)}")
+    return {column: value for column, _, value in (part.partition("=") for part in parts)}
+
+
+def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, str], *, classes: bool) -> str:
+    """Return a comparison as aligned text: what is compared, how, and a row overall and for each class."""
+    in_points = "accuracy" in metric
+    unit = "percentage points" if in_points else METRICS[metric].unit if metric in METRICS else ""
+    how = "paired, block by block" if found.overall.pairs else "unpaired (Welch)"
+    rows = [row("overall", found.overall, 100 if in_points else 1, found.overall.p)]
+    if classes and found.classes:
+        rows += [row(part.label, part, 100, p) for part, p in zip(found.classes, found.p_holm, strict=True)]
+        how += "; p of classes by Holm over the classes"
+    name = labels.metric(metric)
+    lines = [
+        f"{name} on {labels.test_set(test_set)}{f', {unit}' if unit else ''}; means ± s.d. over blocks; {how}",
+        *(
+            f"{side}: {arm_name(arm, variant)}"
+            for side, arm, variant in zip("ab", (found.a, found.b), variants, strict=True)
+        ),
+        pd.DataFrame(rows, columns=HEADS).to_string(index=False),
+        *([f"no test: {found.overall.reason}"] if found.overall.reason else []),
+        *(f"note: {warning}" for warning in found.overall.warnings),
+    ]
+    return "\n".join(lines)
+
+
+def arm_name(arm: Arm, variant: str) -> str:
+    """Return an arm in words."""
+    return arm_text((arm.role, arm.model, arm.teacher_aug, arm.student_aug, variant))
+
+
+def row(label: str, part: Part, scale: float, p: float) -> tuple[str, ...]:
+    """Return the cells of one line; empty where there is no number."""
+    places = 2 if scale == 100 else 4
+
+    def text(value: float, sd: float = float("nan"), sign: str = "") -> str:
+        if value != value:
+            return ""
+        return f"{scale * value:{sign}.{places}f}" + (f" ± {scale * sd:.{places}f}" if sd == sd else "")
+
+    low, high = part.ci95
+    return (
+        label,
+        text(part.mean_plus, part.sd_plus),
+        text(part.mean_minus, part.sd_minus),
+        text(part.estimate, sign="+"),
+        f"{text(low, sign='+')} to {text(high, sign='+')}" if low == low else "",
+        f"{p:.4f}" if p == p else "",
+        f"{part.hedges_g[0]:+.2f}" if part.hedges_g[0] == part.hedges_g[0] else "",
+        f"{part.n_plus} and {part.n_minus}",
+    )

@@ -1,0 +1,116 @@
+"""How long a study still takes, from the times of finished runs of the same kind."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from augdistill.runs import Run, RunStore
+from augdistill.study.plan import Plan, Stage
+
+Kind = tuple[str, str]
+"""how its folders' names begin, and what else counts"""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left to do: `computing` seconds one stage after the other, `waiting` seconds on all workers.
+
+    `unknown` counts the stages, by the beginning of their folders' names, of which no finished run tells the time.
+    """
+
+    computing: float
+    waiting: float
+    unknown: dict[str, int]
+
+
+class Rates:
+    """Seconds per unit of work of every kind of stage, learnt from finished runs; their median counts.
+
+    A unit is an image in an epoch where a model is trained, else a whole stage: the data are the same.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.images = plan.images
+        self.seen: dict[Kind, list[float]] = {}
+
+    def learn(self, stage: Stage, seconds: float) -> None:
+        """Take in how long a stage of a plan took."""
+        self.seen.setdefault(kind_of(stage), []).append(seconds / self.work(stage.kind, stage.job["config"]))
+
+    def learn_from(self, runs: Iterable[Run], wanted: Iterable[Kind]) -> None:
+        """Take in the times of any finished runs that are of a wanted kind."""
+        kinds = set(wanted)
+        for run in runs:
+            for kind in (kind for kind in kinds if run.path.name.startswith(kind[0])):
+                if run.status == "finished" and settings(run.kind, run.config) == kind[1]:
+                    seconds = run.manifest["provenance"]["seconds"]
+                    self.seen.setdefault(kind, []).append(seconds / self.work(run.kind, run.config))
+
+    def work(self, kind: str, config: dict[str, Any]) -> float:
+        """Return the units of work of a job."""
+        if kind not in ("teacher", "student"):
+            return 1
+        return float(config["optim"]["epochs"] * max(1, self.images - config["dataset"]["validation"]))
+
+    def seconds(self, stage: Stage) -> float | None:
+        """Return how long a stage will take, None where nothing tells."""
+        seen = self.seen.get(kind_of(stage))
+        return statistics.median(seen) * self.work(stage.kind, stage.job["config"]) if seen else None
+
+    def left(self, stages: Iterable[Stage], workers: int) -> Left:
+        """Return what is left where these stages are to do, parents first, on so many one-thread workers.
+
+        No schedule is shorter than all work shared out evenly, nor than the longest chain of stages that wait for each
+        other; the longer of the two is taken, which lists of many short stages come close to.
+        """
+        computing = shared = 0.0
+        ends: dict[str, float] = {}
+        unknown: Counter[str] = Counter()
+        for stage in stages:
+            seconds = self.seconds(stage)
+            if seconds is None:
+                unknown[kind_of(stage)[0].rstrip("-")] += 1
+            computing += seconds or 0.0
+            shared += (seconds or 0.0) * min(stage.threads, workers) / workers
+            ends[stage.id] = (seconds or 0.0) + max((ends.get(parent, 0.0) for parent in stage.parents), default=0.0)
+        return Left(computing, max(shared, *ends.values(), 0.0), dict(unknown))
+
+
+def kind_of(stage: Stage) -> Kind:
+    """Return the kind of a stage: runs of one kind on one machine take the same time for the same work."""
+    config, model = stage.job["config"], stage.arm["model"]
+    if stage.kind != "evaluation":
+        return f"{stage.kind}-{config['dataset']['name']}-{model}-", settings(stage.kind, config)
+    run = config["run"]
+    return f"evaluation-{stage.arm['test_set']}-{run[: run.index(model)]}{model}-", ""
+
+
+def settings(kind: str, config: dict[str, Any]) -> str:
+    """Return what beside kind, dataset and model decides a job's time: the model's size, and who sees which images."""
+    if kind in ("teacher", "outputs"):
+        return f"{config['teacher']}"
+    if kind == "student":
+        return f"{config['student']} {bool(config['student_aug']['ops'])} {config['distillation'].get('view')}"
+    return ""
+
+
+def time_left(plan: Plan, store: RunStore, workers: int) -> tuple[Left, int]:
+    """Return what of a plan is left, and how many finished runs it was told from.
+
+    Runs of other studies are asked where this one has none of a kind yet.
+    """
+    rates = Rates(plan)
+    todo = []
+    for stage in plan.stages:
+        run = store.find(stage.ref)
+        if run is None:
+            todo.append(stage)
+        elif run.status == "finished":
+            rates.learn(stage, run.manifest["provenance"]["seconds"])
+    missing = {kind_of(stage) for stage in todo} - set(rates.seen)
+    if missing:
+        rates.learn_from(store.all(), missing)
+    used = {kind_of(stage) for stage in todo}
+    return rates.left(todo, workers), sum(len(seen) for kind, seen in rates.seen.items() if kind in used)
