@@ -71,3 +71,10 @@ def locked(job: dict[str, Any]) -> AbstractContextManager[None]:
 def do_nothing(job: dict[str, Any]) -> Run:
     """Return a finished run that is nowhere."""
     return Run(Path(job["config"]["name"]), {"status": "finished"})
+
+
+def fail_when_named(job: dict[str, Any]) -> Run:
+    """Fail if the job's stage is called "bad"; else do nothing."""
+    if job["config"]["name"] == "bad":
+        raise KeyError("bad")
+    return do_nothing(job)

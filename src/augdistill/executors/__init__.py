@@ -6,7 +6,7 @@ from typing import Protocol
 
 from augdistill.config import Config, known_keys, not_a_group, one_of, parameters
 from augdistill.errors import ConfigError, RequestError
-from augdistill.executors import local, slurm
+from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
 from augdistill.executors.queue import Standing
 from augdistill.runs import RunStore
@@ -27,7 +27,7 @@ class Executor(Protocol):
         """
 
 
-EXECUTORS: dict[str, Executor] = {"local": local, "slurm": slurm}
+EXECUTORS: dict[str, Executor] = {"local": local, "ray": ray, "slurm": slurm}
 EXTRAS = {"ray": "ray"}  # executor, and so the extra that it needs -> the package looked for
 
 

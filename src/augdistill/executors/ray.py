@@ -1,0 +1,261 @@
+"""Run a plan's stages as tasks of a Ray cluster, each waiting for the references of its parents' tasks.
+
+What travels is one importable function and JSON. Ray is imported only here, and only when it is used.
+"""
+
+import json
+import logging
+import os
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from augdistill.config import Config, known_keys, require
+from augdistill.errors import RequestError
+from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_sigterm
+from augdistill.executors.ray_worker import LISTENER, Listener, look, run_stage
+from augdistill.runs import RunStore, now, write_atomic
+from augdistill.stages import KINDS, run_job
+from augdistill.study.plan import Plan, Stage
+
+log = logging.getLogger(__name__)
+
+TIME_TO_SAVE = 60  # seconds that workers have after the study was told to stop
+WINDOW = 1000  # stages handed to Ray at once, at least, so that a long plan takes no more memory than a short one
+PER_CORE = 20  # and for each core: a block's one teacher comes with 20 to 30 stages
+OBJECTS = 80 * 2**20  # bytes of shared memory that a cluster of our own sets aside, near the least that Ray takes
+
+
+def check(executor: Config) -> None:
+    """Raise ConfigError for a value of the `executor` group that is out of range."""
+    address, retries, gpus = executor["address"], executor["retries"], executor["gpus"]
+    is_address = address in (None, "auto") or re.fullmatch(r"[^:/]+:\d+", str(address)) is not None
+    require(is_address, "executor.address", address, "null, auto, or HOST:PORT of a cluster that this machine is in")
+    require(type(retries) is int and retries >= 0, "executor.retries", retries, "0 or more")
+    known_keys("executor.gpus.", gpus, KINDS)
+    for kind in KINDS:
+        share = gpus.get(kind)
+        is_share = isinstance(share, int | float) and 0 < share <= 1
+        require(is_share, f"executor.gpus.{kind}", share, "above 0, at most 1")
+
+
+def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> Results:
+    """Run what of a plan is not there yet and return how every stage ended.
+
+    A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker has
+    saved and stopped, RequestError for a cluster that cannot run the plan.
+    """
+    board = Board(plan, store)
+    if not board.unmet:
+        return board.results
+    # Ray replaces the handler of SIGTERM while it starts: ours is set again then, and the first one comes back last.
+    with raising_on_sigterm(), cluster(executor["address"], executor["retries"]), raising_on_sigterm():
+        nodes = alive_nodes()
+        resources = {stage.id: resources_of(stage, executor["gpus"], nodes) for stage in board.todo}
+        with token(store.outputs) as place:
+            look_at(nodes, place)
+            tasks = Tasks(board, resources, place, executor["retries"], work)
+            with board.shown():
+                try:
+                    tasks.loop()
+                finally:
+                    tasks.close()
+    return board.results
+
+
+@contextmanager
+def cluster(address: str | None, retries: int) -> Iterator[None]:
+    """Join a cluster, or start one on this machine, and leave it at the end; its lines stay in its own logs.
+
+    Raises RequestError if there is none at the address or it does not let us in. Authentication is as Ray sets it.
+    """
+    import ray
+
+    own = {
+        "include_dashboard": False,
+        "object_store_memory": OBJECTS,
+        "_system_config": {"task_oom_retries": retries},  # Ray's own default is without end
+    }
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address and address != "auto":
+            host, port = address.split(":")
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for two minutes
+        ray.init(address or "local", **quiet, **({} if address else own))
+    except (OSError, RuntimeError, ray.exceptions.RayError) as error:
+        told = str(error).strip().splitlines()[0]
+        raise RequestError(f"executor.address={address}: {told}; ray start --head starts a cluster") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """Return what Ray says of the nodes that are there."""
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def resources_of(stage: Stage, gpus: Config, nodes: list[dict[str, Any]]) -> dict[str, float]:
+    """Return what a stage takes of a node: cores for its threads, and its kind's share of a GPU if there are any.
+
+    Raises RequestError if no node has so much. A stage takes no more cores than the largest node has.
+    """
+    device = stage.job["config"]["runtime"]["device"]
+    has_gpus = [node for node in nodes if node["Resources"].get("GPU", 0) > 0]
+    if device == "cuda" and not has_gpus:
+        raise RequestError("runtime.device=cuda, but no node of the Ray cluster has a GPU: runtime.device=cpu or auto")
+    on_gpu = bool(has_gpus) and device != "cpu"
+    most = max(node["Resources"].get("CPU", 0) for node in (has_gpus if on_gpu else nodes))
+    if most < 1:
+        raise RequestError(
+            "no node of the Ray cluster has a free core for a stage: ray start --num-cpus=N gives it some"
+        )
+    return {"num_cpus": min(stage.threads, int(most)), "num_gpus": gpus[stage.kind] if on_gpu else 0}
+
+
+@contextmanager
+def token(outputs: Path) -> Iterator[dict[str, str]]:
+    """Put a file into the outputs folder meanwhile and give what a node must find: working folder, path, content."""
+    outputs.mkdir(parents=True, exist_ok=True)
+    path = outputs.resolve() / f".ray-{os.uname().nodename}-{os.getpid()}"
+    content = f"{os.uname().nodename} {os.getpid()} {now()}"
+    write_atomic(path, content.encode())
+    try:
+        yield {"folder": str(Path.cwd()), "token": str(path), "content": content}
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def look_at(nodes: list[dict[str, Any]], place: dict[str, str]) -> None:
+    """Raise RequestError for a node that does not share this one's folders or has other packages."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from augdistill.stages.folders import versions
+
+    task = ray.remote(look)
+    message = json.dumps({**place, "versions": {**versions(), "python": ""}})
+    on = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    seen = [task.options(num_cpus=0, scheduling_strategy=there, max_retries=0).remote(message) for there in on]
+    for node, found in zip(nodes, seen, strict=True):
+        try:
+            problem = ray.get(found)
+        except ray.exceptions.RayError as error:
+            problem = f"it cannot run augdistill ({last_line(error)})"
+        if problem:
+            raise RequestError(f"node {node['NodeManagerHostname']}: {problem}")
+
+
+class Tasks:
+    """The stages that Ray has, and what is heard of them: ends and, through the listener, beginnings."""
+
+    def __init__(
+        self, board: Board, resources: dict[str, dict[str, float]], place: dict[str, str], retries: int, work: Work
+    ) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self.board, self.resources, self.place, self.work = board, resources, place, work
+        self.task, self.retries = ray.remote(run_stage), retries
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self.listener = ray.remote(Listener).options(name=LISTENER, num_cpus=0, scheduling_strategy=here).remote()
+        self.window = max(WINDOW, int(PER_CORE * ray.cluster_resources().get("CPU", 0)))
+        self.later = iter(board.todo)
+        self.refs: dict[str, Any] = {}
+        self.ends: dict[str, Future[str]] = {}
+        self.stages: dict[Future[str], Stage] = {}
+        self.begun: set[str] = set()
+        self.events: SimpleQueue[Future[Any]] = SimpleQueue()  # filled by a thread of Ray's
+        self.heard: Future[Any] | None = None
+
+    def loop(self) -> None:
+        """Hand stages over in the plan's order, take in what is heard, until nothing is left."""
+        self.listen()
+        self.submit()
+        while self.board.unmet:
+            event = self.events.get()
+            if event is self.heard:
+                self.take_beginnings(event)
+            elif event in self.stages:
+                self.collect(self.stages[event])
+                self.submit()
+
+    def submit(self) -> None:
+        """Hand over stages as long as Ray has fewer than a window of them."""
+        while len(self.ends) < self.window and (stage := next(self.later, None)) is not None:
+            if stage.id not in self.board.unmet:
+                continue  # blocked by now
+            message = json.dumps({**self.place, "id": stage.id, "job": stage.job})
+            parents = [self.refs[parent] for parent in stage.parents if parent in self.refs]
+            options = {**self.resources[stage.id], "max_retries": self.retries}
+            ref = self.task.options(**options).remote(message, self.work, *parents)
+            future = ref.future()
+            self.refs[stage.id], self.ends[stage.id], self.stages[future] = ref, future, stage
+            future.add_done_callback(self.events.put)
+
+    def listen(self) -> None:
+        """Ask the listener for the beginnings that come next."""
+        self.heard = self.listener.take.remote().future()
+        self.heard.add_done_callback(self.events.put)
+
+    def take_beginnings(self, event: "Future[Any]") -> None:
+        """Tell which stages began; one that begins again was lost."""
+        import ray
+
+        try:
+            begun = event.result()
+        except ray.exceptions.RayError:
+            log.warning("the listener was lost: what ends is told, what begins no more")
+            return
+        for id, node in begun:
+            if id not in self.board.unmet:
+                continue  # it has ended, as was heard first
+            stage = self.board.stages[id]
+            if id in self.begun:
+                self.board.lost(stage, "its worker or node was lost")
+            self.begun.add(id)
+            self.board.started(stage, node)
+        self.listen()
+
+    def collect(self, stage: Stage) -> None:
+        """Take in a stage that ended, its parents before it."""
+        for parent in stage.parents:
+            if parent in self.ends:
+                self.collect(self.board.stages[parent])
+        future = self.ends.pop(stage.id)
+        del self.stages[future], self.refs[stage.id]
+        if stage.id in self.board.unmet:  # else it is blocked, as its task found, too
+            self.board.ended(stage, outcome_of(future))
+
+    def close(self) -> None:
+        """Take back what waits, ask what runs to save and stop, and wait until it has."""
+        import ray
+
+        for ref in reversed(self.refs.values()):  # children first: none begins in between
+            ray.cancel(ref)
+        wait(self.ends.values(), TIME_TO_SAVE)
+
+
+def outcome_of(future: "Future[str]") -> Outcome:
+    """Return how a task ended: what it says, or that its worker or node was lost once too often."""
+    import ray
+
+    try:
+        return Outcome(**json.loads(future.result()))
+    except ray.exceptions.RayTaskError as error:
+        return Outcome("failed", last_line(error), 1)
+    except ray.exceptions.RayError as error:
+        return Outcome("failed", f"its worker or node was lost ({type(error).__name__})", 1)
+
+
+def last_line(error: Exception) -> str:
+    """Return the last line of an error's text, which of a traceback is what was raised."""
+    return str(error).strip().splitlines()[-1]

@@ -1,0 +1,197 @@
+"""Ray: the same study on two nodes, with one of them killed, with the study stopped; what a cluster must have."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from augdistill.errors import ConfigError, RequestError
+from augdistill.executors import chosen, ray_worker
+from augdistill.executors import ray as executor
+from augdistill.executors.base import Outcome
+from augdistill.runs import RunStore
+from conftest import COMMAND
+from plans import do_nothing, fail_when_named, plan_of
+from test_executors_local import manifests, tiny_plan, training_workers
+
+# Read when Ray is imported; with a token given, Ray writes none into the home folder.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'augdistill[ray]'")
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+RAY = {
+    "name": "ray",
+    "address": None,
+    "retries": 3,
+    "gpus": {"teacher": 1.0, "outputs": 0.5, "student": 0.2, "evaluation": 0.2},
+}
+NODE = {"num_cpus": 1, "object_store_memory": executor.OBJECTS, "include_dashboard": False}
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator["cluster_utils.Cluster"]:
+    """A cluster of two nodes with one core each, whose workers find the jobs of `plans`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
+        cluster.add_node(**NODE)
+        yield cluster
+        cluster.shutdown()
+
+
+def weights(outputs: Path) -> dict[str, str]:
+    """Return the checksum of every model's weights, by run."""
+    models = {name: run["files"] for name, run in manifests(outputs).items() if name.startswith(("teacher", "student"))}
+    return {name: files["weights.safetensors"] for name, files in models.items()}
+
+
+def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_study, caplog):
+    caplog.set_level(logging.INFO, "augdistill")
+    plan = tiny_plan(tmp_path)
+    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address})
+    assert {outcome.status for outcome in results.outcomes.values()} == {"finished"}
+    assert manifests(tmp_path).keys() == manifests(tiny_study).keys()
+    assert weights(tmp_path) == weights(tiny_study)
+    for word in ("started", "finished"):
+        told = [line for line in caplog.messages if line.startswith(f"{word} ")]
+        assert len(told) == len(plan.stages)
+    assert not list(tmp_path.glob(".ray-*"))
+
+
+def test_500_stages_that_do_nothing_cost_little_and_a_failure_blocks_only_its_children(nodes, tmp_path):
+    parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(500)} | {"bad": (), "child": ("bad",)}
+    began = time.process_time()  # of this process, whatever else the machine does
+    results = executor.run(
+        plan_of(parents), RunStore(tmp_path), {**RAY, "address": nodes.address}, work=fail_when_named
+    )
+    assert results.failed == {"bad": Outcome("failed", "KeyError: 'bad'", 1, results.outcomes["bad"].seconds)}
+    assert results.blocked == {"child": "teacher-bad"}
+    assert {results.outcomes[str(n)].status for n in range(500)} == {"finished"}
+    assert time.process_time() - began < 500 * 0.02
+
+
+def test_a_stopped_study_saves_and_another_executor_goes_on(tmp_path, tiny_study):
+    """Also a cluster of one's own: SIGTERM ends it, and every process that it had."""
+    words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
+    study = subprocess.Popen([*words, "executor=ray"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (workers := training_workers(tmp_path)):
+        time.sleep(0.02)
+    study.terminate()
+    _, stderr = study.communicate(timeout=120)
+    assert study.returncode == 143, stderr
+    assert "Traceback" not in stderr
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert 0 < len(list(tmp_path.glob("runs/*"))) < len(list(tiny_study.glob("runs/*")))
+    assert list(tmp_path.glob("runs/*/.checkpoints/*")) or list(tmp_path.glob("runs/*/weights.safetensors"))
+    repeated = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert repeated.returncode == 0, repeated.stderr
+    assert weights(tmp_path) == weights(tiny_study)
+
+
+def parent_of(pid: int) -> int:
+    """Return a process's parent; that of a Ray worker is its node's raylet."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.long
+def test_a_killed_node_costs_a_retry_only(nodes, tmp_path):
+    words = ["study", "study=tiny", "study.teacher.optim.epochs=12", "study.blocks=2"]
+    local = subprocess.run([COMMAND, *words, f"outputs={tmp_path / 'local'}"], capture_output=True, text=True)
+    assert local.returncode == 0, local.stderr
+    lost = nodes.add_node(**NODE)
+    raylet = lost.all_processes["raylet"][0].process.pid
+    on_ray = [COMMAND, *words, f"outputs={tmp_path / 'ray'}", "executor=ray", f"executor.address={nodes.address}"]
+    study = subprocess.Popen(on_ray, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and not any(
+        parent_of(pid) == raylet for pid in training_workers(tmp_path / "ray")
+    ):
+        time.sleep(0.05)
+    nodes.remove_node(lost, allow_graceful=False)
+    _, stderr = study.communicate(timeout=300)
+    assert study.returncode == 0, stderr
+    assert "its worker or node was lost; trying again" in stderr
+    assert weights(tmp_path / "ray") == weights(tmp_path / "local")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"address": "ray://head:10001"},
+            "executor.address=ray://head:10001 is out of range: null, auto, or",
+        ),
+        ({"retries": None}, "executor.retries=None is out of range"),
+        ({"gpus": {**RAY["gpus"], "student": 2}}, "executor.gpus.student=2 is out of range: above 0, at most 1"),
+        ({"gpus": {**RAY["gpus"], "pupil": 1}}, "executor.gpus.pupil is not a config key"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused(changed, words):
+    assert chosen(RAY) is executor
+    with pytest.raises(ConfigError) as refused:
+        chosen({**RAY, **changed})
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "no.such.host.invalid:6379"])
+def test_an_address_where_nobody_answers_is_refused(address, tmp_path):
+    with pytest.raises(RequestError, match=f"executor.address={address}: .*ray start --head"):
+        executor.run(plan_of({"a": ()}), RunStore(tmp_path), {**RAY, "address": address})
+
+
+def resources(kind: str, device: str, *nodes: dict[str, float], threads: int = 2) -> dict[str, float]:
+    (stage,) = plan_of({"a": ()}, {"a": threads}).stages
+    job = {"kind": kind, "config": {"runtime": {"device": device}}}
+    stage = type(stage)(stage.id, kind, stage.folder, job, (), threads)
+    return executor.resources_of(stage, RAY["gpus"], [{"Resources": node} for node in nodes])
+
+
+def test_a_stage_takes_the_cores_of_its_threads_and_its_share_of_a_gpu():
+    cpu, gpu = {"CPU": 4.0}, {"CPU": 1.0, "GPU": 2.0}
+    assert resources("student", "auto", cpu) == {"num_cpus": 2, "num_gpus": 0}
+    assert resources("student", "cpu", cpu, gpu) == {"num_cpus": 2, "num_gpus": 0}
+    assert resources("student", "auto", cpu, gpu) == {"num_cpus": 1, "num_gpus": 0.2}  # no GPU node has two cores
+    assert resources("teacher", "cuda", gpu) == {"num_cpus": 1, "num_gpus": 1.0}
+    with pytest.raises(RequestError, match="no node of the Ray cluster has a GPU"):
+        resources("teacher", "cuda", cpu)
+    with pytest.raises(RequestError, match="ray start --num-cpus"):
+        resources("teacher", "auto", {})
+
+
+def test_a_node_that_does_not_share_the_folders_says_so(tmp_path):
+    from augdistill.stages.folders import versions
+
+    with executor.token(tmp_path) as place:
+        same = {**place, "versions": {**versions(), "python": ""}}
+        assert ray_worker.look(json.dumps(same)) == ""
+        other = json.dumps({**same, "versions": {**same["versions"], "torch": "1.0"}})
+        assert "instead of 1.0: every node needs the same packages" in ray_worker.look(other)
+        assert "it does not see" in ray_worker.look(json.dumps({**same, "content": "of another machine"}))
+        assert "start it in one that all nodes share" in ray_worker.look(json.dumps({**same, "folder": "/nowhere"}))
+    assert "it does not see" in ray_worker.look(json.dumps(same))
+
+
+def test_a_worker_runs_nothing_on_a_node_that_shares_nothing(tmp_path):
+    sent = {"id": "a", "job": {}, "folder": str(tmp_path), "token": str(tmp_path / "none"), "content": "x"}
+    outcome = Outcome(**json.loads(ray_worker.run_stage(json.dumps(sent), do_nothing)))
+    assert outcome.exit_code == 1
+    assert f"node {os.uname().nodename}: it does not see {tmp_path}" in outcome.error
+
+
+def test_an_interrupt_of_rays_becomes_the_signal_at_which_a_stage_saves():
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with ray_worker.saving_when_cancelled() as cancelled:
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+    assert cancelled == [True]
