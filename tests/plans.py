@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from augdistill.errors import StoppedError
+from augdistill.errors import NoMemoryError, StoppedError
 from augdistill.executors.base import Outcome
 from augdistill.identity import Ref
 from augdistill.runs import Run, RunStore
@@ -74,7 +74,9 @@ def do_nothing(job: dict[str, Any]) -> Run:
 
 
 def fail_when_named(job: dict[str, Any]) -> Run:
-    """Fail if the job's stage is called "bad"; else do nothing."""
+    """Fail if the job's stage is called "bad", be without memory if it is called "hungry"; else do nothing."""
     if job["config"]["name"] == "bad":
         raise KeyError("bad")
+    if job["config"]["name"] == "hungry":
+        raise NoMemoryError("no memory left")
     return do_nothing(job)

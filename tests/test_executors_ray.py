@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.errors import ConfigError, RequestError
+from augdistill.errors import ConfigError, NoMemoryError, RequestError, StoppedError
 from augdistill.executors import chosen, ray_worker
 from augdistill.executors import ray as executor
 from augdistill.executors.base import Outcome
-from augdistill.runs import RunStore
+from augdistill.runs import Run, RunStore
 from conftest import COMMAND
 from plans import do_nothing, fail_when_named, plan_of
 from test_executors_local import manifests, tiny_plan, training_workers
@@ -64,16 +64,20 @@ def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_st
     assert not list(tmp_path.glob(".ray-*"))
 
 
-def test_500_stages_that_do_nothing_cost_little_and_a_failure_blocks_only_its_children(nodes, tmp_path):
-    parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(500)} | {"bad": (), "child": ("bad",)}
+def test_500_stages_that_do_nothing_cost_little_and_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
+    parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(500)}
+    plan = plan_of({**parents, "bad": (), "child": ("bad",), "hungry": ()})
     began = time.process_time()  # of this process, whatever else the machine does
-    results = executor.run(
-        plan_of(parents), RunStore(tmp_path), {**RAY, "address": nodes.address}, work=fail_when_named
-    )
-    assert results.failed == {"bad": Outcome("failed", "KeyError: 'bad'", 1, results.outcomes["bad"].seconds)}
-    assert results.blocked == {"child": "teacher-bad"}
-    assert {results.outcomes[str(n)].status for n in range(500)} == {"finished"}
+    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address}, work=fail_when_named)
     assert time.process_time() - began < 500 * 0.02
+    assert {id: outcome.error for id, outcome in results.failed.items()} == {
+        "bad": "KeyError: 'bad'",
+        "hungry": "no memory left",
+    }
+    assert results.blocked == {"child": "teacher-bad"}
+    assert {results.outcomes[id].status for id in parents} == {"finished"}
+    assert 0 < len([line for line in caplog.messages if line.startswith("lost teacher-hungry")]) <= RAY["retries"]
+    assert capfd.readouterr().out == ""  # Ray's own lines would be among a study's tables
 
 
 def test_a_stopped_study_saves_and_another_executor_goes_on(tmp_path, tiny_study):
@@ -186,12 +190,44 @@ def test_a_worker_runs_nothing_on_a_node_that_shares_nothing(tmp_path):
 
 
 def test_an_interrupt_of_rays_becomes_the_signal_at_which_a_stage_saves():
-    heard: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    """And no other handler of SIGTERM, such as Ray's own, is called by the stage's."""
+    from augdistill.stages.common import stop_on_signal
+
+    others: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: others.append(number))
     try:
-        with ray_worker.saving_when_cancelled() as cancelled:
+        with ray_worker.saving_when_cancelled() as cancelled, stop_on_signal() as stop:
             signal.raise_signal(signal.SIGINT)
+            assert stop()
+            assert cancelled == [True]
+        assert not others
+        signal.raise_signal(signal.SIGTERM)
+        assert others
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert heard == [signal.SIGTERM]
-    assert cancelled == [True]
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [(StoppedError("saved"), "exit"), (NoMemoryError("no memory"), "no memory"), (KeyError("x"), "KeyError: 'x'")],
+)
+def test_a_worker_ends_or_raises_at_what_ray_tries_again(raised, words, tmp_path, monkeypatch):
+    """A stage that was stopped though the study was not cancelled ends its process; one without memory raises."""
+
+    def work(job: dict) -> Run:
+        raise raised
+
+    def leave(code: int) -> None:
+        raise SystemExit(f"exit {code}")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(ray_worker, "quiet_worker", lambda: None)
+    monkeypatch.setattr(ray_worker, "listener", lambda: (_ for _ in ()).throw(ValueError))
+    with executor.token(tmp_path) as place:
+        message = json.dumps({**place, "id": "a", "job": {}})
+        if isinstance(raised, KeyError):
+            assert words in ray_worker.run_stage(message, work)
+        else:
+            with pytest.raises((SystemExit, NoMemoryError), match=words):
+                ray_worker.run_stage(message, work)

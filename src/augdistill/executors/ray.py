@@ -10,14 +10,14 @@ import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from augdistill.config import Config, known_keys, require
-from augdistill.errors import RequestError
-from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_sigterm
+from augdistill.errors import NoMemoryError, RequestError
+from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_signals
 from augdistill.executors.ray_worker import LISTENER, Listener, look, run_stage
 from augdistill.runs import RunStore, now, write_atomic
 from augdistill.stages import KINDS, run_job
@@ -54,7 +54,7 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     if not board.unmet:
         return board.results
     # Ray replaces the handler of SIGTERM while it starts: ours is set again then, and the first one comes back last.
-    with raising_on_sigterm(), cluster(executor["address"], executor["retries"]), raising_on_sigterm():
+    with raising_on_signals(), cluster(executor["address"], executor["retries"]), raising_on_signals():
         nodes = alive_nodes()
         resources = {stage.id: resources_of(stage, executor["gpus"], nodes) for stage in board.todo}
         with token(store.outputs) as place:
@@ -90,10 +90,11 @@ def cluster(address: str | None, retries: int) -> Iterator[None]:
     except (OSError, RuntimeError, ray.exceptions.RayError) as error:
         told = str(error).strip().splitlines()[0]
         raise RequestError(f"executor.address={address}: {told}; ray start --head starts a cluster") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # where Ray prints of lost tasks what we say, too
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def alive_nodes() -> list[dict[str, Any]]:
@@ -195,7 +196,7 @@ class Tasks:
                 continue  # blocked by now
             message = json.dumps({**self.place, "id": stage.id, "job": stage.job})
             parents = [self.refs[parent] for parent in stage.parents if parent in self.refs]
-            options = {**self.resources[stage.id], "max_retries": self.retries}
+            options = {**self.resources[stage.id], "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
             ref = self.task.options(**options).remote(message, self.work, *parents)
             future = ref.future()
             self.refs[stage.id], self.ends[stage.id], self.stages[future] = ref, future, stage
@@ -220,7 +221,7 @@ class Tasks:
                 continue  # it has ended, as was heard first
             stage = self.board.stages[id]
             if id in self.begun:
-                self.board.lost(stage, "its worker or node was lost")
+                self.board.lost(stage, "its worker or node was lost, or had no memory left")
             self.begun.add(id)
             self.board.started(stage, node)
         self.listen()
@@ -233,6 +234,8 @@ class Tasks:
         future = self.ends.pop(stage.id)
         del self.stages[future], self.refs[stage.id]
         if stage.id in self.board.unmet:  # else it is blocked, as its task found, too
+            if stage.id not in self.begun:
+                self.board.started(stage)  # what the listener heard of it is still on its way
             self.board.ended(stage, outcome_of(future))
 
     def close(self) -> None:
@@ -251,7 +254,7 @@ def outcome_of(future: "Future[str]") -> Outcome:
     try:
         return Outcome(**json.loads(future.result()))
     except ray.exceptions.RayTaskError as error:
-        return Outcome("failed", last_line(error), 1)
+        return Outcome("failed", last_line(error.cause), 1)
     except ray.exceptions.RayError as error:
         return Outcome("failed", f"its worker or node was lost ({type(error).__name__})", 1)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from augdistill.errors import StoppedError
+from augdistill.errors import NoMemoryError, StoppedError
 from augdistill.executors.base import Outcome, Work, attempt, quiet_worker
 
 LISTENER = "augdistill-listener"  # its name within the study's own Ray namespace
@@ -51,6 +51,8 @@ def run_stage(message: str, work: Work, *parents: str) -> str:
         outcome = attempt(sent["job"], work)
     if outcome.exit_code == StoppedError.exit_code and not cancelled:
         os._exit(outcome.exit_code)  # this node is being taken away: Ray tries again on another
+    if outcome.status == "lost":
+        raise NoMemoryError(outcome.error)  # at which Ray tries again
     return told(outcome)
 
 
@@ -69,18 +71,25 @@ def listener() -> Any:
 
 @contextmanager
 def saving_when_cancelled() -> Iterator[list[bool]]:
-    """Pass Ray's interrupt of a cancelled task on as SIGTERM, at which a stage saves; the list says if it came."""
+    """Pass Ray's interrupt of a cancelled task on as SIGTERM, at which a stage saves; the list says if it came.
+
+    Meanwhile SIGTERM is the stage's alone: Ray's own handler would end the worker before it has saved.
+    """
     cancelled: list[bool] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
         cancelled.append(True)
         signal.raise_signal(signal.SIGTERM)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, ask),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, frame: None),
+    }
     try:
         yield cancelled
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def look(message: str) -> str:
