@@ -20,7 +20,8 @@ from augdistill.errors import NoMemoryError, RequestError
 from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_signals
 from augdistill.executors.ray_worker import LISTENER, Listener, look, run_stage
 from augdistill.runs import RunStore, now, write_atomic
-from augdistill.stages import KINDS, run_job
+from augdistill.schemas import KINDS
+from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
 
 log = logging.getLogger(__name__)
