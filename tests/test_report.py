@@ -175,6 +175,23 @@ def test_studies_join_on_one_page(tmp_path, data):
     assert (page.parent / "tables" / "paper-mirrored-table-6.tex").is_file()
 
 
+def test_a_search_is_reported_by_its_held_out_images(tmp_path, data):
+    words = ("study.dataset.validation=10", "study.blocks=2", "study.aug=[baseline,cutmix]")
+    saved = synthetic(tmp_path / "outputs", data, "lr-search", *words)
+    page, answers = write_report([saved.name], saved.store.outputs)
+    assert "on validation split" in answers[0].lower()
+    table = (page.parent / "tables" / "table-1.md").read_text()
+    assert "Validation split acc." in table
+    assert "0.605 ± 0.007 (2)" in table  # 60 % in one block, 61 % in the other
+
+
+@pytest.mark.parametrize("test_set", ["null", "digits-test"])
+def test_a_study_that_names_no_test_set_is_judged_on_its_own(test_set, tmp_path):
+    saved = saved_studies.write_study(tmp_path / "outputs", "study=tiny", f"study.test_set={test_set}")
+    assert build_report([saved.name], saved.store.outputs).studies[0].headline.answer.startswith("Not known yet")
+    assert saved.meta["test_set"] == "digits-test"
+
+
 def test_class_names_are_never_markup(tmp_path, data):
     names = ["<script>alert(1)</script>", "a & b", "$5", '"q"', "<img src=x onerror=alert(1)>", *"56789"]
     words = ("study.blocks=1", "study.students_per_teacher=1", "study.aug=[baseline,cutmix]")

@@ -124,8 +124,9 @@ class SavedStudy:
         """What the verdicts need to know of the design."""
         design = self.design
         named = {"name": self.name, "augs": self.augs, "students": self.students, "dataset": self.dataset}
-        kept = ("blocks", "students_per_teacher", "claims", "margins", "looks", "test_set")
-        return {**{key: design[key] for key in kept if key in design}, **named, "base": self.base}
+        kept = ("blocks", "students_per_teacher", "claims", "margins", "looks")
+        judged = {"base": self.base, "test_set": self.test_set}
+        return {**{key: design[key] for key in kept if key in design}, **named, **judged}
 
     @cached_property
     def results(self) -> pd.DataFrame:
