@@ -1,14 +1,23 @@
 """The real command: every refused request gets one line and exit code 2, and leaves nothing new on disk."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.data_files import write_cifar10
+
+from data_files import write_cifar10
 
 TINY = ["dataset=digits", "dataset.size=16", "teacher.width=4", "optim.epochs=1", "runtime.threads=1"]
 TINY_STUDENT = ["dataset=digits", "dataset.size=16", "teacher.width=4", "teacher_optim.epochs=1", "optim.epochs=1"]
+
+TESTBED = Path(__file__).parents[1] / "scripts" / "slurm-testbed"
+LAUNCHERS = {  # Hydra's launchers, by the package that each needs
+    "joblib": "hydra_plugins.hydra_joblib_launcher",
+    "submitit_local": "hydra_plugins.hydra_submitit_launcher",
+    "submitit_slurm": "hydra_plugins.hydra_submitit_launcher",
+}
 
 # words -> what the one line must say: what was wrong, and what is allowed or to be typed
 REFUSED = {
@@ -198,3 +207,20 @@ def test_the_commands_of_the_readme_work_by_hand(run_augdistill, tmp_path):
 def evaluation_of(folder: Path, run: str) -> str:
     (found,) = (folder / "outputs/runs").glob(f"evaluation-*-{run}-*")
     return found.name
+
+
+@pytest.mark.parametrize(("launcher", "plugin"), LAUNCHERS.items())
+def test_a_sweep_through_a_launcher_runs_all_and_tells_every_failure(launcher, plugin, run_augdistill, tmp_path):
+    """Two jobs elsewhere, one of which is refused: the other runs, and the exit code is the refusal's."""
+    pytest.importorskip(plugin, reason=f"pip install {plugin.rpartition('.')[2].replace('_', '-')}")
+    if (
+        launcher == "submitit_slurm"
+        and subprocess.run([TESTBED, "status"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no SLURM here: scripts/slurm-testbed start")
+    ran = run_augdistill(["train-teacher", "-m", *TINY, "seed=-1,0", f"hydra/launcher={launcher}"], tmp_path)
+    assert ran.code == 2, ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith("augdistill train-teacher: seed=-1 is out of range")
+    assert "Traceback" not in ran.stderr
+    assert len(list((tmp_path / "outputs/runs").glob("teacher-*-s0-*/manifest.json"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"outputs"}

@@ -154,7 +154,7 @@ def refuse_traps(words: list[str]) -> None:
     if any(re.match(r"--config-path|-cp|[+~]*hydra\.searchpath", word) for word in words):
         raise RequestError("--config-path and hydra.searchpath are not allowed: add configs with --config-dir FOLDER")
     sweeping = any(word in ("-m", "--multirun") for word in words)
-    if not sweeping and any(word.startswith("hydra/launcher=") for word in words):
+    if not sweeping and any(word.lstrip("+").startswith("hydra/launcher=") for word in words):
         raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
 
 
@@ -243,10 +243,10 @@ def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictCon
             with as_work_error():
                 run({str(key): value for key, value in config.items()})
         except AugdistillError as error:
-            if not is_here or (sweeping and isinstance(error, StoppedError)):
-                raise
             if sweeping:
                 log.error("job %s: %s", hydra_config.job.num, error)
+            if not is_here or (sweeping and isinstance(error, StoppedError)):
+                raise
             failures.append(error)
 
     return task
