@@ -26,8 +26,9 @@ def plan_of(parents: Mapping[str, Sequence[str]], threads: Mapping[str, int] | N
 
 def stage(name: str, parents: Sequence[str], threads: int = 1) -> Stage:
     """Return a stage whose job says its name."""
-    job = {"kind": "teacher", "config": {"name": name, "runtime": {"device": "cpu"}}}
-    return Stage(name, "teacher", f"teacher-{name}", job, tuple(parents), threads)
+    recipe = {"dataset": {"name": "none", "validation": 0}, "teacher": {}, "optim": {"epochs": 1}}
+    job = {"kind": "teacher", "config": {"name": name, "runtime": {"device": "cpu"}, **recipe}}
+    return Stage(name, "teacher", f"teacher-{name}", job, tuple(parents), threads, {"model": "none"})
 
 
 def need_too_much_once(job: dict[str, Any]) -> Run:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from augdistill.errors import ConfigError, RequestError, StoppedError, WorkError
-from augdistill.executors import EXECUTORS, EXTRAS, chosen, devices
+from augdistill.executors import EXECUTORS, EXTRAS, chosen, devices, pace
 from augdistill.executors.base import Board, Outcome, attempt
-from augdistill.runs import Run, RunStore
+from augdistill.runs import Run, RunStore, duration
 from plans import FINISHED, do_nothing, plan_of
 
 FAMILY = {"a": (), "b": (), "ab": ("a", "b"), "leaf": ("ab",), "other": ("b",)}
@@ -62,6 +62,21 @@ def test_any_order_of_ends_runs_every_stage_after_its_parents(tmp_path):
         ready += names(board.ended(stage, FINISHED))
         ended.add(stage.id)
     assert ended == set(parents)
+
+
+def test_the_time_left_is_told_when_every_kind_left_is_known(tmp_path, monkeypatch):
+    """By hand: two workers, stages of 10 s after 15 s; the six that are left take 6 * 10 / (3 * 10 / 15) s."""
+    now = [100.0]
+    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
+    board = board_of(dict.fromkeys("abcdefghi", ()), tmp_path)
+    assert board.progress() == "0 of 9"
+    now[0] += 15
+    for name in "abc":
+        board.ended(board.stages[name], Outcome("finished", seconds=10.0))
+    assert board.pace.time_left() == pytest.approx(30.0)
+    assert board.progress() == f"3 of 9, about {duration(30.0)} left"
+    board.ended(board.stages["d"], Outcome("failed", "no space", 1))
+    assert board.pace.time_left() == pytest.approx(25.0)
 
 
 class OnDisk(RunStore):

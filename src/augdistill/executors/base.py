@@ -15,7 +15,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from augdistill.config import Config
 from augdistill.errors import AugdistillError, NoMemoryError, StoppedError, as_work_error
-from augdistill.runs import Run, RunStore
+from augdistill.executors.pace import Pace
+from augdistill.runs import Run, RunStore, duration
 from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
 
@@ -76,6 +77,7 @@ class Board:
                 finished.add(stage.id)
             else:
                 dead.append((stage, f"{stage.folder} ({run.status})"))
+        self.pace = Pace(plan, self.todo)
         for stage, cause in dead:
             self.block(stage, cause)
         self.total = len(self.unmet)
@@ -103,19 +105,23 @@ class Board:
         self.results.outcomes[stage.id] = outcome
         del self.unmet[stage.id]
         if outcome.status == "finished":
-            log.info("finished %s in %.1f s (%d of %d)", stage.folder, outcome.seconds, self.done, self.total)
+            self.pace.finish(stage, outcome.seconds)
+            log.info("finished %s in %.1f s (%s)", stage.folder, outcome.seconds, self.progress())
         else:
+            self.pace.drop(stage)
             why = f": {outcome.error}" if outcome.error else ""
-            log.error("%s %s%s (%d of %d)", outcome.status, stage.folder, why, self.done, self.total)
+            log.error("%s %s%s (%s)", outcome.status, stage.folder, why, self.progress())
             self.block(stage, stage.folder)
         if self.bar is not None:
-            self.bar.update(self.done - self.bar.n)
+            self.bar.set_postfix_str(self.progress(), refresh=False)
+            self.bar.update(self.total - len(self.unmet) - self.bar.n)
         return self.released(stage) if outcome.status == "finished" else []
 
-    @property
-    def done(self) -> int:
-        """Return how many of the stages that were to do are so no more."""
-        return self.total - len(self.unmet)
+    def progress(self) -> str:
+        """Return how many of the stages to do are so no more, and how long the others take, if that is known."""
+        left = self.pace.time_left() if self.unmet else None
+        done = f"{self.total - len(self.unmet)} of {self.total}"
+        return done if left is None else f"{done}, about {duration(left)} left"
 
     def released(self, stage: Stage) -> list[Stage]:
         """Return the stages that waited for this one last."""
@@ -134,13 +140,15 @@ class Board:
             for child in self.children[lost.pop()]:
                 if self.unmet.pop(child, None) is not None:
                     self.results.blocked[child] = cause
+                    self.pace.drop(self.stages[child])
                     log.warning("blocked %s by %s", self.stages[child].folder, cause)
                     lost.append(child)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show a bar on a terminal meanwhile, with the lines above it."""
-        with tqdm(total=self.total, unit="stage", disable=None, desc=self.name) as self.bar:
+        look = "{desc} |{bar}| {elapsed}, {postfix}"  # the bar's own time left takes all stages for alike
+        with tqdm(total=self.total, disable=None, desc=self.name, bar_format=look) as self.bar:
             if self.bar.disable:
                 yield
             else:
