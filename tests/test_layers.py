@@ -93,6 +93,8 @@ def import_violations(module: str, tree: ast.AST) -> Iterator[str]:
             yield f"the relative import {name}"
         if top in ("hydra", "hydra_plugins") and module != "cli":
             yield "hydra outside cli"
+        if top in ("code", "runpy") or name.startswith(("torch.serialization", "torch.package", "torch.hub")):
+            yield f"{name}, which can run code"
         if top in PICKLES and module != "data.pickles":
             yield f"{top} outside data.pickles"
         if top in ("random", "secrets"):
@@ -136,6 +138,8 @@ def use_violations(module: str, tree: ast.AST) -> Iterator[str]:
                 yield f"{node.attr}, torch's global generator"
             if base in ("nn", "torch.nn", "F", "functional", "torch.nn.functional") and "dropout" in last.lower():
                 yield f"{chain}, torch's global generator"
+            if chain in ("os.system", "os.popen") or (base == "os" and last.startswith(("exec", "spawn"))):
+                yield f"{chain}, which runs a program"
             if chain in ("torch.load", "pickle.load", "pickle.loads"):
                 yield f"{chain}, which can run code"
             if base == "yaml" and "load" in last and not last.startswith("safe_"):
@@ -152,6 +156,10 @@ def use_violations(module: str, tree: ast.AST) -> Iterator[str]:
                 yield f"{called}()"
             if called.rpartition(".")[2] in ("default_rng", "PCG64", "SeedSequence") and not node.args + node.keywords:
                 yield f"{called}() without a seed"
+            if any(word.arg == "shell" and getattr(word.value, "value", True) is not False for word in node.keywords):
+                yield "shell, which runs what is typed"
+            if called in ("np.load", "numpy.load") and "allow_pickle" not in {word.arg for word in node.keywords}:
+                yield "np.load without allow_pickle=False"
             if any(
                 word.arg == "allow_pickle" and getattr(word.value, "value", True) is not False for word in node.keywords
             ):
@@ -228,6 +236,11 @@ def test_every_module_has_its_floor() -> None:
         ("stages.common", "from torch import load", "torch.load under a name of its own"),
         ("report.claims", "import yaml\nyaml.load(text, Loader)", "yaml.load, which can run code"),
         ("stages.common", "import numpy as np\nnp.load(path, allow_pickle=True)", "allow_pickle"),
+        ("stages.common", "import numpy as np\nnp.load(path)", "np.load without allow_pickle=False"),
+        ("stages.folders", "import subprocess\nsubprocess.run('git', shell=True)", "shell, which runs what is typed"),
+        ("stages.folders", "import os\nos.system('git')", "os.system, which runs a program"),
+        ("stages.folders", "import os\nos.execvp('git', [])", "os.execvp, which runs a program"),
+        ("stages.common", "from torch.serialization import load", "torch.serialization"),
         ("config", "eval('1')", "eval()"),
         ("config", "import importlib\nimportlib.import_module(name)", "importlib.import_module()"),
         ("config", "from importlib import import_module", "importlib.import_module under a name"),

@@ -4,6 +4,7 @@ Nothing in a file is executed, no size that a file announces is believed, and ev
 names the file and says what to do.
 """
 
+import io
 import json
 import math
 import stat
@@ -11,7 +12,7 @@ import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -22,6 +23,7 @@ MAX_JSON = 2**28  # metrics of 1,000 classes have 2**25 bytes
 MAX_ARRAYS = (
     2**32
 )  # ImageNet's 50,000 test images: logits of 1,000 classes and embeddings of 2,048 in float64 are 2**30
+MAX_HEADER = 1000  # characters that numpy gives to Python's parser; ours have 128
 MAX_MEMBERS = 64  # arrays of an archive; ours have three
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes; others may take memory of their own
 
@@ -31,7 +33,7 @@ def read_json(path: Path, schema: Any, advice: str) -> Any:
 
     A file that is not there is FileNotFoundError, here and below.
     """
-    with damage(path, advice), opened(path, MAX_JSON) as (file, _):
+    with damage(path, advice), opened(path, MAX_JSON) as file:
         document = json.loads(file.read(), parse_constant=_refuse_constant)
         if (place := misfit(document, schema)) is not None:
             raise ValueError(f"{place} is missing or not what it must be")
@@ -40,8 +42,8 @@ def read_json(path: Path, schema: Any, advice: str) -> Any:
 
 def read_array(path: Path, advice: str) -> np.ndarray:
     """Return the one array of a .npy file of numbers or text. Raises RunError, ending in `advice`."""
-    with damage(path, advice), opened(path, MAX_ARRAYS) as (file, size):
-        return array_from(file, size)
+    with damage(path, advice), opened(path, MAX_ARRAYS) as file:
+        return array_from(file.read())
 
 
 def read_arrays(path: Path, advice: str, names: Collection[str] = ()) -> dict[str, np.ndarray]:
@@ -49,7 +51,7 @@ def read_arrays(path: Path, advice: str, names: Collection[str] = ()) -> dict[st
 
     Raises RunError, ending in `advice`, for what is no array and for an archive that unpacks to more than MAX_ARRAYS.
     """
-    with damage(path, advice), opened(path, MAX_ARRAYS) as (file, _), zipfile.ZipFile(file) as archive:
+    with damage(path, advice), opened(path, MAX_ARRAYS) as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_ARRAYS:
             raise ValueError(f"it unpacks to more than {MAX_MEMBERS} arrays or {MAX_ARRAYS:,} bytes")
@@ -59,36 +61,36 @@ def read_arrays(path: Path, advice: str, names: Collection[str] = ()) -> dict[st
             if member.compress_type not in COMPRESSIONS or name == member.filename or name in found:
                 raise ValueError(f"{member.filename[:80]!r} is no array as numpy stores it")
             if not names or name in names:
-                with archive.open(member) as content:
-                    found[name] = array_from(content, member.file_size)
+                found[name] = array_from(archive.read(member))
         return found
 
 
-def array_from(file: IO[bytes], size: int) -> np.ndarray:
-    """Return the array that a .npy file of `size` bytes holds; raises ValueError unless it fills the file exactly."""
+def array_from(content: bytes) -> np.ndarray:
+    """Return the array that the content of a .npy file holds; raises ValueError unless it fills the file exactly."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     if version not in readers:
         raise ValueError(f"an array of format {version}")
-    shape, is_fortran, kind = readers[version](file)
+    shape, is_fortran, kind = readers[version](file, max_header_size=MAX_HEADER)
     if kind.hasobject:
         raise ValueError("an array of Python objects")
-    if min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != size - file.tell():
+    if min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != len(content) - file.tell():
         raise ValueError(f"an array of shape {shape} that does not fill its file")
-    flat: np.ndarray = np.frombuffer(file.read(), dtype=kind)
+    flat: np.ndarray = np.frombuffer(content, dtype=kind, offset=file.tell())
     return flat.reshape(shape, order="F" if is_fortran else "C")
 
 
 @contextmanager
-def opened(path: Path, max_bytes: int) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a regular file of at most `max_bytes`, and say its size; raises OSError or ValueError."""
+def opened(path: Path, max_bytes: int) -> Iterator[BinaryIO]:
+    """Open a regular file of at most `max_bytes`; raises OSError or ValueError."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
         raise ValueError("not a file")
     if status.st_size > max_bytes:
         raise ValueError(f"larger than {max_bytes:,} bytes")
     with path.open("rb") as file:
-        yield file, status.st_size
+        yield file
 
 
 @contextmanager

@@ -144,6 +144,7 @@ MODEL_RUN = {
 }
 EVALUATION = {**RUN, "config": {"run": str}, "test_set": is_name, "accuracy?": (float, None)}
 MANIFEST = ByKind(teacher=MODEL_RUN, student=MODEL_RUN, outputs=RUN, evaluation=EVALUATION)
+NORMALISATION = frozenset({"training", "own"})
 MODEL = {"name": is_name, "optim": {every: object}}
 STUDY = {
     "name": is_name,
@@ -164,6 +165,7 @@ STUDY = {
     "looks?": int,
     "base?": (is_name, None),
     "test_set": (is_name, None),
+    "normalisation?": NORMALISATION,
 }
 ARM = {
     **dict.fromkeys(("role", "model", "teacher_aug", "student_aug", "variant"), is_text),
@@ -197,7 +199,7 @@ EVALUATION_JOB = {
         "outputs": str,
         "root": (str, None),
         "verify": (bool, None),
-        "normalisation": frozenset({"training", "own"}),
+        "normalisation": NORMALISATION,
         "runtime": {"device": str, "threads": int},
     },
 }

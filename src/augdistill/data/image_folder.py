@@ -14,7 +14,7 @@ SIZES = range(8, 513)
 MAX_ASPECT = 50  # the shorter side is resized to `size` before the crop, so a thread-like image would grow huge
 # What people keep pictures in, of all that Pillow reads: for EPS it would run another program, and decoders that nobody
 # uses are where files made to do harm find their holes.
-FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP")
 LAYOUT = "train/<class>/ and test/<class>/ with image files"
 
 

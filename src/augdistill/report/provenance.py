@@ -39,7 +39,7 @@ class Provenance:
 
 def provenance(saved: SavedStudy, report: Path) -> Provenance:
     """Return what made a study's results; `report` is the folder that its report is written to."""
-    command = str(saved.plan.get("command") or f"augdistill study study={saved.name}")
+    command = f"augdistill study study={saved.name}"
     repeat = f"augdistill study --config-dir {report / 'conf'} study={as_run_name(saved.name)}"
     return Provenance(command, repeat, _facts(saved), _environments(saved), _arms(saved))
 

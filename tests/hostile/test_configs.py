@@ -1,0 +1,265 @@
+"""Configs that came from elsewhere: nothing in them is called, and no name or number in them reaches further."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import core
+import saved_studies
+from augdistill.cli import config_dirs, refuse_traps
+from augdistill.config import check
+from augdistill.configdirs import refuse_code
+from augdistill.errors import AugdistillError, ConfigError, RequestError
+from augdistill.listing import remove_run
+from augdistill.runs import RunStore
+from augdistill.stages import names, run_job
+from augdistill.stages.__main__ import main as run_jobs
+from augdistill.study.plan import make_plan
+from hostile.corpus import HOSTILE_JSON, MARKER, bounded_memory, refusal
+
+BOMB = "\n".join(
+    ["a0: &a0 [x,x,x,x,x,x,x,x,x]", *(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))]
+)
+HOSTILE_YAML = {
+    "a target": "teacher:\n  _target_: os.system\n  command: touch ran\n",
+    "a target, escaped": '"\\x5ftarget\\x5f": os.system\n',
+    "a target among aliases": "a: &a {_target_: os.system}\nb: *a\n",
+    "a factory of logging": "# @package _global_\nx:\n  job_logging:\n    handlers: {x: {(): os.system}}\n",
+    "Hydra's keys": "# @package _global_\nhydra:\n  job:\n    env_set: {LD_PRELOAD: x.so}\n",
+    "Hydra's package": "# @package hydra.callbacks\nx: 1\n",
+    "Hydra in the defaults": "defaults:\n  - override /hydra/callbacks: x\n",
+    "a package in the defaults": "defaults:\n  - /study@hydra.job: x\n",
+    "a dotted key of Hydra": "hydra.run.dir: /tmp\n",
+    "a call": 'name: !!python/object/apply:os.system ["touch ran"]\n',
+    "a path": 'name: !!python/object/apply:pathlib.Path ["/etc"]\n',
+    "a name in Python": "name: !!python/name:os.system\n",
+    "a tag of its own": "name: !run touch\n",
+    "a bomb": BOMB,
+    "a circle": "a: &a [*a]\n",
+    "brackets": "a: " + "[" * 20_000,
+    "two documents": "a: 1\n---\nb: 2\n",
+    "no YAML": "a: [1\nb: }",
+}
+
+
+def folder_with(folder: Path, content: str | bytes, name: str = "study/theirs.yaml") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+@pytest.mark.parametrize("what", HOSTILE_YAML)
+def test_a_folder_of_configs_names_no_code(what, tmp_path) -> None:
+    started = time.process_time()
+    with bounded_memory(), pytest.raises(ConfigError, match=r"theirs\.yaml is refused: ") as raised:
+        refuse_code(folder_with(tmp_path, HOSTILE_YAML[what]))
+    refusal(raised.value)
+    assert time.process_time() - started < 5
+
+
+def test_a_folder_of_configs_holds_files_of_ours(tmp_path) -> None:
+    for name, content in {"hydra/launcher/x.yaml": "a: 1", "x.yaml": b"a: \xff", "y.yaml": "a: " + "1" * 2**20}.items():
+        with pytest.raises(ConfigError, match="is refused"):
+            refuse_code(folder_with(tmp_path / name[0], content, name))
+    with pytest.raises(ConfigError, match="is not a folder"):
+        refuse_code(tmp_path / "nowhere")
+    shared = "# @package _global_\nstudy: &s {name: x, blocks: 2, margins: {'1': 0.5}, none: null}\nother: *s\n"
+    refuse_code(folder_with(tmp_path / "good", shared + "third: {<<: *s}\nday: 2026-01-01\n"))
+    refuse_code(Path(names.conf_dir()) / "study")
+
+
+@pytest.mark.parametrize("words", [["--config-dir", "x"], ["a=1", "-cd", "x"], ["--config-dir=x"]])
+def test_the_folder_is_found_however_it_is_typed(words) -> None:
+    assert config_dirs(words) == [Path("x")]
+
+
+@pytest.mark.parametrize(
+    "word", ["--config-path", "-cp", "--config-path=x", "hydra.searchpath=[x]", "+hydra.searchpath=x"]
+)
+def test_other_ways_to_bring_configs_are_refused(word) -> None:
+    with pytest.raises(RequestError, match="--config-dir"):
+        refuse_traps([word])
+
+
+def test_the_command_refuses_them_before_hydra_reads_them(tmp_path, run_augdistill) -> None:
+    for what in ("a factory of logging", "a call"):
+        folder_with(tmp_path / "conf", HOSTILE_YAML[what])
+        ran = run_augdistill(["study", "--config-dir", "conf", "study=theirs", "dry_run=true"], tmp_path)
+        assert (ran.code, ran.stdout, len(ran.stderr.splitlines())) == (2, "", 1), ran.stderr
+        assert "is refused" in ran.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["conf"]
+    assert not list(tmp_path.rglob(MARKER))
+
+
+PATHS = [
+    "../x",
+    "/tmp/x",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "a\\b",
+    "a b",
+    "-x",
+    ".x",
+    "x\0",
+    "x\n",
+    "<b>",
+    "$(x)",
+    "a" * 201,
+    1,
+    None,
+]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_study_has_a_plain_name(name, tmp_path) -> None:
+    composed = saved_studies.composed(tmp_path / "outputs", "study=tiny")
+    with pytest.raises(ConfigError, match=r"^study\.name=.* is no name") as raised:
+        make_plan({**composed, "study": {**composed["study"], "name": name}})
+    refusal(raised.value)
+    assert not (tmp_path / "outputs").exists()
+
+
+HUGE: list[tuple[str, Any]] = [
+    ("blocks", 10**9),
+    ("blocks", 10**30),
+    ("first_block", 2**63),
+    ("students_per_teacher", 10**12),
+    ("grids", [{f"optim.k{i}": list(range(100)) for i in range(20)}]),
+    *[("blocks", wrong) for wrong in (-1, 0, 1.5, "2", True, None, [1])],
+    *[("aug", wrong) for wrong in (None, "cutmix", [["cutmix"]], ["../x"], {"cutmix": 1})],
+    *[("students", wrong) for wrong in (None, [], {"lenet": None}, {"lenet": {"name": "../x", "optim": {}}})],
+    *[("teacher", wrong) for wrong in (None, "resnet18", {}, {"name": "resnet18"})],
+    *[("dataset", wrong) for wrong in (None, "digits", {}, {"name": "../../etc"})],
+    *[("distillation", wrong) for wrong in (None, {}, {"alpha": "x", "temperature": 1.0})],
+    *[("runtime", wrong) for wrong in (None, {}, {"threads": 1}, {"threads": {"teacher": -1, "student": "many"}})],
+    *[("grids", wrong) for wrong in ("x", [1], [{"a.b": 1}], [{"": [1]}])],
+    *[("ops", wrong) for wrong in ([1], {"cutmix": 1}, {"cutmix": {"_target_": "os.system"}})],
+    *[("test_set", wrong) for wrong in ("../x", 1)],
+    *[("margins", wrong) for wrong in ([], {"1": "wide"})],
+    ("student_aug", ["../x"]),
+    ("looks", "many"),
+    ("normalisation", "../x"),
+    ("_target_", "os.system"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), HUGE, ids=lambda value: str(value)[:30])
+def test_a_study_has_the_form_and_size_of_one(key, value, tmp_path) -> None:
+    composed = saved_studies.composed(tmp_path / "outputs", "study=tiny")
+    changed = {**composed, "study": {**composed["study"], key: value}}
+    if key == "ops" and value == {"cutmix": {"_target_": "os.system"}}:
+        changed["study"]["aug"] = ["cutmix"]
+    started = time.process_time()
+    with bounded_memory(), pytest.raises(ConfigError) as raised:
+        make_plan(changed)
+    refusal(raised.value)
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("test_set", ["../../x", "/etc/passwd", "nothing", "as-trained", ""])
+def test_a_test_set_is_one_that_there_is(test_set, tmp_path) -> None:
+    composed = saved_studies.composed(tmp_path / "outputs", "study=tiny")
+    composed["study"]["dataset"]["test_sets"] = [test_set]
+    with pytest.raises(ConfigError, match=r"test_sets=.* is unknown") as raised:
+        make_plan(composed)
+    refusal(raised.value)
+
+
+CHANGES: list[tuple[str, Any]] = [
+    ("teacher", {"name": "../../x"}),
+    ("teacher", {"_target_": "os.system", "command": "touch ran"}),
+    ("teacher", {"name": "resnet18", "_target_": "os.system"}),
+    ("optim", {"epochs": 10**400}),
+    ("optim", {"epochs": 1, "lr": float("nan")}),
+    ("optim", {"epochs": 1, "lr": "1e999"}),
+    ("optim", {"epochs": 1, "lr": 0.1, "momentum": "${oc.env:HOME}"}),
+    ("optim", {"epochs": "???", "lr": 0.1}),
+    ("dataset", {"name": "image-folder", "root": ["a"]}),
+    ("dataset", {"name": "../digits"}),
+    ("runtime", {"threads": 10**9}),
+    ("runtime", {"device": "cuda:__import__('os')"}),
+    ("aug", {"ops": {"__import__": {}}}),
+    ("aug", {"ops": {"cutmix": {"_target_": "x"}}}),
+    ("seed", 2**63),
+    ("seed", "0; touch ran"),
+    ("__class__", {}),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), CHANGES, ids=lambda value: str(value)[:40])
+def test_a_job_has_the_keys_and_values_of_one(key, value, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = core.teacher_config(tmp_path / "outputs")
+    with pytest.raises(ConfigError) as raised:
+        check("teacher", {**config, key: value})
+    refusal(raised.value)
+    with pytest.raises(AugdistillError):
+        run_job({"kind": "teacher", "config": {**config, key: value}})
+    assert not list(tmp_path.iterdir())
+
+
+EVALUATION = {"run": "x", "test_set": "digits", "outputs": "o", "root": None, "verify": None, "normalisation": "own"}
+JOBS: list[Any] = [
+    *(
+        {"kind": kind, "config": {"outputs": "x"}}
+        for kind in ("../teacher", "common", "__main__", 1, None, ["teacher"])
+    ),
+    {"kind": "teacher"},
+    {"kind": "teacher", "config": []},
+    {"kind": "teacher", "config": {"outputs": 5}},
+    {"kind": "teacher", "config": {"outputs": "o"}, "needs": [["teacher", "../x", "../x"]]},
+    {"kind": "evaluation", "config": {**EVALUATION, "runtime": {"device": "cpu", "threads": 1}, "test_set": "../x"}},
+    {"kind": "evaluation", "config": {**EVALUATION, "runtime": {"device": "cpu", "threads": 1}, "test_set": "nothing"}},
+    {"kind": "evaluation", "config": {**EVALUATION, "runtime": {}}},
+]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: str(job)[:60])
+def test_a_job_is_refused_in_one_line(job, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RequestError) as raised:
+        run_job(job)
+    refusal(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_no_jobs_are_told_and_the_next_is_tried(tmp_path, capsys) -> None:
+    paths = []
+    for what, content in HOSTILE_JSON.items():
+        paths.append(tmp_path / f"{what}.json")
+        paths[-1].write_bytes(content)
+    with bounded_memory():
+        assert run_jobs([*map(str, paths), str(tmp_path / "missing.json")]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(paths) + 1
+    assert all(str(tmp_path) in line for line in told)
+
+
+def test_only_what_lies_below_the_runs_is_removed(tmp_path) -> None:
+    store = RunStore(tmp_path / "outputs")
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("kept")
+    for name in ("../../precious", str(tmp_path / "precious"), "..", ".", "/", ""):
+        with pytest.raises(RequestError) as raised:
+            remove_run(store, name)
+        refusal(raised.value)
+    assert (tmp_path / "precious" / "file").read_text() == "kept"
+
+
+def test_a_config_read_back_is_checked(tmp_path) -> None:
+    """What another run's config may not hold may not come in through its manifest either; old runtimes may."""
+    from augdistill.config import check_saved
+
+    config = core.teacher_config(tmp_path)
+    old = {**config, "runtime": {**config["runtime"], "checkpoint_minutes": 5.0}}
+    assert check_saved("teacher", json.loads(json.dumps(old))) == check("teacher", config)
+    for key, value in CHANGES:
+        if key != "runtime":
+            with pytest.raises(ConfigError):
+                check_saved("teacher", {**config, key: value})

