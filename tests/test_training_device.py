@@ -1,6 +1,9 @@
 """Where training runs: `auto` made definite, and precision that is what it says."""
 
+import platform
+import resource
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -84,3 +87,15 @@ def test_autocast_computes_products_in_bf16_and_fp32_leaves_them() -> None:
     errors = SimpleNamespace(**{name: float((value.double() - exact).abs().max()) for name, value in seen.items()})
     assert errors.fp32 < 1e-6 < errors.bf16 < 0.05
     assert layer.weight.dtype == torch.float32
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator alone is told to keep memory")
+def test_memory_that_a_step_freed_is_there_for_the_next() -> None:
+    resolve("cpu", "fp32", 1)
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    before = resident()
+    torch.ones(2**26)
+    assert resident() - before > 2**27  # half of its 256 MB at least; the rest may have been there

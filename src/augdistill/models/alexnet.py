@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from augdistill.config import require
+from augdistill.models.convolution import Convolution
 from augdistill.models.dropout import Dropout
 from augdistill.models.shapes import flattened_size
 
@@ -20,11 +21,11 @@ class AlexNet(nn.Module):
         is_number = isinstance(dropout, int | float) and not isinstance(dropout, bool)
         require(is_number and 0 <= dropout < 1, "alexnet.dropout", dropout, "a probability, at least 0 and below 1")
         self.features = nn.Sequential(
-            *(nn.Conv2d(shape[0], 64, 3, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(64, 192, 3, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU()),
-            *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()),
-            *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, stride=2)),
+            *(Convolution(shape[0], 64, 3, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+            *(Convolution(64, 192, 3, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+            *(Convolution(192, 384, 3, padding=1), nn.ReLU()),
+            *(Convolution(384, 256, 3, padding=1), nn.ReLU()),
+            *(Convolution(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, stride=2)),
         )
         flat = flattened_size("alexnet", self.features, shape)
         self.drop1, self.hidden1 = Dropout(dropout, layer=1), nn.Linear(flat, 2048)
@@ -51,11 +52,11 @@ class SmallAlexNet(nn.Module):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            *(nn.Conv2d(shape[0], 64, 11, stride=4, padding=5), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)),
-            *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-            *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU()),
-            *(nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()),
-            *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(Convolution(shape[0], 64, 11, stride=4, padding=5), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)),
+            *(Convolution(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+            *(Convolution(192, 384, 3, padding=1), nn.ReLU()),
+            *(Convolution(384, 256, 3, padding=1), nn.ReLU()),
+            *(Convolution(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         )
         self.head = nn.Linear(flattened_size("alexnet-small", self.features, shape), classes)
 

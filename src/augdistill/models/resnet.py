@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from augdistill.config import require
+from augdistill.models.convolution import Convolution
 from augdistill.models.shapes import refuse_small
 
 STRIDES = (1, 2, 2, 2)
@@ -55,4 +56,4 @@ class BasicBlock(nn.Module):
 
 def convolution(channels: int, wide: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     """Return a convolution that keeps the size up to its stride; batch norm follows, so it has no bias."""
-    return nn.Conv2d(channels, wide, kernel, stride=stride, padding=kernel // 2, bias=False)
+    return Convolution(channels, wide, kernel, stride=stride, padding=kernel // 2, bias=False)
