@@ -4,6 +4,7 @@ That the parameters of datasets, strategies and models equal their functions' ar
 """
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -17,8 +18,10 @@ import yaml
 from omegaconf import OmegaConf
 
 from augdistill.cli import COMMANDS
-from augdistill.config import SCHEMAS, check, choices, conf_dir
+from augdistill.config import SCHEMAS, check, choices, conf_dir, parameters
 from augdistill.errors import ConfigError
+from augdistill.report.claims import Study, load_claims
+from augdistill.report.expansion import expand
 from augdistill.study.plan import student_jobs
 
 JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what config.check calls its job
@@ -111,6 +114,54 @@ def test_a_study_is_made_of_checked_jobs(name: str) -> None:
 def test_a_study_opens_with_its_command(name: str) -> None:
     told = "augdistill study" if name == "quickstart" else f"augdistill study study={name}"
     assert (conf_dir() / "study" / f"{name}.yaml").read_text().startswith(f"# {told} ")
+
+
+AS_CODED = (conf_dir() / "study" / "paper-as-coded.yaml").read_text()
+SWITCHES = sorted(set(re.findall(r"study\.[\w.-]+=[\w.-]+(?<!\.)", AS_CODED.split("defaults:")[0].split("\n", 1)[1])))
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_departure_of_the_authors_code_is_switched_back_alone(switch: str) -> None:
+    key, _, _ = switch.removeprefix("study.").partition("=")
+    sound, coded, switched = (
+        compose("study", *words)["study"]
+        for words in (["study=paper"], ["study=paper-as-coded"], ["study=paper-as-coded", switch])
+    )
+
+    def value(study: dict[str, Any], path: str) -> Any:
+        for part in path.split("."):
+            study = study[part]
+        return study
+
+    def put(study: Any, path: list[str], new: Any) -> Any:
+        return {**study, path[0]: put(study[path[0]], path[1:], new)} if path else new
+
+    assert value(switched, key) != value(coded, key)
+    assert put(switched, key.split("."), value(coded, key)) == coded  # and nothing else changes
+    if key.startswith("ops."):
+        _, op, name = key.split(".")
+        assert value(switched, key) == parameters("aug", op)[name]
+    elif key != "distillation.teacher_weights":
+        assert value(switched, key) == value(sound, key)
+
+
+def test_every_value_of_the_authors_code_has_a_number_and_a_switch() -> None:
+    values = AS_CODED.split("name: paper-as-coded")[1].split("aug:")[0].splitlines()
+    settings = [line for line in values if re.match(r"\s+[\w-]+: [^&*]|normalisation", line)]
+    assert len(settings) == 18
+    assert all(re.search(r"# [1-9]$", line) for line in settings)
+
+
+@pytest.mark.parametrize("name", choices("study"))
+def test_a_study_asks_claims_that_it_can_answer(name: str) -> None:
+    study, claims = compose("study", f"study={name}")["study"], load_claims()
+    students = [student["name"] for student in study["students"].values()]
+    known = {key: study[key] for key in ("claims", "margins", "looks", "blocks", "base")}
+    where = {"test_set": study["test_set"] or "", "dataset": study["dataset"]["name"]}
+    meta = Study.from_meta({**known, **where, "name": name, "augs": study["aug"], "students": students}, claims)
+    for claim in meta.claims:
+        parts, _ = expand(claims[claim].parts, claims[claim], meta, claims)
+        assert parts, f"{name} has no arms for claim {claim}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

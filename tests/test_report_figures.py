@@ -15,6 +15,7 @@ from augdistill.report.cells import Cells
 from augdistill.report.effects import effects
 from augdistill.report.figures import FIGURES, Source
 from augdistill.report.figures.curves import course
+from augdistill.report.figures.forest import draw_forest
 from augdistill.report.figures.humans import human_means, matrices
 from augdistill.report.figures.latent import four_classes, subset, teacher_map
 from augdistill.report.figures.properties import relations
@@ -86,6 +87,21 @@ def test_effects_within_a_cell_of_a_grid_are_welchs_with_shared_runs_in_their_pl
         assert f"{name}: Mixup " in drawn.alternative
     (ax,) = drawn.figure.axes
     assert len(ax.get_yticks()) == len(source.saved.variants) == 7
+
+
+@pytest.mark.parametrize("students", [1, 2])
+def test_the_axis_of_the_effects_is_named_within_the_figure(students, source):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    kept = [found for found in effects(source.saved, source.cells) if found.student in ["lenet", "alexnet"][:students]]
+    with style.applied():
+        figure = draw_forest(kept, source.palette, "flip-crop+cutmix")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    (text,) = [text for text in figure.texts if text.get_text().startswith("accuracy minus")]
+    box = text.get_window_extent(canvas.get_renderer())
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert box.y0 >= 0
 
 
 def test_reliability_curves_pool_the_students_of_a_block_image_by_image():

@@ -93,6 +93,8 @@ def dispatch(command: str, words: list[str]) -> None:
         "compare",
     ):  # Hydra takes `study` for the group of study files, of which these compose none
         words = [re.sub(r"^study=", "studies=", word) for word in words]
+    if command == "study":  # where data lie is said alike in all commands
+        words = [re.sub(r"^dataset\.(root|verify)=", r"study.dataset.\1=", word) for word in words]
     refuse_traps(words)
     for folder in config_dirs(words):
         from augdistill.configdirs import refuse_code

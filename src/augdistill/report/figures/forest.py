@@ -1,5 +1,6 @@
 """The main figure: what each strategy of the teacher does to the accuracy of its students."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from augdistill.report.figures.base import Drawn, Source, sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+WIDEST = 50  # characters below one panel
 
 
 def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "Figure":
@@ -31,9 +34,8 @@ def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "
     spans = [ax.get_xlim() for ax in axes]
     for ax in axes:
         ax.set_xlim(min(-0.3, *(low for low, _ in spans)), max(0.3, *(high for _, high in spans)))
-    figure.supxlabel(
-        f"accuracy minus that of students of the {labels.strategy(base)} teacher, percentage points", fontsize=9
-    )
+    text = f"accuracy minus that of students of the {labels.strategy(base)} teacher, percentage points"
+    figure.supxlabel(textwrap.fill(text, WIDEST if len(students) == 1 else 2 * WIDEST), fontsize=9)
     return figure
 
 

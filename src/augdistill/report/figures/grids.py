@@ -12,7 +12,7 @@ from augdistill.report.figures.forest import interval_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDEST = 34  # characters of a cell's name on one line
+WIDEST = 28  # characters of a cell's name on one line
 
 
 def effect_by_cell(source: Source) -> list[Drawn] | str:
@@ -36,7 +36,7 @@ def effect_by_cell(source: Source) -> list[Drawn] | str:
 def draw_cells(cells: Mapping[str, Sequence[Effect]], palette: style.Palette, base: str) -> "Figure":
     """Draw a row per cell with the strategies' differences and intervals, one just below the other."""
     strategies = list(dict.fromkeys(effect.strategy for some in cells.values() for effect in some))
-    figure, (ax,) = style.panels(1, 1, width=7.2, height=1.2 + (0.2 + 0.1 * len(strategies)) * len(cells))
+    figure, (ax,) = style.panels(1, 1, width=6.6, height=1.2 + (0.2 + 0.1 * len(strategies)) * len(cells))
     ax.axvline(0, color=style.INK, lw=1, zorder=1)
     for row, some in enumerate(cells.values()):
         if row % 2:
@@ -63,7 +63,7 @@ def _caption(cells: Mapping[str, Sequence[Effect]]) -> str:
         if tested
         else "One block: no interval."
     )
-    return f"Where a row's marks lie on the line, what that cell changes is what the effect is made of. {bars}"
+    return f"Where a row’s marks lie on the line, what that cell changes is what the effect is made of. {bars}"
 
 
 def _in_words(effect: Effect) -> str:
