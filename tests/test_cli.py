@@ -60,6 +60,7 @@ REFUSED = {
     "study study=quikstart": ["study=quikstart", "did you mean quickstart"],
     "study study.blocks=0": ["study.blocks=0", "1 or more"],
     "study study.dataset.size=16": ["25 x 25"],
+    "study study=paper dataset.root=nowhere": ["nowhere/cifar-10-batches-py", "augdistill data fetch cifar10"],
     "study +study.block=2": ["study.block", "did you mean blocks"],
 }
 READS_DATA = ("dataset.validation=100000", "study.dataset.size=16")  # refused after the data were packed
