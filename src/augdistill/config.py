@@ -45,7 +45,7 @@ def one_of(key: str, value: str, allowed: Collection[str]) -> None:
 
 def nearest(word: str, known: Collection[str]) -> str:
     """Return ' (did you mean X?)' for the known word closest to `word`, or nothing."""
-    close = difflib.get_close_matches(word, known, n=1)
+    close = difflib.get_close_matches(str(word), known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 

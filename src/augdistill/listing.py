@@ -12,6 +12,7 @@ from augdistill.config import Config, one_of
 from augdistill.data import status
 from augdistill.errors import AugdistillError, RequestError
 from augdistill.metrics import Scores
+from augdistill.reading import read_text
 from augdistill.runs import Run, RunStore
 from augdistill.schemas import KINDS, printable
 
@@ -105,12 +106,12 @@ def show_run(store: RunStore, target: str | None) -> str:
     shown |= manifest["provenance"]
     shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
     lines = [f"{key:18} {value}" for key, value in shown.items()]
-    lines += ["", (run.path / "config.yaml").read_text().rstrip()]
+    lines += ["", read_text(run.path / "config.yaml").rstrip()]
     metrics, history = run.path / "metrics.json", run.path / "history.csv"
     if metrics.is_file():
         lines += ["", *(f"{name:28} {value}" for name, value in Scores.read(metrics).scalars.items())]
     if history.is_file():
-        rows = history.read_text().splitlines()
+        rows = read_text(history).splitlines()
         lines += ["", *rows[:1], *rows[1:][-3:]]
     return printable("\n".join(lines))
 

@@ -10,7 +10,7 @@ import math
 import stat
 import zipfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ import numpy as np
 from augdistill.errors import RunError
 from augdistill.schemas import misfit
 
+MAX_TEXT = 2**24  # a config has some kilobytes, a history 100 bytes an epoch
 MAX_JSON = 2**28  # metrics of 1,000 classes have 2**25 bytes
 MAX_ARRAYS = (
     2**32
@@ -38,6 +39,13 @@ def read_json(path: Path, schema: Any, advice: str) -> Any:
         if (place := misfit(document, schema)) is not None:
             raise ValueError(f"{place} is missing or not what it must be")
         return document
+
+
+def read_text(path: Path) -> str:
+    """Return what a text file says, whatever its bytes; empty where there is none. Raises RunError."""
+    with suppress(FileNotFoundError), damage(path, "remove it"), opened(path, MAX_TEXT) as file:
+        return file.read().decode(errors="replace")
+    return ""
 
 
 def read_array(path: Path, advice: str) -> np.ndarray:

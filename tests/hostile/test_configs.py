@@ -15,7 +15,7 @@ from augdistill.configdirs import refuse_code
 from augdistill.errors import AugdistillError, ConfigError, RequestError
 from augdistill.listing import remove_run
 from augdistill.runs import RunStore
-from augdistill.stages import names, run_job
+from augdistill.stages import names, run_job, teacher
 from augdistill.stages.__main__ import main as run_jobs
 from augdistill.study.plan import make_plan
 from hostile.corpus import HOSTILE_JSON, MARKER, bounded_memory, refusal
@@ -202,6 +202,23 @@ def test_a_job_has_the_keys_and_values_of_one(key, value, tmp_path, monkeypatch)
     with pytest.raises(AugdistillError):
         run_job({"kind": "teacher", "config": {**config, key: value}})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", ["x", 10**9, 10**30, -1, 0, None, 1.5, [1], {"a": 1}, True], ids=str)
+def test_no_parameter_of_a_model_strategy_or_dataset_can_be_anything(value, tmp_path) -> None:
+    config = core.teacher_config(tmp_path, "aug=[flip-crop,cutout,mixup,cutmix]")
+    ops = config["aug"]["ops"]
+    changed = [{**config, "aug": {"ops": {**ops, op: {**ops[op], key: value}}}} for op in ops for key in ops[op]]
+    changed += [{**config, key: {**config[key], own: value}} for key in ("teacher", "dataset") for own in config[key]]
+    refused = 0
+    for each in changed:
+        with bounded_memory():
+            try:
+                teacher.refuse(check("teacher", each))
+            except AugdistillError as error:
+                refusal(error)
+                refused += 1
+    assert refused > len(changed) / 2 - 2  # some are shares, or flags
 
 
 EVALUATION = {"run": "x", "test_set": "digits", "outputs": "o", "root": None, "verify": None, "normalisation": "own"}

@@ -294,7 +294,7 @@ def test_predictions_made_by_hand_are_refused(changed, outputs) -> None:
 
 def test_what_runs_say_is_printed_without_escapes(outputs) -> None:
     run = run_of(outputs, "teacher")
-    (run / "config.yaml").write_text("a: \x1b]0;title\x07\x1b[2J\n")
+    (run / "config.yaml").write_bytes(b"a: \x1b]0;title\x07\x1b[2J\xff\n")
     text = json.loads((run / "manifest.json").read_text())["provenance"]
     forge(run, provenance={**text, "notes": ["\x1b[31m", "\r\x9b2J"]})
     shown = listing.show_run(RunStore(outputs), run.name)

@@ -20,7 +20,12 @@ class ResNet18(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], classes: int, *, width: int = 64) -> None:
         super().__init__()
-        require(type(width) is int and width >= 1, "resnet18.width", width, "a whole number, 1 or more (standard: 64)")
+        require(
+            type(width) is int and 1 <= width <= 1024,
+            "resnet18.width",
+            width,
+            "a whole number, 1 to 1024 (64 is standard)",
+        )
         refuse_small("resnet18", shape, SMALLEST_SIDE)
         blocks, channels = [], width
         for stage, stride in enumerate(STRIDES):
