@@ -1,0 +1,92 @@
+"""Our side: tasks made of the package's own pieces and trained by its loop."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from augdistill import models
+from augdistill.config import conf_dir, parameters
+from augdistill.data import ImageSet, load
+from augdistill.losses import teacher_probabilities
+from augdistill.stages import common, student
+from augdistill.training.batches import Batch, TrainingSet, one_hot
+from augdistill.training.device import Device
+from augdistill.training.loop import Hooks, Task, fit
+
+DISTILLATION = {"alpha": 0.5, "temperature": 20, "reduction": "batchmean"}
+
+
+def recipe(model: str, **changed: Any) -> dict[str, Any]:
+    """Return a model's own recipe from conf/."""
+    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "optim" / f"{model}.yaml"))
+    assert isinstance(loaded, dict)
+    return {**{str(key): value for key, value in loaded.items()}, **changed}
+
+
+def ops(name: str) -> list[list[Any]]:
+    """Return the ops of one strategy with its defaults."""
+    return [] if name == "baseline" else [[name, parameters("aug", name)]]
+
+
+def read(name: str, split: str, cache: Path, root: Path) -> ImageSet:
+    """Return a dataset's split, mapped from the packed cache."""
+    params = {"size": 32, "channels": 3} if name == "digits" else {}
+    return load(name, split, root=root, cache=cache, verify=False, **params)
+
+
+def build(name: str, images: ImageSet, device: Device, seed: int = 0, **params: Any) -> nn.Module:
+    """Return a model on the device."""
+    return common.placed(models.build(name, images.header.shape, 10, seed=seed, **params), device)
+
+
+def statistics(images: ImageSet) -> dict[str, list[float]]:
+    """Return the statistics that normalise a set."""
+    return {"mean": list(images.header.mean), "std": list(images.header.std)}
+
+
+def task(
+    model: nn.Module,
+    data: common.Data,
+    recipe: dict[str, Any],
+    device: Device,
+    *,
+    ops: list[list[Any]] | None = None,
+    teacher_logits: Tensor | None = None,
+    teacher: nn.Module | None = None,
+    role: str = "student",
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+) -> Task:
+    """Return what the loop trains: on labels, on cached teacher logits [N,K], or with a live teacher."""
+    targets, loss = one_hot(data.labels, 10, dtype), common.label_loss
+    if teacher_logits is not None:
+        soft = teacher_probabilities(teacher_logits.to(dtype), DISTILLATION["temperature"])
+        targets = torch.cat([targets, soft], dim=1)
+        loss = student.distillation_loss(DISTILLATION, 10, lambda batch: batch.targets[:, 10:])
+    elif teacher is not None:
+
+        def taught(batch: Batch) -> Tensor:
+            return teacher_probabilities(student.live_logits(teacher, batch, device), DISTILLATION["temperature"])
+
+        loss = student.distillation_loss(DISTILLATION, 10, taught)
+    header = data.header  # of which the statistics on the device are fp32 copies
+    mean, std = (torch.tensor(values, dtype=dtype, device=device.device) for values in (header.mean, header.std))
+    training = TrainingSet(data.images, targets, mean, std, device.memory_format)
+    return Task(model, training, loss, ops or [], recipe, seed, role)
+
+
+def train(work: Task, device: Device) -> list[dict[str, float]]:
+    """Train by the package's loop, from the beginning, and return its history."""
+    hooks = Hooks(lambda model: {}, lambda epoch, row: None, lambda: False, "600min")
+    with tempfile.TemporaryDirectory() as folder:
+        return fit(work, device, Path(folder), hooks)
+
+
+def part(data: common.Data, count: int) -> common.Data:
+    """Return the first images of a set, again from the beginning where it has fewer."""
+    rows = torch.arange(count) % len(data.images)
+    return data.part(rows.numpy())
