@@ -200,6 +200,7 @@ def test_the_best_of_a_cell_of_a_grid_is_that_of_its_row(controls):
             assert [cell for cell in own if cell is not None] == list(mark_best(known).values())
             assert sum(cell.best for cell in own if cell is not None) > 0
     assert any("best of its row" in note for note in table.notes)
+    assert any("untrained teacher stands" in note for note in table.notes)
 
 
 def test_an_arm_that_a_cell_leaves_as_it_is_shows_the_main_arms_runs(controls):

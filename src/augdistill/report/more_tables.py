@@ -85,6 +85,8 @@ def variants(saved: SavedStudy, cells: Cells) -> Table | str:
     ]
     title = f"Accuracy on {labels.test_set(where)} in every cell of the grids"
     notes = ["A cell that changes nothing for an arm has the main arm’s runs."]
+    if any("teacher_weights=untrained" in name for name in saved.variants):
+        notes.append("Beside students of an untrained teacher stands what that teacher came to when it was trained.")
     return build("table-variants", title, ["Changed"], columns, lines, cells, notes=notes, along_rows=True)
 
 
