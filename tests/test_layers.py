@@ -19,7 +19,7 @@ FLOORS = (
     {"training"},
     {"stages", "study", "report"},
     {"executors"},
-    {"cli", "commands", "listing", "configdirs"},
+    {"cli", "commands", "listing", "watching", "configdirs"},
 )
 SINGLE_FILES = (0, len(FLOORS) - 1)  # the floors whose files make one room together
 SIDEWAYS = {("study", "stages.names")}  # names runs from configs; imports no torch

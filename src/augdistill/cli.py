@@ -120,6 +120,7 @@ def dispatch(command: str, words: list[str]) -> None:
 
 def with_actions(words: list[str]) -> list[str]:
     """Return `words` with the plain ones, as in `runs show NAME`, written as overrides."""
+    words = ["watch=true" if word == "--watch" else word for word in words]
     plain = [
         word
         for before, word in zip(["", *words], words, strict=False)

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augdistill.config import Config, check, check_group, known_keys, one_of
+from augdistill.config import Config, check, check_group, known_keys, one_of, require
 from augdistill.errors import DataError, RequestError, WorkError
 from augdistill.identity import teacher_of
 from augdistill.listing import (
@@ -183,9 +183,16 @@ def compare(config: Config) -> None:
 
 def runs(config: Config) -> None:
     """List, show or remove runs."""
-    known_keys("", config, ("outputs", "wait", "action", "target"))
+    known_keys("", config, ("outputs", "wait", "action", "target", "watch", "watch_seconds"))
     actions = {"list": list_runs, "show": show_run, "remove": remove_run}
     one_of("the action", config["action"], actions)
+    if config["watch"]:
+        from augdistill.watching import watch
+
+        require(config["action"] == "list", "watch", True, "with list alone: augdistill runs list [KIND] --watch")
+        require(config["watch_seconds"] > 0, "watch_seconds", config["watch_seconds"], "above 0")
+        watch(RunStore(Path(config["outputs"])), config["target"], config["watch_seconds"])
+        return
     print(actions[config["action"]](RunStore(Path(config["outputs"])), config["target"]))
 
 

@@ -57,8 +57,13 @@ def list_runs(store: RunStore, target: str | None) -> str:
     found = sorted(store.all(target), key=lambda run: str(run.manifest["provenance"]["ended"]))
     if not found:
         return f"no runs below {store.runs}; augdistill train-teacher or augdistill study make some"
+    return runs_table(found)
+
+
+def runs_table(runs: Sequence[Run]) -> str:
+    """Return a line per run: how it ended, an evaluation's accuracy, its time."""
     rows = [
-        (run.status, accuracy(run), f"{run.manifest['provenance']['seconds']:.0f} s", run.path.name) for run in found
+        (run.status, accuracy(run), f"{run.manifest['provenance']['seconds']:.0f} s", run.path.name) for run in runs
     ]
     return table(("status", "accuracy", "time", "run"), rows)
 

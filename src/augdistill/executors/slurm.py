@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from augdistill.config import Config, known_keys, parameters, require
 from augdistill.errors import RequestError
 from augdistill.executors.arrays import Array, arrange, indices
 from augdistill.executors.base import Board, Outcome, Results, raising_on_signals
 from augdistill.executors.queue import GONE, Folder, Standing, command, live_places, queue, standings
+from augdistill.locks import held
 from augdistill.runs import RunStore, write_atomic, write_json
 from augdistill.study.plan import Plan, Stage
 
@@ -61,7 +60,7 @@ def run(plan: Plan, store: RunStore, executor: Config) -> Results:
     if not board.todo:
         return board.results
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with FileLock(folder.path / "lock"):
+    with held(folder.path, "submission", f"the submission of {plan.name}"):
         submit(board, folder, executor)
     if executor["detach"]:
         board.results.queued = len(board.todo)

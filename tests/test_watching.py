@@ -1,0 +1,101 @@
+"""runs --watch: what runs, by whom and how far it is; a line per change; Ctrl-C ends it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from augdistill.runs import RunStore
+from augdistill.watching import Watcher, print_changes, progress
+from conftest import COMMAND
+
+NAME = "teacher-digits-resnet18-mixup-s7-0123abcd"
+LOG = (
+    "2026-01-01 10:00:00,123 INFO epoch 1/5: loss 2, ce 2, 100 images/s\n"
+    "2026-01-01 10:00:10,456 INFO epoch 2/5: loss 1, ce 1, 100 images/s\n"
+)
+
+
+@pytest.fixture
+def outputs(tiny_study, tmp_path) -> Path:
+    """A copy of the tiny study's runs, and one of which two epochs of five are done."""
+    shutil.copytree(tiny_study / "runs", tmp_path / "runs")
+    (tmp_path / "runs" / NAME).mkdir()
+    (tmp_path / "runs" / NAME / "log").write_text(LOG)
+    (tmp_path / "locks").mkdir()
+    return tmp_path
+
+
+def hold(outputs: Path, pid: int) -> str:
+    who = f"{socket.gethostname()} pid {pid} since 2026-01-01 10:00:00 UTC"
+    (outputs / "locks" / "0123abcd0123abcd01234567.owner").write_text(who)
+    return who
+
+
+def ended_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_what_runs_is_told_from_what_was_left(outputs):
+    watcher = Watcher(RunStore(outputs), "teacher")
+    watcher.look()
+    assert watcher.states()[NAME] == "unfinished 2/5"
+    hold(outputs, ended_process())
+    watcher.look()
+    assert watcher.states()[NAME] == "unfinished 2/5"
+    who = hold(outputs, os.getpid())
+    watcher.look()
+    assert watcher.states()[NAME] == f"running {who} 2/5"
+    assert sorted(watcher.states().values())[:2] == ["finished"] * 2
+    assert len(watcher.states()) == 3  # of one kind
+
+
+def test_the_screen_shows_what_runs_and_what_ended_last(outputs):
+    hold(outputs, os.getpid())
+    watcher = Watcher(RunStore(outputs), None)
+    watcher.look()
+    lines = watcher.screen(12).splitlines()
+    assert len(lines) <= 11  # the last line of a terminal stays free, or it would scroll
+    assert lines[0] == "1 running, 12 ended; Ctrl-C leaves"
+    assert lines[3].split()[:3] == ["running", "2/5", "0:00:30"]
+    last = max(run.manifest["provenance"]["ended"] for run in watcher.ended.values())
+    assert watcher.ended[lines[-1].split()[-1]].manifest["provenance"]["ended"] == last
+
+
+def test_progress_without_epochs_is_unknown(tmp_path):
+    assert progress(tmp_path / "log") == ("", "")
+    (tmp_path / "log").write_text("2026-01-01 10:00:00,123 INFO 1437 images\n")
+    assert progress(tmp_path / "log") == ("", "")
+    (tmp_path / "log").write_text(LOG.splitlines()[0])
+    assert progress(tmp_path / "log") == ("1/5", "")
+
+
+def test_only_changes_are_printed(capsys):
+    before = print_changes(None, {"a": "finished", "b": "running me 1/2"})
+    assert capsys.readouterr().out.split()[1:] == ["b", "running", "me", "1/2"]
+    print_changes(before, {"b": "finished"})
+    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()] == [["a", "removed"], ["b", "finished"]]
+
+
+def test_the_command_ends_with_ctrl_c(outputs):
+    words = [COMMAND, "runs", "list", "teacher", "--watch", "watch_seconds=0.1", f"outputs={outputs}"]
+    watching = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job in the background has none
+    )
+    assert watching.stdout is not None
+    assert watching.stdout.readline().split()[1:3] == [NAME, "unfinished"]
+    hold(outputs, os.getpid())
+    assert watching.stdout.readline().split()[1:3] == [NAME, "running"]
+    watching.send_signal(signal.SIGINT)
+    _, stderr = watching.communicate(timeout=60)
+    assert (watching.returncode, stderr) == (0, "")
