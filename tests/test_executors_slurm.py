@@ -195,6 +195,32 @@ def test_a_study_is_submitted_once_and_gives_the_same_results_as_here(testbed, t
     assert results(outputs) == results(tiny_study)
 
 
+@pytest.mark.long
+def test_a_thousand_stages_take_one_submission(testbed, tiny_study, tmp_path):
+    """Their runs are found when their jobs begin, so that what is measured is the way there and back."""
+    plan, store = slurm_plan(tmp_path, "study=tiny", "study.aug=[]", "study.blocks=500"), RunStore(tmp_path)
+    held = {**EXECUTOR["student"], "sbatch": {"hold": True}}
+    began = time.monotonic()
+    assert slurm.run(plan, store, {**EXECUTOR, "student": held, "pack": 250, "detach": True}).queued == 1000
+    submitted = time.monotonic()
+    manifests = [json.loads(path.read_text()) for path in tiny_study.glob("runs/*labels*/manifest.json")]
+    kinds = {manifest["kind"]: {key: manifest[key] for key in manifest if key != "checksum"} for manifest in manifests}
+    for found in plan.stages:
+        store.folder(found.ref).mkdir(parents=True)
+        (store.folder(found.ref) / "manifest.json").write_text(json.dumps({**kinds[found.kind], "id": found.id}))
+    (array,) = (Path(name).stem for name in submissions(tmp_path))
+    published = time.monotonic()
+    subprocess.run(["scontrol", "release", queue.queue()[Place(array, 0)].number], check=True)
+    assert not slurm.run(plan, store, EXECUTOR).failed
+    while any(job.live for place, job in queue.queue().items() if place.array == array):
+        time.sleep(1)
+    told = [json.loads(path.read_text()) for path in tmp_path.glob("studies/tiny/slurm/jobs/*.state.json")]
+    assert [state["state"] for state in told] == ["finished"] * 1000
+    seconds = {"submit": submitted - began, "run": time.monotonic() - published}
+    seconds["in stages"] = sum(state["seconds"] for state in told)
+    print({what: round(number, 1) for what, number in seconds.items()})
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict[str, object]:
     return undisturbed_results(tmp_path_factory.mktemp("undisturbed"))

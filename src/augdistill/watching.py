@@ -14,7 +14,7 @@ from pathlib import Path
 from augdistill.config import one_of
 from augdistill.listing import runs_table, table
 from augdistill.runs import Run, RunStore, read_manifest
-from augdistill.schemas import KINDS
+from augdistill.schemas import KINDS, printable
 
 CLEAR = "\x1b[2J\x1b[H"  # the screen, and to its first line
 EPOCH = re.compile(r"^(\S+ \S+),\d+ INFO epoch (\d+)/(\d+):", re.MULTILINE)  # of a run's log
@@ -63,7 +63,7 @@ class Watcher:
         """Yield the first digits of the identities whose locks are held, and by whom; not by dead processes here."""
         for path in (self.store.outputs / "locks").glob("*.owner"):
             try:
-                who = path.read_text()
+                who = printable(path.read_text())
             except FileNotFoundError:  # given back meanwhile
                 continue
             host, _, pid, *_ = [*who.split(), "", "", ""]
@@ -72,10 +72,9 @@ class Watcher:
 
     def states(self) -> dict[str, str]:
         """Return each run's state, and of what runs, by whom and its epoch."""
-        running = {
-            name: " ".join(filter(None, (run.state, run.holder, run.epoch))) for name, run in self.unfinished.items()
-        }
-        return {name: run.status for name, run in self.ended.items()} | running
+        running = {name: (run.state, run.holder, run.epoch) for name, run in self.unfinished.items()}
+        ended = {name: run.status for name, run in self.ended.items()}
+        return ended | {name: " ".join(filter(None, words)) for name, words in running.items()}
 
     def screen(self, lines: int) -> str:
         """Return what fits on so many lines: all that is unfinished, then what ended last."""
