@@ -45,8 +45,7 @@ def run_stage(message: str, work: Work, *parents: str) -> str:
         return told(Outcome("failed", f"node {os.uname().nodename}: {problem}", 1))
     os.chdir(sent["folder"])
     quiet_worker()
-    with suppress(ValueError):  # the listener is gone: the stage counts, not what is told of it
-        listener().begin.remote(sent["id"], os.uname().nodename)
+    begin(sent["id"])
     with saving_when_cancelled() as cancelled:
         outcome = attempt(sent["job"], work)
     if outcome.exit_code == StoppedError.exit_code and not cancelled:
@@ -59,6 +58,14 @@ def run_stage(message: str, work: Work, *parents: str) -> str:
 def told(outcome: Outcome) -> str:
     """Return an outcome as it travels."""
     return json.dumps(asdict(outcome))
+
+
+def begin(id: str) -> None:
+    """Tell that a stage begins here, and wait until that is heard: this worker may be killed at any time."""
+    import ray
+
+    with suppress(ValueError, ray.exceptions.RayError):  # the listener is gone: the stage counts, not what is told
+        ray.get(listener().begin.remote(id, os.uname().nodename))
 
 
 @cache
