@@ -15,6 +15,7 @@ from typing import Any
 from augdistill.errors import NoMemoryError, StoppedError
 from augdistill.executors.base import Outcome, Work, attempt, quiet_worker
 
+TIME_TO_HEAR = 10  # seconds
 LISTENER = "augdistill-listener"  # its name within the study's own Ray namespace
 
 
@@ -64,8 +65,9 @@ def begin(id: str) -> None:
     """Tell that a stage begins here, and wait until that is heard: this worker may be killed at any time."""
     import ray
 
-    with suppress(ValueError, ray.exceptions.RayError):  # the listener is gone: the stage counts, not what is told
-        ray.get(listener().begin.remote(id, os.uname().nodename))
+    with suppress(ValueError, TimeoutError, ray.exceptions.RayError):  # the stage counts, not what is told of it
+        heard = listener().begin.remote(id, os.uname().nodename).future()
+        heard.result(TIME_TO_HEAR)  # not ray.get, at which Ray gives this worker's cores to another
 
 
 @cache
