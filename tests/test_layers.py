@@ -134,6 +134,8 @@ def use_violations(module: str, tree: ast.AST) -> Iterator[str]:
                 yield f"{chain}, torch's global generator"
             if node.attr.startswith("manual_seed") and room(module) != "models":
                 yield f"{node.attr} outside models"
+            if node.attr in ("write_text", "write_bytes") and module != "locks":
+                yield f"{node.attr} instead of runs.write_atomic"
             if node.attr in IN_PLACE_DRAWS and room(module) != "models":
                 yield f"{node.attr}, torch's global generator"
             if base in ("nn", "torch.nn", "F", "functional", "torch.nn.functional") and "dropout" in last.lower():

@@ -21,7 +21,7 @@ COMMANDS = {
     "train-teacher": "train one teacher: aug=cutmix, 'aug=[flip-crop,cutmix]', seed=1",
     "distill": "distil one student from the teacher that the same choices made: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
-    "runs": "list, show or remove runs",
+    "runs": "list, show, verify (checksums) or remove runs",
     "data": "what datasets are there; fetch NAME gets one from its publisher",
     "report": "tables, figures, verdicts and one page from a study's saved results: study=NAME",
     "compare": "two arms of a study: STUDY --a teacher_aug=cutmix,model=lenet --b teacher_aug=baseline,model=lenet",

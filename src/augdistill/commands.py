@@ -19,6 +19,7 @@ from augdistill.listing import (
     remove_run,
     scores_table,
     show_run,
+    verify_runs,
 )
 from augdistill.runs import Run, RunStore, duration
 from augdistill.schemas import KINDS
@@ -57,6 +58,7 @@ def tell(run: Run) -> None:
 def study(config: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
     from augdistill.executors import chosen
+    from augdistill.executors.space import refuse_if_too_full
     from augdistill.study.plan import make_plan
 
     known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
@@ -74,6 +76,7 @@ def study(config: Config) -> None:
         for choice in plan.choices:
             student.refuse(choice)
             teacher.refuse(teacher_of(choice))
+        refuse_if_too_full(plan, store, config["executor"].get("workers"))
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config["executor"])
     if results.queued:
@@ -182,9 +185,9 @@ def compare(config: Config) -> None:
 
 
 def runs(config: Config) -> None:
-    """List, show or remove runs."""
+    """List, show, verify or remove runs."""
     known_keys("", config, ("outputs", "wait", "action", "target", "watch", "watch_seconds"))
-    actions = {"list": list_runs, "show": show_run, "remove": remove_run}
+    actions = {"list": list_runs, "show": show_run, "verify": verify_runs, "remove": remove_run}
     one_of("the action", config["action"], actions)
     if config["watch"]:
         from augdistill.watching import watch

@@ -10,10 +10,10 @@ from typing import Any
 
 from augdistill.config import Config, one_of
 from augdistill.data import status
-from augdistill.errors import AugdistillError, RequestError
+from augdistill.errors import AugdistillError, RequestError, WorkError
 from augdistill.metrics import Scores
 from augdistill.reading import read_text
-from augdistill.runs import Run, RunStore
+from augdistill.runs import MANIFEST, Run, RunStore
 from augdistill.schemas import KINDS, printable
 
 COLUMNS = {
@@ -132,6 +132,28 @@ def remove_run(store: RunStore, target: str | None) -> str:
         )
     store.remove(run)
     return f"removed {run.path}"
+
+
+def verify_runs(store: RunStore, target: str | None) -> str:
+    """Compare the files of every run, or of one, with their checksums; print what is damaged, then raise WorkError."""
+    if target is None:
+        paths = sorted(store.runs.iterdir()) if store.runs.is_dir() else []
+    else:
+        paths = [store.runs / target if (store.runs / target).is_dir() else store.get(target).path]
+    finished = [path for path in paths if (path / MANIFEST).is_file()]
+    damaged = 0
+    for path in finished:
+        wrong = store.damage(path)
+        damaged += bool(wrong)
+        for line in wrong:
+            print(line)
+    unfinished = f", {len(paths) - len(finished)} unfinished" if len(paths) > len(finished) else ""
+    checked = f"{len(finished)} runs checked{unfinished}"
+    if damaged:
+        raise WorkError(
+            f"{checked}, {damaged} damaged: augdistill runs remove RUN, or delete its folder, then make it again"
+        )
+    return f"{checked}, none damaged"
 
 
 def named(target: str | None, action: str) -> str:

@@ -100,6 +100,16 @@ class RunStore:
         paths = sorted(Path(entry.path) for entry in os.scandir(self.runs) if entry.name.startswith(prefix))
         return [Run(path, manifest) for path in paths if (manifest := read_manifest(path)) is not None]
 
+    def damage(self, path: Path) -> list[str]:
+        """Return what is wrong with a run's folder: its manifest, or files that are missing or not what that says."""
+        try:
+            manifest = read_manifest(path)
+        except RunError as error:
+            return [str(error)]
+        names = manifest["files"] if manifest is not None else {}
+        found = [name for name in names if not (path / name).is_file() or sha256(path / name) != names[name]]
+        return [f"{path / name} is {'damaged' if (path / name).is_file() else 'missing'}" for name in found]
+
     def get(self, name: str) -> Run:
         """Return the run that `name` means: a folder, a folder's name, or the beginning of an id.
 

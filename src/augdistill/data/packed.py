@@ -3,7 +3,7 @@
     CACHE/<name>-<split>-<what was asked for>-<state of the source>/
         images.npy    uint8 [N, C, H, W]
         labels.npy    int64 [N]
-        header.json   the Header, the source's state and the sizes of the two files
+        header.json   the Header, the source's state, sizes and SHA-256 of the two files, and its own checksum
 
 A folder appears by one rename, under a lock, so it is whole or absent; one that was damaged later is packed again.
 """
@@ -16,7 +16,9 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +28,7 @@ from augdistill.data.files import new_folder
 from augdistill.data.imageset import Header, ImageSet, Pixels, channel_statistics, fingerprint
 from augdistill.errors import DataError, RunError, WorkError
 from augdistill.reading import read_array, read_json
+from augdistill.runs import checksum, flush_folder, sha256, write_atomic, write_json
 
 log = logging.getLogger(__name__)
 FORMAT = 1
@@ -45,6 +48,8 @@ RECORD = {
     },
     "source": {"where": str, "files": int, "bytes": int, "digest": str},
     "sizes": {IMAGES: int, LABELS: int},
+    "sha256?": {IMAGES: str, LABELS: str},  # older versions wrote neither this
+    "checksum?": str,  # nor that
 }
 Found = TypeVar("Found", Header, ImageSet)
 
@@ -89,6 +94,8 @@ def read_header(folder: Path) -> Header | None:
         record = read_json(folder / HEADER, RECORD, "it is packed again")
         if any(os.stat(folder / name).st_size != size for name, size in record["sizes"].items()):
             return None
+        if "checksum" in record and record["checksum"] != checksum(record):
+            return None
         values: dict[str, Any] = {field.name: record["header"][field.name] for field in fields(Header)}
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return Header(**{**values, **lists})
@@ -99,7 +106,7 @@ def read_header(folder: Path) -> Header | None:
 def read_set(folder: Path) -> ImageSet | None:
     """Return the split in a packed folder, or None if it is not there or not what its header says."""
     header = read_header(folder)
-    if header is None:
+    if header is None or not holds_what_was_packed(folder):
         return None
     try:
         images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
@@ -112,6 +119,24 @@ def read_set(folder: Path) -> ImageSet | None:
         return None
     labels.flags.writeable = False
     return ImageSet(header, images, labels)
+
+
+def holds_what_was_packed(folder: Path) -> bool:
+    """Say whether a folder's files have the SHA-256 that its header says, if it says one."""
+    told = read_json(folder / HEADER, RECORD, "it is packed again").get("sha256")
+    return told is None or all(digest(folder / name, stamp(folder / name)) == told[name] for name in (IMAGES, LABELS))
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written again."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=64)
+def digest(path: Path, stamp: tuple[int, ...]) -> str:
+    """Return the SHA-256 of a file, read once by each process as long as its stamp stays."""
+    return sha256(path)
 
 
 def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
@@ -159,14 +184,25 @@ def _pack(folder: Path, request: Request) -> None:
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed: the lock is ours
     try:
         partial.mkdir()
-        np.save(partial / IMAGES, np.ascontiguousarray(pixels.images), allow_pickle=False)
-        np.save(partial / LABELS, pixels.labels.astype(np.int64), allow_pickle=False)
-        sizes = {name: os.stat(partial / name).st_size for name in (IMAGES, LABELS)}
-        record = {"header": asdict(describe(request, pixels)), "source": dict(request.state), "sizes": sizes}
-        (partial / HEADER).write_text(json.dumps(record, indent=1, allow_nan=False))
+        write_array(partial / IMAGES, np.ascontiguousarray(pixels.images))
+        write_array(partial / LABELS, pixels.labels.astype(np.int64))
+        record = {
+            "header": asdict(describe(request, pixels)),
+            "source": dict(request.state),
+            "sizes": {name: os.stat(partial / name).st_size for name in (IMAGES, LABELS)},
+            "sha256": {name: sha256(partial / name) for name in (IMAGES, LABELS)},
+        }
+        write_json(partial / HEADER, {**record, "checksum": checksum(record)})
         os.replace(partial, folder)
+        flush_folder(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """Write one array as .npy, atomically, in pieces; a full disk is an OSError with its number."""
+    # Given no more than a way to write, numpy does not use `tofile`, whose errors have none.
+    write_atomic(path, lambda file: np.save(SimpleNamespace(write=file.write), values, allow_pickle=False))
 
 
 def _remove_superseded(folder: Path, prefix: str) -> None:

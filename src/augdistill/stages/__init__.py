@@ -1,4 +1,4 @@
-"""Stages: the only glue from a config to tensors. A job is {"kind": ..., "config": ...}, plain JSON."""
+"""Stages: the only glue from a config to tensors. A job is {"kind": ..., "config": ..., "id": ...}, plain JSON."""
 
 from importlib import import_module
 from pathlib import Path
@@ -13,15 +13,18 @@ JOB_IS = f'a job is {{"kind": one of {", ".join(KINDS)}, "config": {{...}}}}, as
 
 
 def run_job(job: dict[str, Any]) -> Run:
-    """Return the run that a job makes; found if it is there, else made. Torch is imported when it is needed."""
+    """Return the run that a job makes; found if it is there, else made. Torch is imported when it is needed.
+
+    `id` is what the plan called the run: DataError if its data have changed since. A job without it is not compared.
+    """
     if (place := misfit(job, JOB)) is not None:
         raise RequestError(f"the job's {place} is missing or not what it must be: {JOB_IS}")
-    kind, config = job["kind"], job["config"]
+    kind, config, planned = job["kind"], job["config"], job.get("id")
     module = import_module(f"augdistill.stages.{kind}")
     if kind != "outputs":
-        run: Run = module.run(config)
+        run: Run = module.run(config, planned=planned)
         return run
     student = import_module("augdistill.stages.student")
     config, teacher_run = student.with_teacher(check("student", config), RunStore(Path(config["outputs"])))
-    made: Run = module.run(config, teacher_run)
+    made: Run = module.run(config, teacher_run, planned=planned)
     return made

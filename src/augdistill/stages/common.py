@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, load, split_validation
-from augdistill.errors import AugdistillError, ConfigError, StoppedError, as_work_error
+from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedError, as_work_error
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
 from augdistill.training.batches import Batch, normalise
@@ -109,10 +109,13 @@ class Data:
         return Data(self.header, self.images[index], self.labels[index], self.mean, self.std)
 
 
-def dataset_images(config: Config, split: str = "train") -> ImageSet:
-    """Return one fold of a job's dataset."""
+def dataset_images(config: Config, split: str = "train", fingerprint: str | None = None) -> ImageSet:
+    """Return one fold of a job's dataset. Raises DataError unless it has the `fingerprint` that its run is named by."""
     dataset = config["dataset"]
-    return load(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
+    images = load(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
+    if fingerprint not in (None, images.header.fingerprint):
+        raise DataError(f"{dataset['name']} changed while it was read: the same command begins anew")
+    return images
 
 
 def statistics_of(config: Config, training: Header) -> dict[str, list[float]]:

@@ -24,7 +24,7 @@ PREDICTIONS = "predictions.npz"
 METRICS_FILE = "metrics.json"
 
 
-def run(config: Config, wait: bool = True) -> Run:
+def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the evaluation of `config["run"]` on `config["test_set"]`, made if it is not there yet.
 
     `config` also holds outputs, root and verify (None: as the run was trained), normalisation ("training", or "own":
@@ -38,6 +38,7 @@ def run(config: Config, wait: bool = True) -> Run:
         raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
     fingerprint = names.test_fingerprint(config, evaluated.config["dataset"])
     ref = names.evaluation_name(config, evaluated.ref, evaluated.config["runtime"]["precision"], fingerprint)
+    names.must_be(ref, planned)
     if (found := store.find(ref)) is not None:
         return found
     with store.writing(ref, wait) as folder, common.run_log(folder):

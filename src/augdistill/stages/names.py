@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from augdistill.config import Config, choices, conf_dir, one_of, reader_arguments
 from augdistill.data import HUMAN_LABELS, Header, header, load_human_labels, test_set_name
+from augdistill.errors import DataError
 from augdistill.identity import Ref, evaluation_ref
 
 
@@ -13,6 +14,12 @@ def dataset_header(config: Config, split: str = "train") -> Header:
     """Return what is known of a job's dataset; `config` has `dataset` and `outputs`. Raises DataError."""
     dataset = config["dataset"]
     return header(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
+
+
+def must_be(ref: Ref, planned: str | None) -> None:
+    """Raise DataError for another run than was planned, whose id is `planned`: then its data changed since."""
+    if planned not in (None, ref.id):
+        raise DataError(f"{ref.folder} is not what was planned: its dataset changed since; the same command plans anew")
 
 
 def evaluation_config(run: str, test_set: str, outputs: str, **changed: Any) -> Config:

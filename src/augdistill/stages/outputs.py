@@ -18,10 +18,11 @@ log = logging.getLogger(__name__)
 LOGITS = "logits.npy"
 
 
-def run(config: Config, teacher_run: Run, wait: bool = True) -> Run:
+def run(config: Config, teacher_run: Run, wait: bool = True, planned: str | None = None) -> Run:
     """Return the outputs of `teacher_run` that a checked "student" config reads, computing them if need be."""
     store = RunStore(Path(config["outputs"]))
     ref = outputs_ref(teacher_run.ref, config, names.dataset_header(config).fingerprint)
+    names.must_be(ref, planned)
     if (found := store.find(ref)) is not None:
         return found
     runtime = config["runtime"]
@@ -33,7 +34,7 @@ def run(config: Config, teacher_run: Run, wait: bool = True) -> Run:
 def compute(config: Config, teacher_run: Run, ref: Ref, store: RunStore, folder: Path, device: Device) -> Run:
     """Compute, describe and publish the logits float32 [N,K] of all N training images, in their order."""
     began, clock = now(), time.monotonic()
-    images = common.dataset_images(config)
+    images = common.dataset_images(config, fingerprint=ref.document["data"])
     data = common.on_device(images, common.statistics_of(config, images.header), device)
     model = load(config, teacher_run, data, device)
     logits, _ = common.predict(model, data, device)

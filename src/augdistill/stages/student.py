@@ -32,7 +32,7 @@ DEAD_UNITS = 0.10  # share of penultimate units that never fire on the training 
 ABOVE_CHANCE = 1.5  # times 1 / K: training accuracy below it is chance
 
 
-def run(config: Config, wait: bool = True) -> Run:
+def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished student of a "student" config, distilling it if it is not there yet.
 
     Raises RunError, saying which command makes it, if its teacher is missing, unfinished or of other data.
@@ -45,6 +45,7 @@ def run(config: Config, wait: bool = True) -> Run:
     config, parents = with_parents(config, store)
     taught_by = parents["teacher"].ref if parents else None
     ref = student_ref(config, names.dataset_header(config).fingerprint, taught_by)
+    names.must_be(ref, planned)
     if (found := store.find(ref)) is not None:
         log.info("%s is %s already", ref.folder, found.status)
         return found
@@ -119,7 +120,7 @@ def train(
 ) -> Run:
     """Distil and publish the student in its folder."""
     began, clock, teacher_run = now(), time.monotonic(), parents.get("teacher")
-    images = common.dataset_images(config)
+    images = common.dataset_images(config, fingerprint=ref.document["data"])
     data = common.on_device(images, common.statistics_of(config, images.header), device)
     rows, held_out = common.split(config, images.labels)
     model = common.placed(build(config, images.header.shape, len(images.header.classes)), device)

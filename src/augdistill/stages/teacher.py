@@ -30,7 +30,7 @@ PROBE_DISTANCE = 0.2  # elsewhere, of its logits, relative to their norm; anothe
 PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32 flips 0.3 % of predictions
 
 
-def run(config: Config, wait: bool = True) -> Run:
+def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished teacher of a "teacher" config, training it if it is not there yet."""
     config = check("teacher", config)
     runtime = config["runtime"]
@@ -38,6 +38,7 @@ def run(config: Config, wait: bool = True) -> Run:
     refuse(config)
     ref = teacher_ref(config, names.dataset_header(config).fingerprint)
     store = RunStore(Path(config["outputs"]))
+    names.must_be(ref, planned)
     if (found := store.find(ref)) is not None:
         log.info("%s is %s already", ref.folder, found.status)
         return found
@@ -61,7 +62,7 @@ def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Modul
 def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Device, stop: common.StopRequest) -> Run:
     """Train, prove and publish the teacher in its folder."""
     began, clock = now(), time.monotonic()
-    images = common.dataset_images(config)
+    images = common.dataset_images(config, fingerprint=ref.document["data"])
     data = common.on_device(images, common.statistics_of(config, images.header), device)
     rows, held_out = common.split(config, images.labels)
     model = common.placed(build(config, images.header.shape, len(images.header.classes)), device)

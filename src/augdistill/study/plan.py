@@ -248,7 +248,7 @@ def add_teacher(stages: dict[str, Stage], job: StudentJob, config: Config, sets:
 def add(stages: dict[str, Stage], ref: Ref, job: Config, parents: tuple[str, ...], threads: int, arm: Config) -> Stage:
     """Return the stage of this name, added unless it is there."""
     if ref.id not in stages:
-        stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, job, parents, threads, arm)
+        stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, {**job, "id": ref.id}, parents, threads, arm)
     return stages[ref.id]
 
 

@@ -1,0 +1,95 @@
+"""The space that a plan's stages will need below the outputs folder, known before they run."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from augdistill.config import Config, model_parameters
+from augdistill.data import HUMAN_LABELS, Header
+from augdistill.errors import RequestError
+from augdistill.runs import RunStore
+from augdistill.stages import names
+from augdistill.study.plan import Plan, Stage
+
+FILES = 50_000  # bytes of a run's manifest, config, history and log; about what the largest of ours have
+METRICS = 100_000  # bytes of metrics.json
+REPORT = 50_000_000  # bytes of a report's tables and figures
+STATES = 6  # times its weights, that a run has on the disk while it trains: three checkpoints, with momentum
+
+Models = Mapping[str, tuple[int, int]]  # a stage's id -> bytes of its model's weights, width of its embedding
+
+
+def refuse_if_too_full(plan: Plan, store: RunStore, workers: int | None) -> None:
+    """Raise RequestError if the disk has less than what a plan's stages will still write."""
+    needed = needed_bytes(plan, store, workers)
+    outputs = store.outputs.absolute()
+    folder = next(path for path in (outputs, *outputs.parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise RequestError(
+            f"{plan.name} needs about {needed / 1e9:.2f} GB below {store.outputs} and the disk has {free / 1e9:.2f} "
+            "GB: make room, or name another disk with outputs="
+        )
+
+
+def needed_bytes(plan: Plan, store: RunStore, workers: int | None) -> int:
+    """Return about how many bytes a plan's stages will still write, with the checkpoints of as many as run at once."""
+    todo = [stage for stage in plan.stages if store.find(stage.ref) is None]
+    if not todo:
+        return 0
+    dataset, outputs = plan.study["dataset"], str(store.outputs)
+    training = names.dataset_header({"dataset": dataset, "outputs": outputs})
+    tests = {stage.job["config"]["test_set"] for stage in todo if stage.kind == "evaluation"}
+    counts = {name: test_count(name, dataset, outputs) for name in tests}
+    models = models_of(plan, training)
+    kept = sum(written(stage, training, counts, models) for stage in todo)
+    states = [STATES * models[stage.id][0] for stage in todo if stage.id in models]
+    at_once = min(workers or os.cpu_count() or 1, len(states))
+    return kept + at_once * max(states, default=0) + REPORT
+
+
+def models_of(plan: Plan, training: Header) -> Models:
+    """Return the size of every model that a plan trains; each distinct one is built once, without its weights."""
+    sizes: dict[str, tuple[int, int]] = {}
+    found = {}
+    for stage in plan.stages:
+        if stage.kind in ("teacher", "student"):
+            model = stage.job["config"][stage.kind]
+            key = json.dumps(model)
+            if key not in sizes:
+                sizes[key] = model_size(model, training)
+            found[stage.id] = sizes[key]
+    return found
+
+
+def model_size(model: Config, training: Header) -> tuple[int, int]:
+    """Return the bytes of a model's weights and the width of its embedding, from shapes alone."""
+    import torch
+
+    from augdistill.models import MODELS
+
+    with torch.device("meta"), torch.no_grad():
+        built: Any = MODELS[model["name"]](training.shape, len(training.classes), **model_parameters(model)).eval()
+        _, embedding = built(torch.empty(2, *training.shape))
+    return sum(value.nbytes for value in built.state_dict().values()), int(embedding.shape[1])
+
+
+def test_count(test_set: str, dataset: Config, outputs: str) -> int:
+    """Return the number of images of a test set; none of their own for those that people labelled."""
+    if test_set in HUMAN_LABELS:
+        return 0
+    read = names.test_dataset({"test_set": test_set, "root": None, "verify": None}, dataset)
+    return names.dataset_header({"dataset": read, "outputs": outputs}, "test").count
+
+
+def written(stage: Stage, training: Header, counts: Mapping[str, int], models: Models) -> int:
+    """Return about how many bytes a stage leaves behind."""
+    config, row = stage.job["config"], 4 * len(training.classes) + 8
+    if stage.kind in ("teacher", "student"):
+        return models[stage.id][0] + int(config["dataset"]["validation"]) * row + FILES
+    if stage.kind == "outputs":
+        return training.count * row + METRICS + FILES
+    width = next((models[parent][1] for parent in stage.parents if parent in models), 0)
+    return counts[config["test_set"]] * (row + 4 * width) + METRICS + FILES
