@@ -81,3 +81,9 @@ def fail_when_named(job: dict[str, Any]) -> Run:
     if job["config"]["name"] == "hungry":
         raise NoMemoryError("no memory left")
     return do_nothing(job)
+
+
+def tell_device(job: dict[str, Any]) -> Run:
+    """Write, into the working folder, the device that this worker sees, under the stage's name."""
+    Path(job["config"]["name"]).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+    return do_nothing(job)

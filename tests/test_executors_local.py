@@ -13,7 +13,7 @@ from augdistill.executors import local
 from augdistill.runs import RunStore
 from augdistill.study.plan import Plan
 from conftest import COMMAND
-from plans import need_too_much_once, plan_of, wait_while_others_die
+from plans import need_too_much_once, plan_of, tell_device, wait_while_others_die
 from test_study_plan import composed, make_plan
 
 EXECUTOR = {"name": "local", "workers": 2, "per_device": 1, "retries": 1}
@@ -25,6 +25,19 @@ def tiny_plan(outputs: Path, *overrides: str) -> Plan:
 
 def manifests(outputs: Path) -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in (outputs / "runs").glob("*/manifest.json")}
+
+
+def test_500_stages_cost_little_and_every_worker_sees_one_device(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "devices", lambda plan: ["1", "GPU-5"])
+    monkeypatch.chdir(tmp_path)
+    plan = plan_of({str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(500)})
+    began = time.process_time()  # of this process, whatever else the machine does
+    results = local.run(plan, RunStore(tmp_path), EXECUTOR, tell_device)
+    assert time.process_time() - began < 500 * 0.02
+    assert {outcome.status for outcome in results.outcomes.values()} == {"finished"}
+    seen = [Path(stage.id).read_text() for stage in plan.stages]
+    assert seen[:2] == ["1", "GPU-5"]
+    assert set(seen) == {"1", "GPU-5"}
 
 
 def test_a_finished_study_is_found_whole(tiny_study):

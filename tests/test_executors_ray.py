@@ -119,8 +119,9 @@ def test_a_killed_node_costs_a_retry_only(nodes, tmp_path, tiny_study):
     _, stderr = study.communicate(timeout=300)
     nodes.remove_node(lost, allow_graceful=False)
     assert study.returncode == 0, stderr
-    assert "its worker or node was lost, or had no memory left; trying again" in stderr
     assert weights(tmp_path) == weights(tiny_study)
+    assert killed
+    assert "its worker or node was lost, or had no memory left; trying again" in stderr
 
 
 @pytest.mark.parametrize(

