@@ -1,0 +1,128 @@
+"""A bank against its members trained alone by the loop: weights, history, resume, divergence."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import core
+from augdistill import models
+from augdistill.errors import StoppedError
+from augdistill.losses import kd_divergence, soft_cross_entropy
+from augdistill.training.bank import Trained, fit_bank
+from augdistill.training.batches import Batch, TrainingSet
+from augdistill.training.device import Device, resolve
+from augdistill.training.loop import Hooks, Task, fit
+
+RECIPE = {**core.LOOP_RECIPE, "epochs": 2, "clip_norm": 0.7, "warmup_epochs": 1.0, "lr": 0.05}
+SEEDS = (3, 4, 9)
+
+
+def network(name: str, seed: int, dtype: torch.dtype) -> nn.Module:
+    if name == "drops":
+        return core.small_model(name, dtype)
+    return models.build(name, (1, 16, 16), 10, seed=seed).to(dtype)
+
+
+def task(name: str, seed: int, dtype: torch.dtype = torch.float64, recipe: dict[str, Any] = RECIPE) -> Task:
+    """Return a student of a teacher, an alpha and a temperature of its own."""
+    plain = core.small_set(dtype)
+    taught = torch.randn(core.COUNT, 10, generator=torch.Generator().manual_seed(seed), dtype=dtype).softmax(1)
+    training = TrainingSet(plain.images, torch.cat([plain.targets, taught], 1), plain.mean, plain.std)
+    alpha = 1 / seed
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        ce = soft_cross_entropy(logits, batch.targets[:, :10])
+        kd = kd_divergence(logits, batch.targets[:, 10:], seed)
+        return torch.stack([(1 - alpha) * ce + alpha * kd, ce.detach(), kd.detach()])
+
+    return Task(network(name, seed, dtype), training, loss, core.MIXUP, recipe, seed, "student")
+
+
+def hooks(stop_after: int = 10**9) -> Hooks:
+    asked = iter(range(1, 10**9))
+    return Hooks(lambda model: {}, lambda epoch, row: None, lambda: next(asked) >= stop_after, "60min")
+
+
+def bank(tasks: Sequence[Task], folder: Path, device: Device, stop_after: int = 10**9) -> list[Trained]:
+    return fit_bank(tasks, device, folder, [hooks(stop_after), *(hooks() for _ in tasks[1:])])
+
+
+def without_time(rows: list[dict[str, float]]) -> list[list[float]]:
+    return [[value for name, value in row.items() if name != "images_per_second"] for row in rows]
+
+
+def furthest(one: Task, other: Task) -> float:
+    pairs = zip(one.model.state_dict().values(), other.model.state_dict().values(), strict=True)
+    return max(float((mine - theirs).abs().max()) for mine, theirs in pairs)
+
+
+@pytest.fixture
+def device() -> Device:
+    return resolve("cpu", "fp32", 1)
+
+
+@pytest.mark.parametrize(("name", "seeds"), [("lenet", SEEDS), ("drops", SEEDS), ("alexnet", SEEDS[:2])])
+def test_members_are_the_students_that_they_are_alone(name: str, seeds: Sequence[int], device, tmp_path: Path) -> None:
+    recipe = {**RECIPE, **({"epochs": 1, "clip_norm": 0.1} if name == "alexnet" else {})}
+    together = [task(name, seed, recipe=recipe) for seed in seeds]
+    found = bank(together, tmp_path, device)
+    for member, seed, trained in zip(together, seeds, found, strict=True):
+        alone = task(name, seed, recipe=recipe)
+        before = task(name, seed, recipe=recipe)
+        rows = fit(alone, device, tmp_path / "alone", hooks())
+        assert furthest(member, alone) < 1e-10 < 1e-4 < furthest(alone, before)
+        torch.testing.assert_close(without_time(trained.history), without_time(rows), rtol=0, atol=1e-10)
+        assert trained.diverged is None
+    assert any(row["clipped"] > 0 for trained in found for row in trained.history)
+
+
+@pytest.mark.parametrize("name", ["lenet", "alexnet"])
+def test_one_step_in_fp32(name: str, device, tmp_path: Path) -> None:
+    recipe = {**RECIPE, "epochs": 1, "batch_size": core.COUNT, "warmup_epochs": 0.0}
+    together = [task(name, seed, torch.float32, recipe) for seed in SEEDS[:2]]
+    bank(together, tmp_path, device)
+    for member, seed in zip(together, SEEDS, strict=False):
+        alone = task(name, seed, torch.float32, recipe)
+        fit(alone, device, tmp_path / "alone", hooks())
+        assert furthest(member, alone) < 1e-6 < furthest(alone, task(name, seed, torch.float32, recipe))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("steps", [2, 4, 7])
+def test_a_stopped_bank_goes_on_bit_by_bit(steps: int, dtype: torch.dtype, device, tmp_path: Path) -> None:
+    whole, stopped = ([task("lenet", seed, dtype) for seed in SEEDS] for _ in range(2))
+    expected = bank(whole, tmp_path / "whole", device)
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(StoppedError, match=f"stopped at step {steps} with"):
+        bank(stopped, tmp_path / "stopped", device, stop_after=steps)
+    assert furthest(stopped[0], whole[0]) > 1e-4
+    again = [task("lenet", seed, dtype) for seed in SEEDS]
+    found = bank(again, tmp_path / "stopped", device)
+    for one, other, mine, theirs in zip(again, whole, found, expected, strict=True):
+        assert core.same(one.model.state_dict(), other.model.state_dict())
+        assert without_time(mine.history) == without_time(theirs.history)
+
+
+def test_a_member_that_diverges_leaves_the_others_alone(device, tmp_path: Path) -> None:
+    whole, hurt = ([task("lenet", seed) for seed in SEEDS] for _ in range(2))
+    expected = bank(whole, tmp_path / "whole", device)
+    steps, healthy = [], hurt[1].loss
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        steps.append(1)
+        return healthy(logits, batch) * (math.nan if len(steps) == 6 else 1)
+
+    first = task("lenet", SEEDS[1])
+    hurt[1] = Task(first.model, first.training, loss, first.ops, first.recipe, first.seed, first.role)
+    found = bank(hurt, tmp_path / "hurt", device)
+    assert [trained.diverged for trained in found] == [None, 1, None]
+    assert without_time(found[1].history) == without_time(expected[1].history[:1])
+    assert all(value.isfinite().all() for value in hurt[1].model.state_dict().values())  # as after its last good epoch
+    for index in (0, 2):
+        assert core.same(hurt[index].model.state_dict(), whole[index].model.state_dict())
+        assert without_time(found[index].history) == without_time(expected[index].history)
