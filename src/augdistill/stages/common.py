@@ -104,7 +104,9 @@ class Data:
     std: Tensor
 
     def part(self, rows: np.ndarray) -> "Data":
-        """Return some of the images."""
+        """Return some of the images; all of them, in their order, without a copy."""
+        if np.array_equal(rows, np.arange(len(self.images))):
+            return self
         index = torch.from_numpy(rows).to(self.images.device)
         return Data(self.header, self.images[index], self.labels[index], self.mean, self.std)
 
@@ -131,14 +133,26 @@ def statistics_of(config: Config, training: Header) -> dict[str, list[float]]:
 
 
 def on_device(images: ImageSet, statistics: dict[str, list[float]], device: Device) -> Data:
-    """Put a fold on the device."""
+    """Put a fold on the device; on a CPU its pixels stay mapped, one copy for all processes of a machine."""
     return Data(
         images.header,
-        torch.from_numpy(np.array(images.images)).to(device.device),
+        mapped(images.images).to(device.device),
         torch.from_numpy(np.array(images.labels)).to(device.device),
         torch.tensor(statistics["mean"], device=device.device),
         torch.tensor(statistics["std"], device=device.device),
     )
+
+
+def mapped(images: np.ndarray) -> Tensor:
+    """Return an array in memory, or mapped from a file, as a tensor; a mapped one is read as it is used.
+
+    The mapping is private: what is written to the tensor, and nothing here does, never reaches the file.
+    """
+    if not isinstance(images, np.memmap):
+        return torch.from_numpy(np.array(images))
+    size = images.offset + images.nbytes
+    whole = torch.from_file(str(images.filename), shared=False, size=size, dtype=torch.uint8)
+    return whole[images.offset :].view(images.shape)
 
 
 def placed(model: nn.Module, device: Device) -> nn.Module:
