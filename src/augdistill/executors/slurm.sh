@@ -11,16 +11,16 @@ for name in "${names[@]}"; do jobs+=("$(dirname "$list")/jobs/$name.json"); done
 
 "$python" -m augdistill.stages "${jobs[@]}" &
 child=$!
-at_limit='' signalled=''
+at_limit='' ended='' signalled=''
 trap 'signalled=yes at_limit=yes; kill -USR1 "$child"' USR1
-trap 'signalled=yes; kill -TERM "$child"' TERM
+trap 'signalled=yes ended=yes; kill -TERM "$child"' TERM
 while true; do
     wait "$child"
     code=$?
     [ "$signalled" ] || break
     signalled=''
 done
-if [ "$at_limit" ] && [ "$code" -gt 128 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt "$requeues" ]; then
+if [ "$at_limit" ] && [ ! "$ended" ] && [ "$code" -gt 128 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt "$requeues" ]; then
     scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 fi
 exit "$code"
