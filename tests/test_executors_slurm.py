@@ -148,6 +148,43 @@ def test_a_cancelled_teacher_blocks_all_that_comes_from_it(tmp_path):
     assert found == {"t": cancelled, "o": blocked, "s": blocked, "c": Standing("to do")}
 
 
+@pytest.mark.parametrize(
+    ("signals", "restarts", "requeued"),
+    [
+        ((signal.SIGUSR1,), 0, True),  # its time limit comes
+        ((signal.SIGUSR1,), 3, False),  # as often as it may
+        ((signal.SIGTERM,), 0, False),  # whoever sent it says what comes next
+        ((signal.SIGUSR1, signal.SIGTERM), 0, False),  # cancelled while it saves
+    ],
+)
+def test_a_job_queues_itself_again_at_its_time_limit_alone(signals, restarts, requeued, tmp_path):
+    """The script that SLURM runs, with a Python that takes a second to save, and an scontrol that notes."""
+    programs = {
+        "python": f"""trap 'kill $!; sleep 1; exit 143' USR1 TERM; echo "$@" >{tmp_path}/words; sleep 60 & wait""",
+        "scontrol": f'echo "$@" >{tmp_path}/asked',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "study.tasks").write_text("0 other\n5 one two\n")
+    numbers = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5", "SLURM_RESTART_COUNT": str(restarts)}
+    environment = {**os.environ, **numbers, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    words = ["bash", slurm.SCRIPT, tmp_path / "python", tmp_path / "study.tasks", "3"]
+    job = subprocess.Popen(words, env=environment)
+    while not (tmp_path / "words").exists():
+        time.sleep(0.01)
+    for number in signals:
+        time.sleep(0.3)
+        job.send_signal(number)
+    assert job.wait(timeout=60) == 143
+    assert (tmp_path / "words").read_text().split() == [
+        *("-m", "augdistill.stages", f"{tmp_path}/jobs/one.json", f"{tmp_path}/jobs/two.json")
+    ]
+    assert (tmp_path / "asked").exists() == requeued
+    if requeued:
+        assert (tmp_path / "asked").read_text() == "requeue 12_5\n"
+
+
 # On a real SLURM
 
 
