@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,17 @@ def test_the_command_refuses_them_before_hydra_reads_them(tmp_path, run_augdisti
     assert not list(tmp_path.rglob(MARKER))
 
 
+@cache
+def composed_tiny() -> str:
+    return json.dumps(saved_studies.composed(Path("outputs"), "study=tiny"))
+
+
+@pytest.fixture
+def composed(tmp_path) -> dict[str, Any]:
+    """The config of `augdistill study study=tiny`, to be changed."""
+    return {**json.loads(composed_tiny()), "outputs": str(tmp_path / "outputs")}
+
+
 PATHS = [
     "../x",
     "/tmp/x",
@@ -117,8 +129,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_a_study_has_a_plain_name(name, tmp_path) -> None:
-    composed = saved_studies.composed(tmp_path / "outputs", "study=tiny")
+def test_a_study_has_a_plain_name(name, composed, tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"^study\.name=.* is no name") as raised:
         make_plan({**composed, "study": {**composed["study"], "name": name}})
     refusal(raised.value)
@@ -150,8 +161,7 @@ HUGE: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("key", "value"), HUGE, ids=lambda value: str(value)[:30])
-def test_a_study_has_the_form_and_size_of_one(key, value, tmp_path) -> None:
-    composed = saved_studies.composed(tmp_path / "outputs", "study=tiny")
+def test_a_study_has_the_form_and_size_of_one(key, value, composed) -> None:
     changed = {**composed, "study": {**composed["study"], key: value}}
     if key == "ops" and value == {"cutmix": {"_target_": "os.system"}}:
         changed["study"]["aug"] = ["cutmix"]
@@ -163,8 +173,7 @@ def test_a_study_has_the_form_and_size_of_one(key, value, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("test_set", ["../../x", "/etc/passwd", "nothing", "as-trained", ""])
-def test_a_test_set_is_one_that_there_is(test_set, tmp_path) -> None:
-    composed = saved_studies.composed(tmp_path / "outputs", "study=tiny")
+def test_a_test_set_is_one_that_there_is(test_set, composed) -> None:
     composed["study"]["dataset"]["test_sets"] = [test_set]
     with pytest.raises(ConfigError, match=r"test_sets=.* is unknown") as raised:
         make_plan(composed)
