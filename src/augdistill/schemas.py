@@ -148,7 +148,7 @@ NORMALISATION = frozenset({"training", "own"})
 MODEL = {"name": is_name, "optim": {every: object}}
 STUDY = {
     "name": is_name,
-    "dataset": {"name": is_name},
+    "dataset": {"name": is_name, "root": is_text, "verify": bool, "test_sets": [str]},
     "teacher": MODEL,
     "students": {every: MODEL},
     "aug": [is_name],
@@ -156,7 +156,7 @@ STUDY = {
     "ops?": ({every: {every: object}}, None),
     "distillation": {"alpha": float, "temperature": float},
     "grids": ([{every: [object]}], None),
-    "runtime": {"threads": {"teacher": int, "student": int}},
+    "runtime": {"device": str, "threads": {"teacher": int, "student": int}},
     "blocks": int,
     "first_block": int,
     "students_per_teacher": int,
