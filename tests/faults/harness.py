@@ -1,0 +1,136 @@
+"""Real stages in processes of their own, into which faults are injected, and what came of them.
+
+The processes are forked from one that has imported torch, so that a fault costs tenths of a second. Each is the leader
+of a group of its own and is killed as a group, as a scheduler, the kernel or a loss of power would: with no warning.
+"""
+
+import csv
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from augdistill.errors import AugdistillError, as_work_error
+from augdistill.executors.local import PRELOAD
+from augdistill.runs import RunStore
+
+MADE_ANEW = ("config.yaml", "history.csv")  # hold the folder's name and the time that an epoch took
+LIMIT = 120  # seconds that a process may take here; none comes near it
+
+Fault = Callable[[], None]
+Work = Callable[[], None]
+
+
+@dataclass
+class Child:
+    """A process that works, and where it tells what went wrong."""
+
+    process: BaseProcess
+    told: Path
+
+    def wait(self) -> "Ended":
+        """Return how it ended."""
+        self.process.join(LIMIT)
+        assert self.process.exitcode is not None, "it hangs"
+        return Ended(self.process.exitcode, self.told.read_text() if self.told.exists() else "")
+
+    def kill(self, after: float) -> bool:
+        """Kill the process and all that it started `after` so many seconds; return whether it was still at work."""
+        self.process.join(after)
+        if self.process.exitcode is not None:
+            return False
+        try:
+            os.killpg(self.process.pid or 0, signal.SIGKILL)
+        except ProcessLookupError:  # it leads no group yet
+            self.process.kill()
+        return self.wait().code == -signal.SIGKILL
+
+
+@dataclass
+class Ended:
+    """How a process ended: its exit code (negative: by which signal), and the one line that it told."""
+
+    code: int
+    told: str
+
+
+def start(work: Work, told: Path, fault: Fault | None = None) -> Child:
+    """Begin to work in a process of its own, with a fault put into it first."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([*PRELOAD, "torch._dynamo"])  # which the first optimizer imports, for seconds
+    process = context.Process(target=perform, args=(work, told, fault))
+    process.start()
+    return Child(process, told)
+
+
+def ended(work: Work, told: Path, fault: Fault | None = None) -> Ended:
+    """Work in a process of its own until it ends."""
+    told.unlink(missing_ok=True)
+    return start(work, told, fault).wait()
+
+
+def perform(work: Work, told: Path, fault: Fault | None) -> None:
+    """Lead a group, put the fault in, and work; exit as the command would, telling its one line."""
+    os.setsid()
+    logging.getLogger("augdistill").setLevel(logging.INFO)
+    logging.getLogger("augdistill").addHandler(logging.NullHandler())
+    if fault is not None:
+        fault()
+    try:
+        with as_work_error():
+            work()
+    except AugdistillError as error:
+        told.write_text(str(error))
+        sys.exit(error.exit_code)
+    except BaseException:
+        told.write_text(traceback.format_exc())
+        os._exit(99)
+
+
+def job(kind: str, config: dict[str, Any], wait: bool = True) -> Work:
+    """Return what runs one teacher, student or evaluation."""
+    return partial(run_stage, kind, config, wait)
+
+
+def run_stage(kind: str, config: dict[str, Any], wait: bool) -> None:
+    """Run one teacher, student or evaluation."""
+    from augdistill.stages import evaluation, student, teacher
+
+    {"teacher": teacher, "student": student, "evaluation": evaluation}[kind].run(config, wait)
+
+
+def results(outputs: Path) -> dict[str, Any]:
+    """Return all that every run below a folder came to: status, its files' checksums, its history without times."""
+    found = {}
+    for run in RunStore(outputs).all():
+        files = {name: digest for name, digest in run.manifest["files"].items() if name not in MADE_ANEW}
+        assert RunStore(outputs).damage(run.path) == []
+        found[run.path.name] = (run.status, files, history(run.path))
+    return found
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    """Return a run's history without its time column, nothing for a run that has none."""
+    if not (run / "history.csv").is_file():
+        return []
+    with (run / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(float(row.pop("images_per_second")) > 0 for row in rows)
+    return rows
+
+
+def timed(work: Work, outputs: Path) -> float:
+    """Work undisturbed and return the seconds that it took, a second time being no work."""
+    began = time.monotonic()
+    last = ended(work, outputs / "told")
+    assert last == Ended(0, ""), last
+    return time.monotonic() - began
