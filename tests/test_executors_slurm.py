@@ -148,6 +148,25 @@ def test_a_cancelled_teacher_blocks_all_that_comes_from_it(tmp_path):
     assert found == {"t": cancelled, "o": blocked, "s": blocked, "c": Standing("to do")}
 
 
+SAVES = """
+import pathlib, signal, sys, time
+def save(number, frame):
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    time.sleep(1)
+    sys.exit(143)
+time.sleep(1)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path(sys.argv[0]).with_name("words").write_text(" ".join(sys.argv[1:]))
+signal.signal(signal.SIGUSR1, save)
+time.sleep(60)
+"""
+
+
+def wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("signals", "restarts", "requeued"),
     [
@@ -159,23 +178,21 @@ def test_a_cancelled_teacher_blocks_all_that_comes_from_it(tmp_path):
 )
 def test_a_job_queues_itself_again_at_its_time_limit_alone(signals, restarts, requeued, tmp_path):
     """The script that SLURM runs, with a Python that takes a second to save, and an scontrol that notes."""
-    programs = {
-        "python": f"""trap 'kill $!; sleep 1; exit 143' USR1 TERM; echo "$@" >{tmp_path}/words; sleep 60 & wait""",
-        "scontrol": f'echo "$@" >{tmp_path}/asked',
-    }
+    programs = {"python": f"#!{sys.executable}\n{SAVES}", "scontrol": f'#!/bin/bash\necho "$@" >{tmp_path}/asked\n'}
     for name, text in programs.items():
-        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     (tmp_path / "study.tasks").write_text("0 other\n5 one two\n")
     numbers = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5", "SLURM_RESTART_COUNT": str(restarts)}
     environment = {**os.environ, **numbers, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     words = ["bash", slurm.SCRIPT, tmp_path / "python", tmp_path / "study.tasks", "3"]
     job = subprocess.Popen(words, env=environment)
-    while not (tmp_path / "words").exists():
-        time.sleep(0.01)
+    if signal.SIGUSR1 not in signals:
+        wait_for(tmp_path / "words")
     for number in signals:
-        time.sleep(0.3)
+        time.sleep(0.3)  # so that USR1 comes before the Python listens
         job.send_signal(number)
+        wait_for(tmp_path / "words")
     assert job.wait(timeout=60) == 143
     assert (tmp_path / "words").read_text().split() == [
         *("-m", "augdistill.stages", f"{tmp_path}/jobs/one.json", f"{tmp_path}/jobs/two.json")

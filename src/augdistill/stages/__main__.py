@@ -5,6 +5,7 @@ it (`awaited`: false), so that its failure is told but does not count. How a job
 JOB.state.json, for whoever asks while it runs or after.
 """
 
+import json
 import logging
 import os
 import socket
@@ -38,12 +39,20 @@ def main(paths: list[str]) -> int:
             if (job := read_job(path)) is None:
                 worst = max(worst, RequestError.exit_code)
                 continue
-            code = StoppedError.exit_code if stop() else attend(job, path.with_suffix(".state.json"))
+            told = path.with_suffix(".state.json")
+            if stop() and has_finished(told):  # before a restart: the next may be one that is yet to begin
+                continue
+            code = StoppedError.exit_code if stop() else attend(job, told)
             if code == StoppedError.exit_code:
                 return code
             if job.get("awaited", True):
                 worst = max(worst, code)
     return worst
+
+
+def has_finished(told: Path) -> bool:
+    """Return whether a job told, before, that its run is there."""
+    return told.is_file() and bool(json.loads(told.read_text())["state"] == "finished")
 
 
 def read_job(path: Path) -> dict[str, Any] | None:
