@@ -5,6 +5,7 @@ of a group of its own and is killed as a group, as a scheduler, the kernel or a 
 """
 
 import csv
+import errno
 import logging
 import os
 import signal
@@ -106,6 +107,34 @@ def run_stage(kind: str, config: dict[str, Any], wait: bool) -> None:
     from augdistill.stages import evaluation, student, teacher
 
     {"teacher": teacher, "student": student, "evaluation": evaluation}[kind].run(config, wait)
+
+
+@dataclass
+class FailAt:
+    """A shim around what the one write function asks of the system: from the n-th call on, or at it, a fault.
+
+    Each write asks three times: to flush the file, to rename it, to flush its folder. `error` None kills the process
+    there.
+    """
+
+    call: int
+    error: int | None = errno.EIO
+
+    def __call__(self) -> None:
+        calls = iter(range(1, 10**9))
+
+        def shimmed(real: Callable[..., Any]) -> Callable[..., Any]:
+            def shim(*arguments: Any) -> Any:
+                if next(calls) == self.call:
+                    if self.error is None:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    raise OSError(self.error, os.strerror(self.error or 0))
+                return real(*arguments)
+
+            return shim
+
+        for name in ("fsync", "replace"):
+            setattr(os, name, shimmed(getattr(os, name)))
 
 
 def results(outputs: Path) -> dict[str, Any]:

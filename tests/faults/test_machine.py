@@ -1,15 +1,19 @@
 """What the machine refuses ends in one clear line, a valid previous state, and goes on when it gives way."""
 
+import errno
+import os
+import resource
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from augdistill.runs import RunStore
-from core import student_config
-from faults.harness import Ended, ended, job, results, timed
+from core import student_config, teacher_config
+from faults.harness import Ended, FailAt, ended, job, results, start, timed
 
 Copied = Callable[[str], Path]
 WORDS = ("aug=cutmix", "teacher_seed=0", "seed=4", "optim.epochs=1", "runtime.checkpoint_every=0min")
@@ -74,3 +78,72 @@ def test_a_disk_that_fills_up_page_by_page(disk: Path, copied: Copied, tmp_path:
     print(f"{failures} times the disk was full, while writing {sorted(files)}")
     assert failures > 30
     assert results(disk) == undisturbed(copied)
+
+
+def test_an_error_at_every_step_of_every_write_costs_that_write_only(copied: Copied) -> None:
+    outputs = copied("outputs")
+    work, calls = job("student", student_config(outputs, *WORDS[:-1])), 0
+    while (last := ended(work, outputs / "told", FailAt(calls + 1))) != Ended(0, ""):
+        calls += 1
+        assert last.code == 1, last
+        assert last.told.startswith(os.strerror(errno.EIO)), last
+        assert KEPT in last.told
+        assert "\n" not in last.told
+    assert calls >= 12
+    assert results(outputs) == undisturbed(copied)
+
+
+def test_a_disk_that_becomes_read_only_is_named(disk: Path, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk.parent], check=True)
+    last = ended(job("student", student_config(disk, *WORDS)), tmp_path / "told")
+    assert last.code == 1
+    assert last.told.startswith("Read-only file system (")
+    assert KEPT in last.told
+    assert "\n" not in last.told
+    subprocess.run(["mount", "-o", "remount,rw", disk.parent], check=True)
+    assert ended(job("student", student_config(disk, *WORDS)), tmp_path / "told") == Ended(0, "")
+
+
+def become_nobody() -> None:
+    os.setgid(65534)
+    os.setuid(65534)
+
+
+def test_a_folder_without_permission_is_named(taught: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else")
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        outputs, told = Path(shutil.copytree(taught, folder / "outputs")), folder / "told"
+        told.touch()
+        told.chmod(0o666)
+        last = start(job("student", student_config(outputs, *WORDS)), told, become_nobody).wait()
+    assert last.code == 1
+    assert last.told.startswith("Permission denied (")
+    assert KEPT in last.told
+    assert "\n" not in last.told
+
+
+def limit_memory() -> None:
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 50_000_000, resource.RLIM_INFINITY))
+
+
+def test_memory_that_runs_out_is_one_line(copied: Copied) -> None:
+    """A ResNet18 of full width, 45 MB of weights, where 50 MB are left."""
+    outputs = copied("outputs")
+    last = ended(job("teacher", teacher_config(outputs, "teacher.width=64")), outputs / "told", limit_memory)
+    assert last == Ended(1, "out of memory: a smaller optim.batch_size needs less")
+
+
+def keep_a_secret() -> None:
+    os.environ["SECRET_TOKEN"] = "hunter2-never-written"
+
+
+def test_nothing_that_a_run_writes_holds_the_environment(copied: Copied) -> None:
+    outputs = copied("outputs")
+    assert ended(job("student", student_config(outputs, *WORDS)), outputs / "told", keep_a_secret) == Ended(0, "")
+    files = [path for path in outputs.rglob("*") if path.is_file()]
+    assert len(files) > 15
+    assert not [path for path in files if b"hunter2" in path.read_bytes() or b"SECRET_TOKEN" in path.read_bytes()]
