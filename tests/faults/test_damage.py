@@ -6,14 +6,16 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from augdistill import listing
-from augdistill.errors import RunError, StoppedError, WorkError
+from augdistill.data import load
+from augdistill.errors import DataError, RunError, StoppedError, WorkError
 from augdistill.runs import RunStore
-from augdistill.stages import teacher
-from core import checkpoints, flip_bit, same, stopping_after, teacher_config, unfinished, weights
-from faults.harness import results
+from augdistill.stages import common, run_job, teacher
+from core import checkpoints, flip_bit, same, stopping_after, student_config, teacher_config, unfinished, weights
+from faults.harness import ended, job, results
 
 Copied = Callable[[str], Path]
 
@@ -107,3 +109,38 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(seed: int, co
     assert "goes on from step 7, in epoch 2" in log
     assert same(weights(run), weights(expected))
     assert results(outputs) == results(calm)
+
+
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "header.json"])
+def test_a_damaged_cache_is_packed_again(name: str, copied: Copied) -> None:
+    outputs, rng = copied("outputs"), random.Random(name)
+    cache = outputs / "cache"
+    arguments = {"root": Path("data"), "cache": cache, "verify": True, "size": 16}
+    whole = load("digits", "train", **arguments)
+    images, (path,) = np.array(whole.images), cache.glob(f"digits-train-*/{name}")
+    content = path.read_bytes()
+    for _ in range(10):
+        damaged(path, rng)
+        again = load("digits", "train", **arguments)
+        assert again.header == whole.header
+        assert np.array_equal(again.images, images)
+        assert path.read_bytes() == content
+
+
+def test_a_dataset_that_changed_since_the_plan_is_refused_before_any_work(copied: Copied) -> None:
+    outputs = copied("outputs")
+    planned = {"kind": "teacher", "config": teacher_config(outputs, "seed=5"), "id": "0" * 64}
+    with pytest.raises(DataError, match="is not what was planned: its dataset changed since; the same command plans"):
+        run_job(planned)
+    with pytest.raises(DataError, match="digits changed while it was read: the same command begins anew"):
+        common.dataset_images(planned["config"], fingerprint="another")
+    assert len(RunStore(outputs).all()) == len(list((outputs / "runs").iterdir())) == 4
+
+
+def test_a_damaged_teacher_teaches_nobody(copied: Copied) -> None:
+    outputs = copied("outputs")
+    (path,) = outputs.glob("runs/teacher-*/weights.safetensors")
+    flip_bit(path, 5000)
+    last = ended(job("student", student_config(outputs, "aug=cutmix", "seed=3", "teacher_seed=0")), outputs / "told")
+    assert last.code == 2
+    assert last.told == f"{path} is damaged (its checksum differs): augdistill runs remove {path.parent.name}"
