@@ -8,7 +8,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from augdistill.config import conf_dir
-from augdistill.errors import ConfigError
+from augdistill.errors import ConfigError, HeldError
+from augdistill.runs import RunStore
+from augdistill.stages import run_job
 from augdistill.study.plan import make_plan
 
 
@@ -101,6 +103,13 @@ def test_rescaling_to_the_baseline_waits_for_its_outputs(outputs):
         assert [parent.kind for parent in parents] == ["outputs", "outputs"]
         assert [parent.arm["teacher_aug"] for parent in parents] == [student.arm["teacher_aug"], "baseline"]
     assert len(stages(plan, "teacher")) == 5
+
+
+def test_the_stages_of_a_study_that_does_not_wait_do_not_wait(outputs):
+    stage = make_plan(composed(outputs, "study=tiny", "wait=false")).stages[0]
+    with RunStore(outputs).lock(stage.ref), pytest.raises(HeldError, match=f"{stage.folder} is held by .* pid "):
+        run_job(stage.job)
+    assert "wait" not in make_plan(composed(outputs, "study=tiny")).stages[0].job
 
 
 def test_a_study_without_the_baseline_trains_it_where_logits_are_rescaled_to_it(outputs):

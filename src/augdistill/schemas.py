@@ -189,7 +189,7 @@ SCORES: dict[str, Any] = {
         **{f"{name}?": [[NUMBER]] for name in ("confusion", "class_means", "human_class_means", "human_kl_matrix")},
     },
 }
-NEEDED = {"needs?": is_need, "awaited?": bool}
+NEEDED = {"needs?": is_need, "awaited?": bool, "wait?": bool}
 MODEL_JOB = {**NEEDED, "config": {"outputs": str}}
 EVALUATION_JOB = {
     **NEEDED,

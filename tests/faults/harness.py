@@ -6,8 +6,10 @@ of a group of its own and is killed as a group, as a scheduler, the kernel or a 
 
 import csv
 import errno
+import json
 import logging
 import os
+import random
 import signal
 import sys
 import time
@@ -23,6 +25,7 @@ from typing import Any
 from augdistill.errors import AugdistillError, as_work_error
 from augdistill.executors.local import PRELOAD
 from augdistill.runs import RunStore
+from core import checkpoint_weights, checkpoints, same, unfinished, weights
 
 MADE_ANEW = ("config.yaml", "history.csv")  # hold the folder's name and the time that an epoch took
 LIMIT = 120  # seconds that a process may take here; none comes near it
@@ -157,9 +160,61 @@ def history(run: Path) -> list[dict[str, str]]:
     return rows
 
 
+@dataclass
+class Kills:
+    """What a number of kills came to: how many hit, and how many left a checkpoint that was not yet the result."""
+
+    hit: int = 0
+    half_way: int = 0
+
+
+def kill_until_finished(
+    work: Work, outputs: Path, rng: random.Random, seconds: float, counted: Kills, most: int
+) -> None:
+    """Begin the same work again and again, killed at a random moment of its `seconds`, until it ends by itself.
+
+    After `most` kills it is left alone. Raises AssertionError if it ends otherwise than by itself or by the kill.
+    """
+    left: list[Any] = []
+    for _ in range(most):
+        child = start(work, outputs / "told")
+        if not child.kill(after=rng.uniform(0.2, 1) * seconds):
+            break
+        counted.hit += 1
+        left += [checkpoint_weights(path) for path in newest_checkpoint(outputs)]
+    last = ended(work, outputs / "told")
+    assert last == Ended(0, ""), last
+    finals = [weights(run) for run in RunStore(outputs).all() if run.kind in ("teacher", "student")]
+    counted.half_way += sum(not any(same(state, final) for final in finals) for state in left)
+
+
+def newest_checkpoint(outputs: Path) -> list[Path]:
+    """Return the newest checkpoint of the one unfinished run, if there is one."""
+    try:
+        return checkpoints(unfinished(outputs))[-1:]
+    except ValueError:
+        return []
+
+
 def timed(work: Work, outputs: Path) -> float:
     """Work undisturbed and return the seconds that it took, a second time being no work."""
     began = time.monotonic()
     last = ended(work, outputs / "told")
     assert last == Ended(0, ""), last
     return time.monotonic() - began
+
+
+def documents(outputs: Path) -> list[dict[str, Any]]:
+    """Return every manifest below a folder."""
+    return [json.loads(path.read_text()) for path in sorted(outputs.glob("runs/*/manifest.json"))]
+
+
+def wait_for_log(outputs: Path, words: str) -> None:
+    """Wait until the log of an unfinished run has these words."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        logs = [path / "log" for path in (outputs / "runs").iterdir() if not (path / "manifest.json").exists()]
+        if any(words in log.read_text() for log in logs if log.exists()):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no run says {words}")

@@ -16,15 +16,16 @@ def run_job(job: dict[str, Any]) -> Run:
     """Return the run that a job makes; found if it is there, else made. Torch is imported when it is needed.
 
     `id` is what the plan called the run: DataError if its data have changed since. A job without it is not compared.
+    With `wait` false a run that another process holds is a HeldError.
     """
     if (place := misfit(job, JOB)) is not None:
         raise RequestError(f"the job's {place} is missing or not what it must be: {JOB_IS}")
-    kind, config, planned = job["kind"], job["config"], job.get("id")
+    kind, config, asked = job["kind"], job["config"], {"wait": job.get("wait", True), "planned": job.get("id")}
     module = import_module(f"augdistill.stages.{kind}")
     if kind != "outputs":
-        run: Run = module.run(config, planned=planned)
+        run: Run = module.run(config, **asked)
         return run
     student = import_module("augdistill.stages.student")
     config, teacher_run = student.with_teacher(check("student", config), RunStore(Path(config["outputs"])))
-    made: Run = module.run(config, teacher_run, planned=planned)
+    made: Run = module.run(config, teacher_run, **asked)
     return made

@@ -90,6 +90,9 @@ def make_plan(config: Config) -> Plan:
     choices: dict[str, Config] = {}
     for student in student_jobs(config, choices):
         add_student(stages, student, sets)
+    if not config["wait"]:
+        for stage in stages.values():
+            stage.job["wait"] = False
     shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
     return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()), shared, sets.images)
 
