@@ -32,7 +32,7 @@ REFUSED = {
     "train-teacher optim.epochs=two": ["optim.epochs", "two"],
     "train-teacher optim.schedule=cosin": ["optim.schedule=cosin", "did you mean cosine"],
     "train-teacher seed=-1": ["seed=-1", "0 or more"],
-    "train-teacher dataset=digits teacher.width=0": ["width=0", "1 or more"],
+    "train-teacher dataset=digits teacher.width=0": ["width=0", "1 to 1024"],
     "train-teacher runtime.precision=fp16": ["runtime.precision=fp16", "bf16"],
     "train-teacher word": ["word is not an override", "KEY=VALUE"],
     "train-teacher hydra/launcher=joblib": ["hydra/launcher", "add -m"],

@@ -148,7 +148,7 @@ def test_a_departure_of_the_authors_code_is_switched_back_alone(switch: str) -> 
 def test_every_value_of_the_authors_code_has_a_number_and_a_switch() -> None:
     values = AS_CODED.split("name: paper-as-coded")[1].split("aug:")[0].splitlines()
     settings = [line for line in values if re.match(r"\s+[\w-]+: [^&*]|normalisation", line)]
-    assert len(settings) == 18
+    assert len(settings) == 21
     assert all(re.search(r"# [1-9]$", line) for line in settings)
 
 

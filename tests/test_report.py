@@ -1,6 +1,7 @@
 """The report of real and of synthetic studies: files, page, cautions, provenance, joined studies, from Python."""
 
 import csv
+import json
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from augdistill.report.effects import Effect
 from augdistill.report.headline import DEPENDS, HELPS, HURTS, OPEN, headline
 from augdistill.report.page import render
 from augdistill.report.saved import SavedStudy
+from augdistill.runs import checksum
 
 
 def config(outputs: Path, study: object) -> dict:
@@ -211,7 +213,8 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     saved = synthetic(tmp_path, data, "paper", *words, *more, statuses=statuses)
     bf16 = next(place for place in saved.places if place.role == "teacher")
     manifest = saved.store.runs / bf16.folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"precision": "fp32"', '"precision": "bf16"'))
+    changed = json.loads(manifest.read_text().replace('"precision": "fp32"', '"precision": "bf16"'))
+    manifest.write_text(json.dumps({**changed, "checksum": checksum(changed)}))
     saved = SavedStudy({**saved.plan, "skipped": {"mnist-test": "it is not there"}}, saved.store)
     text = "\n".join(cautions(saved))
     assert "1 run diverged of 14: LeNet student of CutMix 1 of 2." in text

@@ -14,7 +14,7 @@ import torch
 
 import core
 from augdistill.data import split_validation
-from augdistill.errors import ConfigError, DataError, HeldError, RunError, StoppedError
+from augdistill.errors import ConfigError, DataError, HeldError, RunError, StoppedError, WorkError
 from augdistill.runs import Run, RunStore
 from augdistill.stages import common, evaluation, folders, names, student, teacher
 from core import (
@@ -152,7 +152,7 @@ def test_what_fails_after_training_loses_no_training(tmp_path: Path, monkeypatch
     config = configured(tmp_path, "runtime.checkpoint_every=1epoch")
     with monkeypatch.context() as patch:
         patch.setattr(folders, "publish", full)
-        with pytest.raises(OSError, match="no space left"):
+        with pytest.raises(WorkError, match="no space left"):
             teacher.run(config)
     assert checkpoints(unfinished(tmp_path))[-1].name.startswith("000000015-")
     run = teacher.run(config)

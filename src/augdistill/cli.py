@@ -88,10 +88,7 @@ def dispatch(command: str, words: list[str]) -> None:
         words = with_actions(words)
     if command == "compare":
         words = with_arms(words)
-    if command in (
-        "report",
-        "compare",
-    ):  # Hydra takes `study` for the group of study files, of which these compose none
+    if command in ("report", "compare"):  # Hydra takes `study` for the group of study files; these compose none
         words = [re.sub(r"^study=", "studies=", word) for word in words]
     if command == "study":  # where data lie is said alike in all commands
         words = [re.sub(r"^dataset\.(root|verify)=", r"study.dataset.\1=", word) for word in words]
@@ -129,7 +126,7 @@ def with_actions(words: list[str]) -> list[str]:
     if len(plain) > 2:
         raise RequestError(f"too many words: {' '.join(plain)}; an action and a name are allowed")
     named = [f"{key}={word}" for key, word in zip(("action", "target"), plain, strict=False)]
-    return [word for word in words if word not in plain] + named
+    return [*named, *(word for word in words if word not in plain)]  # before flags: argparse takes them in one piece
 
 
 def with_arms(words: list[str]) -> list[str]:
@@ -147,7 +144,10 @@ def with_arms(words: list[str]) -> list[str]:
         elif word not in ("--a", "--b"):
             rest.append(word)
     quoted = {side: arm.replace("\\", "\\\\").replace("'", "\\'") for side, arm in found.items()}
-    return rest + [f"{side}='{arm}'" for side, arm in quoted.items()]
+    return [
+        *(f"{side}='{arm}'" for side, arm in quoted.items()),
+        *rest,
+    ]  # before flags: argparse takes them in one piece
 
 
 def refuse_traps(words: list[str]) -> None:

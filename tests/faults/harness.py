@@ -211,10 +211,22 @@ def documents(outputs: Path) -> list[dict[str, Any]]:
 
 def wait_for_log(outputs: Path, words: str) -> None:
     """Wait until the log of an unfinished run has these words."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def is_said() -> bool:
         logs = [path / "log" for path in (outputs / "runs").iterdir() if not (path / "manifest.json").exists()]
-        if any(words in log.read_text() for log in logs if log.exists()):
-            return
+        return any(words in log.read_text() for log in logs if log.exists())
+
+    wait_until(is_said, f"no run says {words}")
+
+
+def wait_for_checkpoint(outputs: Path) -> None:
+    """Wait until the one unfinished run has a checkpoint."""
+    wait_until(lambda: bool(newest_checkpoint(outputs)), "no run has a checkpoint")
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
+    """Look every 20 ms; AssertionError with what to say where it does not hold within a minute."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)
-    raise AssertionError(f"no run says {words}")

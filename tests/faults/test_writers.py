@@ -14,7 +14,7 @@ from augdistill.identity import teacher_ref
 from augdistill.runs import RunStore
 from augdistill.stages import names
 from core import teacher_config
-from faults.harness import Ended, documents, ended, job, start, wait_for_log
+from faults.harness import Ended, documents, ended, job, start, wait_for_checkpoint, wait_for_log
 
 Copied = Callable[[str], Path]
 WORDS = ("aug=mixup", "optim.epochs=20")
@@ -57,7 +57,7 @@ def test_a_run_whose_process_is_stopped_is_still_held_and_one_whose_process_died
     outputs = copied("outputs")
     config = teacher_config(outputs, *WORDS, "runtime.checkpoint_every=0min")
     first = start(job("teacher", config), outputs / "told0")
-    wait_for_log(outputs, "137 images")
+    wait_for_checkpoint(outputs)
     pid = first.process.pid or 0
     os.kill(pid, signal.SIGSTOP)
     assert ended(job("teacher", config, wait=False), outputs / "told1").code == 1
