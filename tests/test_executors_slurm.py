@@ -357,7 +357,7 @@ def test_faults_cost_time_alone(fault: Callable[[Path], None], testbed, undistur
 @pytest.mark.long
 def test_a_job_at_its_time_limit_goes_on(testbed, tmp_path):
     """It is told 95 seconds before two minutes have passed, which a teacher of so many epochs needs more than."""
-    more = ("study.aug=[baseline]", "study.teacher.optim.epochs=60")
+    more = ("study.aug=[baseline]", "study.teacher.optim.epochs=240")
     told = ended(longer(tmp_path / "slurm", *more, "executor.teacher.minutes=2", "executor.warn_seconds=95"))
     assert told.startswith("0\n"), told
     (log,) = logs(tmp_path / "slurm")

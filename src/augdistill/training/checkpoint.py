@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = ".checkpoints"
 KEPT = 2
-TOTALS = 4  # the running sums of an epoch: loss, its two parts, gradient norm
+TOTALS = 4  # the running sums of an epoch: loss, its two parts, clipped steps
 KEPT_AS_JSON = ("step", "seconds", "history", "best_accuracy")  # of the state; the rest are tensors
 
 
