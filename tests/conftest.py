@@ -1,9 +1,10 @@
 """Fixtures that tests of several files share: the real command, and one finished study to look at."""
 
+import logging
 import os
 import subprocess
 import sysconfig
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,16 @@ class Ran:
 
 
 RunAugdistill = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def logger_as_it_was() -> Iterator[None]:
+    """Give the package's logger back as it was: commands and workers that a test runs here set it up for a terminal."""
+    logger = logging.getLogger("augdistill")
+    before = logger.level, logger.propagate
+    yield
+    logger.setLevel(before[0])
+    logger.propagate = before[1]
 
 
 @pytest.fixture(scope="session")

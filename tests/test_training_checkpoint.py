@@ -228,6 +228,7 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [bit, header_bit, truncate, empty])
 def test_a_damaged_checkpoint_is_named_and_passed_over(damage, undisturbed, tmp_path: Path, caplog) -> None:
+    caplog.set_level(logging.WARNING, "augdistill")
     interrupt("resnet18", tmp_path, 5)
     with pytest.raises(StoppedError):
         run("resnet18", tmp_path, stop=stop_at(4))
@@ -302,6 +303,7 @@ def test_a_disk_that_fills_up_leaves_the_checkpoint_before(undisturbed, tmp_path
 
 
 def test_half_a_checkpoint_that_a_killed_process_left_is_not_read(undisturbed, tmp_path: Path, caplog) -> None:
+    caplog.set_level(logging.WARNING, "augdistill")
     interrupt("resnet18", tmp_path, 5)
     (path,) = checkpoints(tmp_path)
     (tmp_path / ".checkpoints" / ".writing-abc").write_bytes(path.read_bytes()[:1000])
