@@ -12,8 +12,8 @@ from torch import Tensor, nn
 import core
 from augdistill import models
 from augdistill.errors import StoppedError
-from augdistill.losses import kd_divergence, soft_cross_entropy
-from augdistill.training.bank import Trained, fit_bank
+from augdistill.losses import distillation_loss
+from augdistill.training.bank import Lessons, Member, Trained, fit_bank
 from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.device import Device, resolve
 from augdistill.training.loop import Hooks, Task, fit
@@ -29,18 +29,19 @@ def network(name: str, seed: int, dtype: torch.dtype) -> nn.Module:
 
 
 def task(name: str, seed: int, dtype: torch.dtype = torch.float64, recipe: dict[str, Any] = RECIPE) -> Task:
-    """Return a student of a teacher, an alpha and a temperature of its own."""
+    """Return a student of a teacher, an alpha and a temperature of its own; seed 4 learns from labels alone."""
     plain = core.small_set(dtype)
     taught = torch.randn(core.COUNT, 10, generator=torch.Generator().manual_seed(seed), dtype=dtype).softmax(1)
     training = TrainingSet(plain.images, torch.cat([plain.targets, taught], 1), plain.mean, plain.std)
-    alpha = 1 / seed
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
-        ce = soft_cross_entropy(logits, batch.targets[:, :10])
-        kd = kd_divergence(logits, batch.targets[:, 10:], seed)
-        return torch.stack([(1 - alpha) * ce + alpha * kd, ce.detach(), kd.detach()])
+        return distillation_loss(logits, batch.targets[:, :10], batch.targets[:, 10:], alpha(seed), seed)
 
-    return Task(network(name, seed, dtype), training, loss, core.MIXUP, recipe, seed, "student")
+    return Task(network(name, seed, dtype), training, loss, [], recipe, seed, "student")
+
+
+def alpha(seed: int) -> float:
+    return 0.0 if seed == 4 else 1 / seed
 
 
 def hooks(stop_after: int = 10**9) -> Hooks:
@@ -49,7 +50,10 @@ def hooks(stop_after: int = 10**9) -> Hooks:
 
 
 def bank(tasks: Sequence[Task], folder: Path, device: Device, stop_after: int = 10**9) -> list[Trained]:
-    return fit_bank(tasks, device, folder, [hooks(stop_after), *(hooks() for _ in tasks[1:])])
+    """Train the students together; each one's model is its task's."""
+    first = tasks[0]
+    members = [Member(task.model, task.training.targets, alpha(task.seed), task.seed, task.seed) for task in tasks]
+    return fit_bank(members, first.training, first.recipe, "batchmean", device, folder, hooks(stop_after))
 
 
 def without_time(rows: list[dict[str, float]]) -> list[list[float]]:
@@ -108,21 +112,31 @@ def test_a_stopped_bank_goes_on_bit_by_bit(steps: int, dtype: torch.dtype, devic
         assert without_time(mine.history) == without_time(theirs.history)
 
 
-def test_a_member_that_diverges_leaves_the_others_alone(device, tmp_path: Path) -> None:
+def test_a_member_that_diverges_leaves_the_others_alone(device, tmp_path: Path, monkeypatch) -> None:
+    """The second member's loss is NaN in its second epoch: it stays as after its first, the others as without it."""
     whole, hurt = ([task("lenet", seed) for seed in SEEDS] for _ in range(2))
     expected = bank(whole, tmp_path / "whole", device)
-    steps, healthy = [], hurt[1].loss
+    steps, healthy = [], Lessons.losses
 
-    def loss(logits: Tensor, batch: Batch) -> Tensor:
+    def losses(self: Lessons, logits: Tensor, rows: Tensor) -> Tensor:
         steps.append(1)
-        return healthy(logits, batch) * (math.nan if len(steps) == 6 else 1)
+        return healthy(self, logits, rows) * torch.tensor([1, math.nan if len(steps) == 6 else 1, 1])[:, None]
 
-    first = task("lenet", SEEDS[1])
-    hurt[1] = Task(first.model, first.training, loss, first.ops, first.recipe, first.seed, first.role)
+    monkeypatch.setattr(Lessons, "losses", losses)
     found = bank(hurt, tmp_path / "hurt", device)
     assert [trained.diverged for trained in found] == [None, 1, None]
     assert without_time(found[1].history) == without_time(expected[1].history[:1])
-    assert all(value.isfinite().all() for value in hurt[1].model.state_dict().values())  # as after its last good epoch
+    assert all(value.isfinite().all() for value in hurt[1].model.state_dict().values())
     for index in (0, 2):
         assert core.same(hurt[index].model.state_dict(), whole[index].model.state_dict())
         assert without_time(found[index].history) == without_time(expected[index].history)
+
+
+def test_what_is_told_is_the_mean_of_those_that_train(device, tmp_path: Path) -> None:
+    tasks, told = [task("lenet", seed) for seed in SEEDS], []
+    tasks[1].training.targets[5] = math.nan
+    members = [Member(task.model, task.training.targets, alpha(task.seed), task.seed, task.seed) for task in tasks]
+    listening = Hooks(lambda model: {}, lambda epoch, row: told.append(row), lambda: False, "60min")
+    found = fit_bank(members, tasks[0].training, RECIPE, "batchmean", device, tmp_path, listening)
+    assert [row["students"] for row in told] == [2, 2]
+    assert told[1]["loss"] == pytest.approx((found[0].history[1]["loss"] + found[2].history[1]["loss"]) / 2)

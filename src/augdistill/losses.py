@@ -35,6 +35,23 @@ def kd_divergence(
     return temperature**2 * KD_REDUCTIONS[reduction](teacher * (teacher_log - student))
 
 
+def distillation_loss(
+    logits: Tensor,
+    targets: Tensor,
+    taught: Tensor,
+    alpha: float | Tensor,
+    temperature: float | Tensor,
+    reduction: str = "batchmean",
+) -> Tensor:
+    """Return [3]: (1 - alpha) CE + alpha KD, and CE and KD without their gradients.
+
+    `targets` [B,K] are the label's probabilities, `taught` [B,K] the teacher's at T. Raises ConfigError.
+    """
+    cross_entropy = soft_cross_entropy(logits, targets)
+    kd = kd_divergence(logits, taught, temperature, reduction)
+    return torch.stack([(1 - alpha) * cross_entropy + alpha * kd, cross_entropy.detach(), kd.detach()])
+
+
 def teacher_probabilities(teacher_logits: Tensor, temperature: float | Tensor) -> Tensor:
     """Return softmax(logits / T) of teacher logits [B,K]; rescale or standardise these before, where that is wanted."""
     return (widened(teacher_logits) / temperature).softmax(dim=1)

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from augdistill import models
+from augdistill import losses, models
 from augdistill.augment import check_ops
 from augdistill.config import Config, aug_name, check, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_folder, teacher_of, teacher_ref
-from augdistill.losses import class_means, kd_divergence, logit_sd, soft_cross_entropy, teacher_probabilities, zscore
+from augdistill.losses import class_means, logit_sd, teacher_probabilities, zscore
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
 from augdistill.stages import common, folders, names, outputs, teacher
@@ -223,9 +223,8 @@ def distillation_loss(distillation: Config, classes: int, taught: Callable[[Batc
     alpha, temperature = distillation["alpha"], distillation["temperature"]
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
-        cross_entropy = soft_cross_entropy(logits, batch.targets[:, :classes])
-        kd = kd_divergence(logits, taught(batch), temperature, distillation["reduction"])
-        return torch.stack([(1 - alpha) * cross_entropy + alpha * kd, cross_entropy.detach(), kd.detach()])
+        labels = batch.targets[:, :classes]
+        return losses.distillation_loss(logits, labels, taught(batch), alpha, temperature, distillation["reduction"])
 
     return loss
 

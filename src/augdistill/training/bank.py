@@ -1,7 +1,7 @@
 """Banks: K students that differ in seed, teacher, T or alpha, trained as one model whose weights are stacked.
 
-Each member keeps the order, draws, dropout and clipping that it has alone; losses are summed, never averaged, so that
-its gradients are its own. Nothing that one member does reaches another, a loss that turns NaN neither.
+Each member keeps the order, dropout and clipping that it has alone; losses are summed, never averaged, so that its
+gradients are its own. Nothing that one member does reaches another, a loss that turns NaN neither.
 """
 
 import copy
@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,25 @@ from torch.func import functional_call, vmap
 
 from augdistill.config import checkpoint_every
 from augdistill.errors import StoppedError
+from augdistill.losses import distillation_loss
 from augdistill.seeds import derive
-from augdistill.training.batches import EpochPlan, batch_sizes, make_batch, plan_epoch
+from augdistill.training.batches import TrainingSet, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import Device
-from augdistill.training.loop import Hooks, Task, epoch_row, learning_rate, resume, sgd
+from augdistill.training.loop import Hooks, epoch_row, learning_rate, resume, sgd
+
+ROLE = "student"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A student: its untrained model, one-hot labels beside a teacher's probabilities at T [N,2C], alpha, T, its seed."""
+
+    model: nn.Module
+    targets: Tensor
+    alpha: float
+    temperature: float
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -59,29 +74,36 @@ class Bank(nn.Module):
         return {name: value[index].detach() for name, value in self.stacked.named_parameters()}
 
 
-def fit_bank(tasks: Sequence[Task], device: Device, folder: Path, hooks: Sequence[Hooks]) -> list[Trained]:
-    """Train the tasks' models in place, as `fit` does one by one, and return what became of each.
+def fit_bank(
+    members: Sequence[Member],
+    training: TrainingSet,
+    recipe: dict[str, Any],
+    reduction: str,
+    device: Device,
+    folder: Path,
+    hooks: Hooks,
+) -> list[Trained]:
+    """Train the members' models in place, each as `fit` trains it alone, and return what became of each.
 
-    All have the same recipe, model and number of images. Goes on from the bank's newest checkpoint in `folder`. A
-    member whose loss is no longer finite is told as diverged and left as it was before; the others go on. Raises
-    StoppedError, after a checkpoint, when the first task's hook asks to stop.
+    All see the images of `training`, each in its own order. Goes on from the bank's newest checkpoint in `folder`. A
+    member whose loss is no longer finite is told as diverged and left as it was before; the others go on. Each epoch's
+    row that the hooks are told is the mean of those that do. Raises StoppedError, after a checkpoint, when asked to
+    stop.
     """
-    recipe, count, dtype = tasks[0].recipe, len(tasks[0].training), tasks[0].training.targets.dtype
-    assert all(task.recipe == recipe and len(task.training) == count for task in tasks)
     assert (recipe["select"], recipe["stop_accuracy"]) == ("last", None), (
         "members end together, with their last weights"
     )
-    bank = Bank([task.model for task in tasks])
+    bank = Bank([member.model for member in members])
     optimizer = sgd(bank, recipe)
     state = resume(folder, bank, optimizer, device)
-    sizes = batch_sizes(count, recipe["batch_size"])
-    keys = torch.tensor([derive(task.seed, task.role, "dropout") >> 1 for task in tasks], device=device.device)
-    saved, (minutes, epochs) = time.monotonic(), checkpoint_every(hooks[0].checkpoint_every)
+    sizes = batch_sizes(len(training), recipe["batch_size"])
+    lessons = Lessons.of(members, reduction, device)
+    saved, (minutes, epochs) = time.monotonic(), checkpoint_every(hooks.checkpoint_every)
 
     def save_if_due(ended: int | None = None) -> None:
         nonlocal saved
         is_due = time.monotonic() - saved >= 60 * minutes or (ended is not None and (ended + 1) % epochs == 0)
-        if (stopping := hooks[0].stop()) or is_due:
+        if (stopping := hooks.stop()) or is_due:
             save_checkpoint(folder, bank, optimizer, state, device.facts())
             saved = time.monotonic()
         if stopping:
@@ -89,41 +111,76 @@ def fit_bank(tasks: Sequence[Task], device: Device, folder: Path, hooks: Sequenc
 
     while state.step < recipe["epochs"] * len(sizes):
         epoch, first = divmod(state.step, len(sizes))
-        plans = [plan_epoch(t.training, t.ops, t.seed, t.role, epoch, recipe["batch_size"], t.own_view) for t in tasks]
-        totals = torch.zeros(len(tasks), 4, dtype=dtype) if state.totals is None else state.totals
+        orders = orders_of(members, training, epoch, recipe["batch_size"])
+        totals = torch.zeros(len(members), 4, dtype=lessons.targets.dtype) if state.totals is None else state.totals
         totals = state.totals = totals.to(device.device)
         began = time.monotonic() - state.seconds
         for index in range(first, len(sizes)):
             optimizer.param_groups[0]["lr"] = learning_rate(recipe, state.step, len(sizes))
-            totals += step(bank, optimizer, tasks, plans, index, keys + state.step, device) * sizes[index]
+            rows = orders[:, index * recipe["batch_size"] :][:, : sizes[index]]
+            totals += step(bank, optimizer, training, lessons, rows, state.step, recipe, device) * sizes[index]
             state.step += 1
             state.seconds = time.monotonic() - began
             if index + 1 < len(sizes):
                 save_if_due()
-        end_epoch(bank, tasks, hooks, state, epoch, optimizer.param_groups[0]["lr"], time.monotonic() - began)
+        end_epoch(bank, members, hooks, state, recipe, optimizer.param_groups[0]["lr"], len(training))
         save_if_due(ended=epoch)
-    return [outcome(bank, task, state, index) for index, task in enumerate(tasks)]
+    return [outcome(bank, member, state, recipe["epochs"], index) for index, member in enumerate(members)]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What the members learn from: targets [K,N,2C], alphas, temperatures and keys of dropout [K], on the device."""
+
+    targets: Tensor
+    alphas: Tensor
+    temperatures: Tensor
+    keys: Tensor
+    reduction: str
+
+    @classmethod
+    def of(cls, members: Sequence[Member], reduction: str, device: Device) -> "Lessons":
+        targets = torch.stack([member.targets for member in members])
+        numbers = [[member.alpha, member.temperature] for member in members]
+        alphas, temperatures = torch.tensor(numbers, dtype=targets.dtype, device=device.device).unbind(1)
+        keys = torch.tensor([derive(member.seed, ROLE, "dropout") >> 1 for member in members], device=device.device)
+        return cls(targets, alphas, temperatures, keys, reduction)
+
+    def losses(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Return each member's loss and its two parts [K,3] for logits [K,B,C] on images `rows` [K,B]."""
+        own = torch.arange(len(rows), device=rows.device)[:, None]
+
+        labels, taught = self.targets[own, rows].tensor_split(2, dim=2)
+        loss = partial(distillation_loss, reduction=self.reduction)
+        found: Tensor = vmap(loss)(logits.to(labels.dtype), labels, taught, self.alphas, self.temperatures)
+        return found
+
+
+def orders_of(members: Sequence[Member], training: TrainingSet, epoch: int, batch_size: int) -> Tensor:
+    """Return the order in which each member sees the images in an epoch, [K,N], as it would alone."""
+    plans = [plan_epoch(training, [], member.seed, ROLE, epoch, batch_size, False) for member in members]
+    return torch.stack([plan.order for plan in plans])
 
 
 def step(
     bank: Bank,
     optimizer: torch.optim.SGD,
-    tasks: Sequence[Task],
-    plans: Sequence[EpochPlan],
-    index: int,
-    keys: Tensor,
+    training: TrainingSet,
+    lessons: Lessons,
+    rows: Tensor,
+    number: int,
+    recipe: dict[str, Any],
     device: Device,
 ) -> Tensor:
-    """Take one step of every member and return [K,4]: its loss, the loss's two parts, whether it was clipped."""
-    batches = [make_batch(task.training, task.ops, plan, index) for task, plan in zip(tasks, plans, strict=True)]
+    """Take one step of every member, on images `rows` [K,B]; return [K,4]: loss, its two parts, whether clipped."""
+    images = training.normalised(rows.flatten()).unflatten(0, rows.shape)
     optimizer.zero_grad()
     bank.train()
     with device.autocast():
-        logits = bank(torch.stack([batch.images for batch in batches]), keys)
-    together = zip(tasks, batches, logits, strict=True)
-    losses = torch.stack([task.loss(own.to(batch.targets.dtype), batch) for task, batch, own in together])
-    losses[:, 0].sum().backward()  # type: ignore[no-untyped-call]
-    clipped = clip_members(bank, len(tasks), tasks[0].recipe["clip_norm"])
+        logits = bank(images, lessons.keys + number)
+    losses = lessons.losses(logits, rows)
+    losses[:, 0].sum().backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
+    clipped = clip_members(bank, len(rows), recipe["clip_norm"])
     optimizer.step()
     return torch.cat([losses.detach(), clipped.to(losses.dtype)[:, None]], dim=1)
 
@@ -142,21 +199,30 @@ def clip_members(bank: Bank, count: int, norm: float | None) -> Tensor:
 
 
 def end_epoch(
-    bank: Bank, tasks: Sequence[Task], hooks: Sequence[Hooks], state: State, epoch: int, lr: float, seconds: float
+    bank: Bank,
+    members: Sequence[Member],
+    hooks: Hooks,
+    state: State,
+    recipe: dict[str, Any],
+    lr: float,
+    count: int,
 ) -> None:
-    """Write down, score and tell an epoch of every member that has not diverged, in it or before."""
+    """Write down and score an epoch of `count` images of every member that has not diverged, and tell their mean."""
     assert state.totals is not None
-    count = len(tasks[0].training)
-    for index, (means, task, its) in enumerate(zip((state.totals / count).tolist(), tasks, hooks, strict=True)):
+    epoch, rows = state.step // len(batch_sizes(count, recipe["batch_size"])) - 1, []
+    for index, (means, member) in enumerate(zip((state.totals / count).tolist(), members, strict=True)):
         if len(rows_of(state, index)) < epoch or not math.isfinite(means[0]):
             continue
-        row: dict[str, Any] = epoch_row(epoch, means, task.recipe, lr)
-        row["images_per_second"] = round(len(tasks) * count / seconds, 1)
-        task.model.load_state_dict(bank.member(index))
-        row |= its.score(task.model)
+        row: dict[str, Any] = epoch_row(epoch, means, recipe, lr)
+        row["images_per_second"] = round(len(members) * count / state.seconds, 1)
+        member.model.load_state_dict(bank.member(index))
+        row |= hooks.score(member.model)
         state.history.append({"member": index, **row})
-        its.tell(epoch, row)
+        rows.append(row)
     state.totals, state.seconds = None, 0.0
+    if rows:
+        mean = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        hooks.tell(epoch, {**mean, "students": len(rows)})
 
 
 def rows_of(state: State, index: int) -> list[dict[str, float]]:
@@ -164,10 +230,10 @@ def rows_of(state: State, index: int) -> list[dict[str, float]]:
     return [{key: row[key] for key in row if key != "member"} for row in state.history if row["member"] == index]
 
 
-def outcome(bank: Bank, task: Task, state: State, index: int) -> Trained:
+def outcome(bank: Bank, member: Member, state: State, epochs: int, index: int) -> Trained:
     """Put a member's last weights into its model and return what became of it."""
     history, weights = rows_of(state, index), bank.member(index)
-    if len(history) < task.recipe["epochs"] or not all(value.isfinite().all() for value in weights.values()):
-        return Trained(history, min(len(history), task.recipe["epochs"] - 1))
-    task.model.load_state_dict(weights)
+    if len(history) < epochs or not all(value.isfinite().all() for value in weights.values()):
+        return Trained(history, min(len(history), epochs - 1))
+    member.model.load_state_dict(weights)
     return Trained(history)
