@@ -98,6 +98,7 @@ def test_every_key_must_be_there_and_no_other(kind: str, tmp_path: Path) -> None
         ("distillation.teacher_weights", "none", "distillation.teacher_weights=none is unknown"),
         ("runtime.device", "gpu", "runtime.device=gpu is unknown"),
         ("runtime.precision", "fp16", "runtime.precision=fp16 is unknown"),
+        ("runtime.cuda_graphs", "yes", "runtime.cuda_graphs=yes is unknown"),
         ("runtime.threads", 0, "runtime.threads=0 is out of range"),
         ("runtime", 3, "runtime=3 is not a group of keys"),
         ("student.name", "resnet", "student=resnet is unknown"),
@@ -153,6 +154,12 @@ def test_anything_else_between_checkpoints_is_refused(text: str, tmp_path: Path)
     config = changed(core.student_config(tmp_path), "runtime.checkpoint_every", text)
     with pytest.raises(ConfigError, match=r"runtime.checkpoint_every=.* as in 5min, 0.5min, 1epoch"):
         check("student", config)
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(True, "true"), ("false", "false"), ("auto", "auto")])
+def test_graphs_are_asked_for_by_a_truth_value_or_a_word(typed: object, meant: str, tmp_path: Path) -> None:
+    config = changed(core.student_config(tmp_path), "runtime.cuda_graphs", typed)
+    assert check("student", config)["runtime"]["cuda_graphs"] == meant
 
 
 @pytest.mark.parametrize("key", ["mean", "std"])

@@ -64,6 +64,18 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch) -> None:
     assert resolve("auto", "fp32", 1).device == CPU
 
 
+def test_graphs_are_made_where_asked_for_and_refused_where_there_is_no_gpu(monkeypatch) -> None:
+    for available in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        assert [resolve("auto", "fp32", 1, cuda_graphs=asked).graphs for asked in ("auto", "false")] == [False, False]
+        with pytest.raises(
+            ConfigError, match=r"runtime.cuda_graphs=true, but .* a CPU: runtime.cuda_graphs=auto or false"
+        ):
+            resolve("cpu" if available else "auto", "fp32", 1, cuda_graphs="true")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve("auto", "fp32", 1, cuda_graphs="true").graphs
+
+
 def test_auto_takes_the_gpu_where_there_is_one(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)

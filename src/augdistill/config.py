@@ -151,12 +151,15 @@ class Runtime:
     threads: int = 1
     deterministic: bool = False
     checkpoint_every: str = "5min"
+    cuda_graphs: str = "auto"
 
     def __post_init__(self) -> None:
+        self.cuda_graphs = self.cuda_graphs.lower()  # YAML's true has become "True"
         one_of("runtime.device", self.device, ("auto", "cpu", "cuda"))
         one_of("runtime.precision", self.precision, ("auto", "fp32", "bf16"))
         require(1 <= self.threads <= 1024, "runtime.threads", self.threads, "1 or more")
         checkpoint_every(self.checkpoint_every)
+        one_of("runtime.cuda_graphs", self.cuda_graphs, ("auto", "true", "false"))
 
 
 SCHEMAS: dict[str, type] = {

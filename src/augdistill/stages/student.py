@@ -39,7 +39,9 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """
     config = check("student", config)
     runtime = config["runtime"]
-    device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
+    device = resolve(
+        runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"], runtime["cuda_graphs"]
+    )
     refuse(config)
     store = RunStore(Path(config["outputs"]))
     config, parents = with_parents(config, store)

@@ -34,7 +34,9 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished teacher of a "teacher" config, training it if it is not there yet."""
     config = check("teacher", config)
     runtime = config["runtime"]
-    device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
+    device = resolve(
+        runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"], runtime["cuda_graphs"]
+    )
     refuse(config)
     ref = teacher_ref(config, names.dataset_header(config).fingerprint)
     store = RunStore(Path(config["outputs"]))

@@ -55,6 +55,15 @@ class EpochPlan:
     draws: list[dict[str, Tensor]]
     teacher_draws: list[dict[str, Tensor]] | None
 
+    def part(self, index: int) -> slice:
+        """Return where batch `index` lies in the epoch."""
+        return slice(self.offsets[index], self.offsets[index + 1])
+
+    def tensors(self) -> list[Tensor]:
+        """Return all that the plan holds on the device, each time in the same order."""
+        ops = [*self.draws, *(self.teacher_draws or [])]
+        return [self.order, *(values for op in ops for values in op.values())]
+
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:
     """Return the sizes of an epoch's batches; the last may be short."""
@@ -82,7 +91,11 @@ def plan_epoch(
 
 def make_batch(training: TrainingSet, ops: Ops, plan: EpochPlan, index: int) -> Batch:
     """Return batch `index` of the epoch, augmented."""
-    part = slice(plan.offsets[index], plan.offsets[index + 1])
+    return batch_at(training, ops, plan, plan.part(index))
+
+
+def batch_at(training: TrainingSet, ops: Ops, plan: EpochPlan, part: slice | Tensor) -> Batch:
+    """Return the batch whose places in the epoch are `part`: a slice, or int64 [B] on the device."""
     rows = plan.order[part]
     clean, targets = training.normalised(rows), training.targets[rows]
     images, mixed = apply_all(ops, clean, targets, sliced(plan.draws, part), training.black)
@@ -92,7 +105,7 @@ def make_batch(training: TrainingSet, ops: Ops, plan: EpochPlan, index: int) -> 
     return Batch(images, mixed, teacher_images)
 
 
-def sliced(draws: list[dict[str, Tensor]], part: slice) -> list[dict[str, Tensor]]:
+def sliced(draws: list[dict[str, Tensor]], part: slice | Tensor) -> list[dict[str, Tensor]]:
     """Return the draws of one batch."""
     return [{name: values[part] for name, values in op.items()} for op in draws]
 

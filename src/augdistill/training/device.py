@@ -15,11 +15,12 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
 @dataclass(frozen=True)
 class Device:
-    """A device and the precision used on it, "fp32" or "bf16" (autocast over fp32 weights)."""
+    """A device, the precision on it, "fp32" or "bf16" (autocast over fp32 weights), and whether steps are graphs."""
 
     device: torch.device
     precision: str
     threads: int
+    graphs: bool = False
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which a model's forward pass runs."""
@@ -42,22 +43,27 @@ class Device:
         return {"device": self.device.type, "hardware": name, "precision": self.precision, "threads": self.threads}
 
 
-def resolve(device: str, precision: str, threads: int, deterministic: bool = False) -> Device:
+def resolve(
+    device: str, precision: str, threads: int, deterministic: bool = False, cuda_graphs: str = "auto"
+) -> Device:
     """Return the device for "auto", "cpu" or "cuda" and set its number of threads.
 
-    Precision "auto" is bf16 where the hardware has it (CUDA, CPUs with AVX512_BF16 or AMX), else fp32. Raises
-    ConfigError for cuda where there is none.
+    Precision "auto" is bf16 where the hardware has it (CUDA, CPUs with AVX512_BF16 or AMX), else fp32. `cuda_graphs`
+    "auto" is "false" as long as graphs were never run on a GPU. Raises ConfigError for cuda, or its graphs, where there
+    is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("runtime.device=cuda, but PyTorch sees no CUDA device: runtime.device=cpu or auto")
     chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    if cuda_graphs == "true" and chosen.type != "cuda":
+        raise ConfigError("runtime.cuda_graphs=true, but this job runs on a CPU: runtime.cuda_graphs=auto or false")
     torch.set_num_threads(threads)
     keep_memory()
     if deterministic != torch.are_deterministic_algorithms_enabled():  # asking is quick, setting imports a lot
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
     if precision == "auto":
         precision = "bf16" if has_bf16(chosen) else "fp32"
-    return Device(chosen, precision, threads)
+    return Device(chosen, precision, threads, graphs=cuda_graphs == "true")
 
 
 def keep_memory() -> None:

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from torch import Tensor, nn
 from augdistill.config import checkpoint_every
 from augdistill.errors import DivergedError, RunError, StoppedError
 from augdistill.seeds import derive
-from augdistill.training.batches import Batch, Ops, TrainingSet, batch_sizes, make_batch, plan_epoch
+from augdistill.training.batches import Batch, EpochPlan, Ops, TrainingSet, batch_at, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device
+from augdistill.training.graphs import stepper
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +61,10 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     optimizer = sgd(model, recipe)
     state = resume(folder, model, optimizer, device)
     sizes = batch_sizes(len(training), recipe["batch_size"])
-    dropout = torch.tensor(derive(task.seed, task.role, "dropout") >> 1, device=device.device)
-    dtype, saved = training.targets.dtype, time.monotonic()
+    changing = Changing.on(device, training.targets.dtype)
+    optimizer.param_groups[0]["lr"] = changing.rate
+    take = stepper(partial(step, task, optimizer, changing, device), partial(moved, model, optimizer, changing), device)
+    dropout, saved = derive(task.seed, task.role, "dropout") >> 1, time.monotonic()
     minutes, epochs = checkpoint_every(hooks.checkpoint_every)
 
     def save_if_due(ended: int | None = None) -> None:
@@ -77,26 +81,19 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     while state.step < recipe["epochs"] * len(sizes) and not is_good_enough(recipe, state.history):
         epoch, first = divmod(state.step, len(sizes))
         plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
-        totals = torch.zeros(4, dtype=dtype) if state.totals is None else state.totals
-        totals = state.totals = totals.to(device.device)
-        began = time.monotonic() - state.seconds
+        changing.totals.copy_(torch.zeros(4) if state.totals is None else state.totals)
+        state.totals, began = changing.totals, time.monotonic() - state.seconds
         model.train()
         for index in range(first, len(sizes)):
-            optimizer.param_groups[0]["lr"] = learning_rate(recipe, state.step, len(sizes))
-            batch = make_batch(training, task.ops, plan, index)
-            optimizer.zero_grad()
-            with device.autocast():
-                logits, _ = model(batch.images, dropout + state.step)
-            losses = task.loss(logits.to(dtype), batch)
-            losses[0].backward()  # type: ignore[no-untyped-call]
-            clipped = clip(model, recipe["clip_norm"])
-            optimizer.step()
-            totals += torch.cat([losses.detach(), clipped[None]]) * sizes[index]
+            rate = learning_rate(recipe, state.step, len(sizes))
+            changing.rate.fill_(rate)
+            changing.key.fill_(dropout + state.step)
+            take(plan, index)
             state.step += 1
             state.seconds = time.monotonic() - began
             if index + 1 < len(sizes):
                 save_if_due()
-        row = epoch_row(epoch, (totals / len(training)).tolist(), recipe, optimizer.param_groups[0]["lr"])
+        row = epoch_row(epoch, (changing.totals / len(training)).tolist(), recipe, rate)
         row["images_per_second"] = round(len(training) / (time.monotonic() - began), 1)
         must_be_finite(row["loss"], epoch)
         state.totals, state.seconds = None, 0.0
@@ -110,6 +107,52 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     if not all(value.isfinite().all() for value in model.state_dict().values()):
         raise DivergedError("the weights of the last epoch are not finite: a lower optim.lr may train")
     return state.history
+
+
+@dataclass(frozen=True)
+class Changing:
+    """What differs from step to step, in tensors that stay in place: rate, dropout's key, the epoch's sums [4]."""
+
+    rate: Tensor
+    key: Tensor
+    totals: Tensor
+
+    @classmethod
+    def on(cls, device: Device, dtype: torch.dtype) -> "Changing":
+        # SGD's fused kernel reads a rate on the GPU as fp32; on a CPU fp64 holds the very number of the schedule.
+        precise = torch.float32 if device.device.type == "cuda" else torch.float64
+        zeros = partial(torch.zeros, device=device.device)
+        return cls(zeros((), dtype=precise), zeros((), dtype=torch.int64), zeros(4, dtype=dtype))
+
+
+def step(
+    task: Task,
+    optimizer: torch.optim.SGD,
+    changing: Changing,
+    device: Device,
+    plan: EpochPlan,
+    part: slice | Tensor,
+) -> None:
+    """Take one step, on the batch at `part` of an epoch's plan.
+
+    All that it reads and another step would not is in tensors, and it waits for none of them: it can be replayed.
+    """
+    batch = batch_at(task.training, task.ops, plan, part)
+    optimizer.zero_grad()
+    with device.autocast():
+        logits, _ = task.model(batch.images, changing.key)
+    losses = task.loss(logits.to(changing.totals.dtype), batch)
+    losses[0].backward()  # type: ignore[no-untyped-call]
+    clipped = clip(task.model, task.recipe["clip_norm"])
+    optimizer.step()
+    changing.totals.add_(torch.cat([losses.detach(), clipped[None]]) * len(batch.images))
+
+
+def moved(model: nn.Module, optimizer: torch.optim.SGD, changing: Changing) -> list[list[Tensor]]:
+    """Return what a step changes: weights, batch statistics, momentum, the epoch's sums."""
+    momentum = [optimizer.state[value].get("momentum_buffer") for value in model.parameters()]
+    weights = [value.detach() for value in model.parameters()]
+    return [weights, list(model.buffers()), [value for value in momentum if value is not None], [changing.totals]]
 
 
 def must_be_finite(loss: float, epoch: int) -> None:
