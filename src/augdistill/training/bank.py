@@ -31,7 +31,7 @@ ROLE = "student"
 
 @dataclass(frozen=True)
 class Member:
-    """A student: its untrained model, one-hot labels beside a teacher's probabilities at T [N,2C], alpha, T, its seed."""
+    """A student: its untrained model, labels beside its teacher's probabilities at T [N,2C], alpha, T, its seed."""
 
     model: nn.Module
     targets: Tensor
@@ -90,9 +90,7 @@ def fit_bank(
     row that the hooks are told is the mean of those that do. Raises StoppedError, after a checkpoint, when asked to
     stop.
     """
-    assert (recipe["select"], recipe["stop_accuracy"]) == ("last", None), (
-        "members end together, with their last weights"
-    )
+    assert (recipe["select"], recipe["stop_accuracy"]) == ("last", None), "all end at once, with their last weights"
     bank = Bank([member.model for member in members])
     optimizer = sgd(bank, recipe)
     state = resume(folder, bank, optimizer, device)
@@ -173,11 +171,11 @@ def step(
     device: Device,
 ) -> Tensor:
     """Take one step of every member, on images `rows` [K,B]; return [K,4]: loss, its two parts, whether clipped."""
-    images = training.normalised(rows.flatten()).unflatten(0, rows.shape)
+    images = training.normalised(rows.flatten())
     optimizer.zero_grad()
     bank.train()
     with device.autocast():
-        logits = bank(images, lessons.keys + number)
+        logits = bank(images.view(*rows.shape, *images.shape[1:]), lessons.keys + number)
     losses = lessons.losses(logits, rows)
     losses[:, 0].sum().backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip_members(bank, len(rows), recipe["clip_norm"])
