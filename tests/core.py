@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -165,6 +166,11 @@ def weights(run: Run | Path) -> dict[str, Tensor]:
     """Return a run's weights by name."""
     found: dict[str, Tensor] = load_file((run.path if isinstance(run, Run) else run) / "weights.safetensors")
     return found
+
+
+def copied_without(outputs: Path, place: Path, kind: str) -> Path:
+    """Copy an outputs folder without the runs of a kind."""
+    return Path(shutil.copytree(outputs, place, ignore=shutil.ignore_patterns(f"{kind}-*")))
 
 
 def fold(run: Run, threads: int = 1, precision: str = "fp32") -> tuple[common.Data, Device]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from augdistill.executors.arrays import Array, Place, arrange, indices
+from augdistill.executors.banks import Banks
 from augdistill.study.plan import Stage
 
 SIZE = 1000
@@ -34,9 +35,23 @@ def study(teachers: int, students: int, controls: int = 0, rescaled: bool = Fals
     return found
 
 
-def arranged(plan: list[Stage], done: Iterable[str] = (), live: dict | None = None, pack: int = 1, size: int = SIZE):
+def arranged(
+    plan: list[Stage],
+    done: Iterable[str] = (),
+    live: dict | None = None,
+    pack: int = 1,
+    size: int = SIZE,
+    banks: Banks | None = None,
+) -> list[Array]:
     todo = [stage for stage in plan if stage.id not in {*done, *(live or {})}]
-    return arrange(plan, todo, live or {}, "study", pack, size)
+    return arrange(plan, todo, live or {}, "study", pack, size, banks or {})
+
+
+def in_banks_of(plan: list[Stage], size: int) -> Banks:
+    """Return banks of students that follow each other in a plan, whoever their teachers."""
+    students = [stage for stage in plan if stage.kind == "student"]
+    parts = [tuple(students[first : first + size]) for first in range(0, len(students), size)]
+    return {stage.id: part for part in parts for stage in part if len(part) > 1}
 
 
 def shapes(arrays: list[Array]) -> list[tuple[str, str, str]]:
@@ -117,6 +132,22 @@ def test_a_new_test_set_makes_few_jobs():
     assert [len(job) for job in arranged(plan, done | scored)[0].jobs.values()] == [20, 20]
 
 
+def test_a_bank_is_one_job_that_waits_for_all_of_its_teachers_to_end():
+    plan = study(teachers=2, students=2, controls=1)
+    teachers, bank = arranged(plan, banks=in_banks_of(plan, 5), pack=2)
+    assert shapes([teachers, bank]) == [("teacher", "0-1", ""), ("student", "0", "")]
+    assert bank.is_bank
+    assert not teachers.is_bank
+    assert bank.after == (Place(teachers.name, 0), Place(teachers.name, 1))
+    assert sorted(stage.kind for stage in bank.jobs[0]) == ["evaluation"] * 5 + ["student"] * 5
+
+
+def test_a_bank_of_one_teachers_students_waits_for_it_to_end_however_it_does():
+    plan = study(teachers=1, students=2)
+    teachers, bank = arranged(plan, banks=in_banks_of(plan, 2))
+    assert (bank.aligned, bank.after, bank.is_bank) == ("", (Place(teachers.name, 0),), True)
+
+
 def test_a_big_study_takes_a_handful_of_submissions():
     assert len(arranged(study(teachers=200, students=4, controls=100), pack=4)) == 3
 
@@ -137,7 +168,8 @@ def test_whatever_is_left_runs_once_and_after_its_parents(seed):
         elif rng.random() < 0.1:
             live[stage.id] = Place("earlier", len(live))
     size = rng.randint(2, 5)
-    check(plan, arranged(plan, done, live, pack=rng.randint(1, 3), size=size), done, live, size)
+    banks = in_banks_of(plan, rng.randint(1, 4))
+    check(plan, arranged(plan, done, live, rng.randint(1, 3), size, banks), done, live, size)
 
 
 def test_indices_as_sbatch_takes_them():

@@ -13,7 +13,7 @@ from augdistill.runs import Run, RunStore, duration
 from plans import FINISHED, do_nothing, plan_of
 
 FAMILY = {"a": (), "b": (), "ab": ("a", "b"), "leaf": ("ab",), "other": ("b",)}
-LOCAL = {"name": "local", "workers": 2, "per_device": 1, "retries": 1}
+LOCAL = {"name": "local", "workers": 2, "per_device": 1, "bank": "auto", "retries": 1}
 
 
 def board_of(parents: dict, tmp_path: Path) -> Board:

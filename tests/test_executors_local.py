@@ -16,7 +16,7 @@ from conftest import COMMAND
 from plans import need_too_much_once, plan_of, tell_device, wait_while_others_die
 from test_study_plan import composed, make_plan
 
-EXECUTOR = {"name": "local", "workers": 2, "per_device": 1, "retries": 1}
+EXECUTOR = {"name": "local", "workers": 2, "per_device": 1, "bank": "auto", "retries": 1}
 
 
 def tiny_plan(outputs: Path, *overrides: str) -> Plan:

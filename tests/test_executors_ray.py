@@ -18,6 +18,7 @@ from augdistill.executors.base import Outcome
 from augdistill.runs import Run, RunStore
 from conftest import COMMAND
 from plans import do_nothing, fail_when_named, plan_of
+from test_executors_banks import bad_teacher, is_without_the_bad_teachers_student
 from test_executors_local import manifests, tiny_plan, training_workers
 
 # Read when Ray is imported; with a token given, Ray writes none into the home folder.
@@ -29,6 +30,7 @@ RAY = {
     "name": "ray",
     "address": None,
     "retries": 3,
+    "bank": "auto",
     "gpus": {"teacher": 1.0, "outputs": 0.5, "student": 0.2, "evaluation": 0.2},
 }
 NODE = {"num_cpus": 1, "object_store_memory": executor.OBJECTS, "include_dashboard": False}
@@ -62,6 +64,13 @@ def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_st
         told = [line for line in caplog.messages if line.startswith(f"{word} ")]
         assert len(told) == len(plan.stages)
     assert not list(tmp_path.glob(".ray-*"))
+
+
+def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(nodes, tmp_path):
+    plan = bad_teacher(tmp_path)
+    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address, "bank": 3})
+    folders = {stage.id: stage.folder for stage in plan.stages}
+    is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
 
 
 def test_500_stages_that_do_nothing_cost_little_and_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):

@@ -27,6 +27,7 @@ from augdistill.runs import RunStore
 from augdistill.study.plan import Plan
 from conftest import COMMAND
 from plans import plan_of, stage
+from test_executors_banks import bad_teacher, is_without_the_bad_teachers_student
 from test_study_plan import composed, make_plan
 
 TESTBED = Path(__file__).parents[1] / "scripts" / "slurm-testbed"
@@ -72,6 +73,7 @@ def test_what_an_array_waits_for():
     assert "--dependency=aftercorr:17" in asked(array(aligned="first"))
     both = asked(array(after=(Place("first", 3), Place("second", 0))))
     assert "--dependency=afterok:17_3:18_0" in both
+    assert "--dependency=afterany:17_0" in asked(array(after=(Place("first", 0),), is_bank=True))
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def test_what_an_array_waits_for():
     [
         ({"pack": 0}, "executor.pack=0"),
         ({"detach": "yes"}, "executor.detach=yes"),
+        ({"bank": 0}, "executor.bank=0"),
         ({"teacher": {"minutes": 1}}, "executor.teacher.minutes=1"),
         ({"teacher": {"gpus": None}}, "executor.teacher.gpus=None"),
         ({"student": {"mem": 4}}, "executor.student.mem is not a config key"),
@@ -182,7 +185,7 @@ def test_a_job_queues_itself_again_at_its_time_limit_alone(signals, restarts, re
     for name, text in programs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    (tmp_path / "study.tasks").write_text("0 other\n5 one two\n")
+    (tmp_path / "study.tasks").write_text("0 other\n5 one:trained.with-it two\n")
     numbers = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "5", "SLURM_RESTART_COUNT": str(restarts)}
     environment = {**os.environ, **numbers, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     words = ["bash", slurm.SCRIPT, tmp_path / "python", tmp_path / "study.tasks", "3"]
@@ -247,6 +250,16 @@ def test_a_study_is_submitted_once_and_gives_the_same_results_as_here(testbed, t
     assert not waited.blocked
     assert submissions(outputs) == first
     assert results(outputs) == results(tiny_study)
+
+
+def test_a_bank_is_one_job_that_trains_without_the_students_of_a_teacher_that_failed(testbed, tmp_path):
+    plan = bad_teacher(tmp_path)
+    results = slurm.run(plan, RunStore(tmp_path), {**EXECUTOR, "bank": 3})
+    folders = {stage.id: stage.folder for stage in plan.stages}
+    is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
+    _, bank = submissions(tmp_path)
+    (line,) = (tmp_path / "studies" / "tiny" / "slurm" / bank).read_text().splitlines()
+    assert [word.split("-")[0] for word in line.split(":")[:3]] == ["0 student", "student", "student"]
 
 
 @pytest.mark.long

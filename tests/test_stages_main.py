@@ -91,6 +91,29 @@ def test_a_signal_that_a_stage_takes_also_ends_the_list(jobs, tmp_path):
     assert entry.main(jobs(short=takes, next=fails)) == 143
 
 
+@pytest.mark.parametrize("blocked", ["leader", "other"])
+def test_a_bank_trains_those_whose_teachers_are_there_and_tells_of_each(blocked, jobs, tmp_path, monkeypatch):
+    """The job of the first is that of all, whether or not its own teacher is there."""
+
+    def run_bank(members: list[dict]) -> list[Run]:
+        return [Run(tmp_path / job["folder"], {"status": job["ends"]}) for job in members]
+
+    monkeypatch.setattr(entry, "run_bank", run_bank)
+    bank = []
+    for number, (name, ends) in enumerate([("leader", "finished"), ("other", "finished"), ("third", "diverged")]):
+        needs = [["teacher", "0" * 64, "teacher-of-it"]] if name == blocked else []
+        job = {"kind": "student", "config": {"outputs": str(tmp_path)}, "id": f"{number:064x}", "needs": needs}
+        bank.append({**job, "folder": name, "ends": ends})
+    (tmp_path / "leader.json").write_text(json.dumps({**bank[0], "bank": bank}))
+    assert entry.main([str(tmp_path / "leader.json")]) == 1
+    trained = {"leader", "other"} - {blocked}
+    assert told(tmp_path) == {
+        **dict.fromkeys(trained, ("finished", "")),
+        blocked: ("blocked", "blocked by teacher-of-it"),
+        "third": ("diverged", f"diverged: see {tmp_path / 'third' / 'log'}"),
+    }
+
+
 def test_the_real_command_runs_a_teacher(tmp_path):
     job = {"kind": "teacher", "config": teacher_config(tmp_path / "outputs", "optim.epochs=1"), "needs": []}
     (tmp_path / "job.json").write_text(json.dumps(job))

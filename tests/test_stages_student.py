@@ -16,7 +16,7 @@ from augdistill.config import check
 from augdistill.data import split_validation
 from augdistill.errors import ModelError, RunError, StoppedError
 from augdistill.runs import Run, RunStore
-from augdistill.stages import outputs, run_job, student, teacher
+from augdistill.stages import common, outputs, run_job, student, teacher
 from augdistill.training.batches import make_batch, plan_epoch
 from core import (
     checkpoint_weights,
@@ -110,12 +110,14 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
     )
     run = teacher_run(taught, "mixup" if "aug=mixup" in words else "baseline")
     data, device = fold(run)
-    rows, _ = split_validation(data.labels.numpy(), HELD_OUT)
+    rows, held_out = split_validation(data.labels.numpy(), HELD_OUT)
     live, plain = load_teacher(run), load_teacher(teacher_run(taught))
     if distillation["teacher_weights"] == "untrained":
         live = teacher.build(run.config, (1, 16, 16), 10).eval().requires_grad_(False)
     independent = distillation["view"] == "independent"
-    training, loss = student.lesson(config, run, data, rows, device)
+    pupil = student.named(config, RunStore(taught), None)
+    split = common.Fold(data, rows, data.part(rows), data.part(held_out))
+    training, loss = student.lesson(pupil, split, device)
     plan = plan_epoch(training, ops, 4, "student", 2, 32, independent)
     sizes = [32, 32, 32, 32, 9]
     draws = draw_epoch(ops, 4, "student", "augment", epoch=2, sizes=sizes, side=16)
@@ -280,7 +282,7 @@ def test_a_student_with_dead_units_or_at_chance_finishes_as_collapsed(tmp_path: 
     run = student.run(student_config(tmp_path, *words))
     assert run.status == "finished"
     assert run.manifest["collapsed"] is True
-    assert "collapsed: training accuracy" in caplog.text
+    assert " collapsed: training accuracy" in caplog.text
     healthy = student.run(student_config(tmp_path, "distillation.alpha=0", "optim.epochs=30"))
     data, _ = fold(healthy)
     rows, _ = split_validation(data.labels.numpy(), HELD_OUT)

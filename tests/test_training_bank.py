@@ -1,5 +1,6 @@
 """A bank against its members trained alone by the loop: weights, history, resume, divergence."""
 
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,7 +99,8 @@ def test_one_step_in_fp32(name: str, device, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("steps", [2, 4, 7])
-def test_a_stopped_bank_goes_on_bit_by_bit(steps: int, dtype: torch.dtype, device, tmp_path: Path) -> None:
+def test_a_stopped_bank_goes_on_bit_by_bit(steps: int, dtype: torch.dtype, device, tmp_path: Path, caplog) -> None:
+    caplog.set_level(logging.INFO, "augdistill")
     whole, stopped = ([task("lenet", seed, dtype) for seed in SEEDS] for _ in range(2))
     expected = bank(whole, tmp_path / "whole", device)
     (tmp_path / "stopped").mkdir()
@@ -107,6 +109,7 @@ def test_a_stopped_bank_goes_on_bit_by_bit(steps: int, dtype: torch.dtype, devic
     assert furthest(stopped[0], whole[0]) > 1e-4
     again = [task("lenet", seed, dtype) for seed in SEEDS]
     found = bank(again, tmp_path / "stopped", device)
+    assert any(f"goes on from step {steps}," in line for line in caplog.messages)
     for one, other, mine, theirs in zip(again, whole, found, expected, strict=True):
         assert core.same(one.model.state_dict(), other.model.state_dict())
         assert without_time(mine.history) == without_time(theirs.history)

@@ -76,7 +76,7 @@ def study(config: Config) -> None:
         for choice in plan.choices:
             student.refuse(choice)
             teacher.refuse(teacher_of(choice))
-        refuse_if_too_full(plan, store, config["executor"].get("workers"))
+        refuse_if_too_full(plan, store, config["executor"])
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config["executor"])
     if results.queued:

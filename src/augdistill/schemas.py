@@ -116,6 +116,7 @@ PROVENANCE = {
     "ended": str,
     "seconds": float,
     "parents": {every: is_name},
+    "bank?": [is_name],
     "notes": [str],
 }
 RUN = {
@@ -203,4 +204,9 @@ EVALUATION_JOB = {
         "runtime": {"device": str, "threads": int},
     },
 }
-JOB = ByKind(teacher=MODEL_JOB, outputs=MODEL_JOB, student=MODEL_JOB, evaluation=EVALUATION_JOB)
+STUDENT_JOB = {  # `bank`: the jobs of all students that train together, this one among them
+    **MODEL_JOB,
+    "id?": is_id,
+    "bank?": [{**MODEL_JOB, "kind": frozenset({"student"}), "id": is_id, "folder": is_name}],
+}
+JOB = ByKind(teacher=MODEL_JOB, outputs=MODEL_JOB, student=STUDENT_JOB, evaluation=EVALUATION_JOB)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from augdistill.executors.banks import Banks
 from augdistill.study.plan import Stage
 
 SHORT = 20  # evaluations and outputs that one job takes where nothing else is due
@@ -28,7 +29,8 @@ class Place(NamedTuple):
 class Array:
     """One submission: what each of its jobs runs, and what they wait for.
 
-    If `aligned`, each waits for the job of its own index in that array, else all of them for all of `after`.
+    If `aligned`, each waits for the job of its own index in that array, else all of them for all of `after`. A bank
+    waits for these to end, however they do: it trains the students whose teachers are there.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Array:
     jobs: Mapping[int, Stages]
     aligned: str = ""
     after: tuple[Place, ...] = ()
+    is_bank: bool = False
 
     @property
     def stages(self) -> list[Stage]:
@@ -53,33 +56,45 @@ class Array:
 
 
 def arrange(
-    plan: Sequence[Stage], todo: Iterable[Stage], live: Mapping[str, Place], prefix: str, pack: int, size: int
+    plan: Sequence[Stage],
+    todo: Iterable[Stage],
+    live: Mapping[str, Place],
+    prefix: str,
+    pack: int,
+    size: int,
+    banks: Banks,
 ) -> list[Array]:
     """Return the arrays, `prefix-NUMBER-KIND`, of at most `size` jobs each, that run what is to do; parents first.
 
-    `live` says in which jobs stages are that were submitted before and have not ended.
+    `live` says in which jobs stages are that were submitted before and have not ended. A bank is one task.
     """
-    tasks = tasks_of(plan, todo)
+    tasks = tasks_of(plan, todo, banks)
     awaited = {parent for task in tasks.values() for stage in task for parent in stage.parents}
     placed = dict(live)
     arrays: list[Array] = []
     while tasks:
         groups = grouped(tasks, placed)
         assert groups, "every task left waits for one that never comes"
-        for (teaches, aligned, after), waiting in sorted(groups.items(), reverse=True):  # others wait for teachers
-            kind = "teacher" if teaches else "student"
+        for group, waiting in sorted(groups.items(), reverse=True):  # others wait for teachers
+            kind = "teacher" if group.teaches else "student"
+            most = 1 if group.is_bank else pack
             jobs = {
-                index: packed([tasks.pop(home) for home in homes], pack, awaited) for index, homes in waiting.items()
+                index: packed([tasks.pop(home) for home in homes], most, awaited) for index, homes in waiting.items()
             }
-            for some in slots(jobs) if aligned else parts(jobs[0], size):
-                arrays.append(Array(f"{prefix}-{len(arrays):02d}-{kind}", kind, some, aligned, after))
+            for some in slots(jobs) if group.aligned else parts(jobs[0], size):
+                name = f"{prefix}-{len(arrays):02d}-{kind}"
+                arrays.append(Array(name, kind, some, group.aligned, group.after, group.is_bank))
                 placed |= arrays[-1].places
     return arrays
 
 
-Group = tuple[
-    bool, str, tuple[Place, ...]
-]  # whether they train teachers; the array that they align with, else all they need
+class Group(NamedTuple):
+    """What tasks have in common that can be one array: `aligned` and `after` as an array has them."""
+
+    teaches: bool
+    aligned: str
+    after: tuple[Place, ...]
+    is_bank: bool
 
 
 def grouped(tasks: Mapping[str, Stages], placed: Mapping[str, Place]) -> dict[Group, dict[int, list[str]]]:
@@ -91,20 +106,22 @@ def grouped(tasks: Mapping[str, Stages], placed: Mapping[str, Place]) -> dict[Gr
         if needed & unplaced:
             continue
         places = tuple(sorted({placed[parent] for parent in needed if parent in placed}))
-        aligned, index = places[0] if len(places) == 1 else ("", 0)
-        group = (any(stage.kind == "teacher" for stage in task), aligned, () if aligned else places)
+        is_bank = sum(stage.kind == "student" for stage in task) > 1
+        aligned, index = places[0] if len(places) == 1 and not is_bank else ("", 0)
+        group = Group(any(stage.kind == "teacher" for stage in task), aligned, () if aligned else places, is_bank)
         groups.setdefault(group, {}).setdefault(index, []).append(home)
     return groups
 
 
-def tasks_of(plan: Sequence[Stage], todo: Iterable[Stage]) -> dict[str, Stages]:
-    """Return what is to do by the teacher or student that it belongs to, teachers and students in the plan's order.
+def tasks_of(plan: Sequence[Stage], todo: Iterable[Stage], banks: Banks) -> dict[str, Stages]:
+    """Return what is to do by the teacher, student or bank that it belongs to, these in the plan's order.
 
     Evaluations of students that are there already go to what is due for their teacher, if anything is.
     """
     homes: dict[str, str] = {}
     for stage in plan:  # outputs and evaluations name the run that they are made from first
-        homes[stage.id] = stage.id if stage.kind in ("teacher", "student") else homes[stage.parents[0]]
+        is_model = stage.kind in ("teacher", "student")
+        homes[stage.id] = banks.get(stage.id, (stage,))[0].id if is_model else homes[stage.parents[0]]
     tasks: dict[str, Stages] = {}
     for stage in todo:
         tasks.setdefault(homes[stage.id], []).append(stage)

@@ -4,9 +4,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -15,6 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from augdistill.config import Config
 from augdistill.errors import AugdistillError, NoMemoryError, StoppedError, as_work_error
+from augdistill.executors.banks import Banks, bank_job
 from augdistill.executors.pace import Pace
 from augdistill.runs import Run, RunStore, duration
 from augdistill.stages import run_job
@@ -53,11 +54,14 @@ class Results:
 class Board:
     """How the stages of a plan stand. An executor tells it what starts and ends, and is told what is ready then.
 
-    Each call costs as much as the stage has children, however long the plan is.
+    A bank is ready as one stage, the first of its students that is to do, whose job names all of them; how the others
+    end is read from the store when that one has ended. Each call costs as much as the stage has children, however long
+    the plan is.
     """
 
     def __init__(self, plan: Plan, store: RunStore) -> None:
         self.name, self.store = plan.name, store
+        self.banks: Banks = {}  # an executor that trains students together says here which
         self.results = Results()
         self.stages = {stage.id: stage for stage in plan.stages}
         self.children: dict[str, list[str]] = {id: [] for id in self.stages}
@@ -90,32 +94,63 @@ class Board:
     @property
     def ready(self) -> list[Stage]:
         """Return the stages to do whose parents have all finished."""
-        return [self.stages[id] for id, unmet in self.unmet.items() if not unmet]
+        return self.able([id for id, unmet in self.unmet.items() if not unmet])
+
+    def able(self, ids: Iterable[str]) -> list[Stage]:
+        """Return what runs where these stages wait for nothing: each alone, or its bank if none of that waits."""
+        found = {}
+        for id in ids:
+            members = self.to_do_with(id)
+            if members and not any(self.unmet[member.id] for member in members):
+                found[members[0].id] = self.together(members[0])
+        return list(found.values())
+
+    def to_do_with(self, id: str) -> list[Stage]:
+        """Return the stages to do that end when this one does: its bank's, or itself."""
+        return [stage for stage in self.banks.get(id, (self.stages[id],)) if stage.id in self.unmet]
+
+    def together(self, stage: Stage) -> Stage:
+        """Return a stage with its bank in its job: all students of that whose teachers have not failed."""
+        members = [member for member in self.banks.get(stage.id, ()) if member.id not in self.results.blocked]
+        return replace(stage, job={**stage.job, "bank": bank_job(members)}) if len(members) > 1 else stage
 
     def started(self, stage: Stage, where: str = "") -> None:
-        """Say that a stage runs now."""
-        log.info("started %s%s", stage.folder, f" on {where}" if where else "")
+        """Say that a stage runs now, and those that run with it."""
+        for member in self.to_do_with(stage.id):
+            log.info("started %s%s", member.folder, f" on {where}" if where else "")
 
     def lost(self, stage: Stage, why: str) -> None:
         """Say that a stage was lost, through no fault of its own, and is tried again."""
         log.warning("lost %s: %s; trying again", stage.folder, why)
 
     def ended(self, stage: Stage, outcome: Outcome) -> list[Stage]:
-        """Take in how a stage ended and return those that it makes ready; what depends on a failure is blocked."""
+        """Take in how a stage ended and return what that makes ready; what depends on a failure is blocked."""
+        members, freed = self.to_do_with(stage.id), []
+        for member in members:
+            freed += self.take_in(member, outcome if len(members) == 1 else self.share(member, outcome, len(members)))
+        if self.bar is not None:
+            self.bar.set_postfix_str(self.progress(), refresh=False)
+            self.bar.update(self.total - len(self.unmet) - self.bar.n)
+        return self.able(freed)
+
+    def share(self, member: Stage, outcome: Outcome, count: int) -> Outcome:
+        """Return how one of `count` students of a bank ended."""
+        run = self.store.find(member.ref)
+        status = outcome.status if outcome.error or run is None else run.status
+        return replace(outcome, status=status, seconds=outcome.seconds / count)
+
+    def take_in(self, stage: Stage, outcome: Outcome) -> list[str]:
+        """Take in how one stage ended and return the stages that may be ready now, by their ids."""
         self.results.outcomes[stage.id] = outcome
         del self.unmet[stage.id]
         if outcome.status == "finished":
             self.pace.finish(stage, outcome.seconds)
             log.info("finished %s in %.1f s (%s)", stage.folder, outcome.seconds, self.progress())
-        else:
-            self.pace.drop(stage)
-            why = f": {outcome.error}" if outcome.error else ""
-            log.error("%s %s%s (%s)", outcome.status, stage.folder, why, self.progress())
-            self.block(stage, stage.folder)
-        if self.bar is not None:
-            self.bar.set_postfix_str(self.progress(), refresh=False)
-            self.bar.update(self.total - len(self.unmet) - self.bar.n)
-        return self.released(stage) if outcome.status == "finished" else []
+            return self.released(stage)
+        self.pace.drop(stage)
+        why = f": {outcome.error}" if outcome.error else ""
+        log.error("%s %s%s (%s)", outcome.status, stage.folder, why, self.progress())
+        return self.block(stage, stage.folder)
 
     def progress(self) -> str:
         """Return how many of the stages to do are so no more, and how long the others take, if that is known."""
@@ -123,19 +158,19 @@ class Board:
         done = f"{self.total - len(self.unmet)} of {self.total}"
         return done if left is None else f"{done}, about {duration(left)} left"
 
-    def released(self, stage: Stage) -> list[Stage]:
+    def released(self, stage: Stage) -> list[str]:
         """Return the stages that waited for this one last."""
         ready = []
         for child in self.children[stage.id]:
             if child in self.unmet:
                 self.unmet[child] -= 1
                 if not self.unmet[child]:
-                    ready.append(self.stages[child])
+                    ready.append(child)
         return ready
 
-    def block(self, stage: Stage, cause: str) -> None:
-        """Take away all that depends on a stage that failed or diverged."""
-        lost = [stage.id]
+    def block(self, stage: Stage, cause: str) -> list[str]:
+        """Take away all that depends on a stage that failed or diverged; return who was in a bank with any of that."""
+        lost, left = [stage.id], []
         while lost:
             for child in self.children[lost.pop()]:
                 if self.unmet.pop(child, None) is not None:
@@ -143,6 +178,8 @@ class Board:
                     self.pace.drop(self.stages[child])
                     log.warning("blocked %s by %s", self.stages[child].folder, cause)
                     lost.append(child)
+                    left += [member.id for member in self.banks.get(child, ())]
+        return left
 
     @contextmanager
     def shown(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from multiprocessing import get_context, parent_process
 
 from augdistill.config import Config, require
 from augdistill.errors import StoppedError
+from augdistill.executors.banks import banks_of, check_bank
 from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
 from augdistill.executors.devices import devices, least_busy
 from augdistill.runs import RunStore
@@ -30,6 +31,7 @@ def check(executor: Config) -> None:
     )
     require(type(per_device) is int and per_device >= 1, "executor.per_device", per_device, "1 or more")
     require(type(retries) is int and retries >= 0, "executor.retries", retries, "0 or more")
+    check_bank(executor["bank"])
 
 
 def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> Results:
@@ -40,7 +42,9 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     """
     board = Board(plan, store)
     if board.unmet:
-        scheduler = Scheduler(board, executor, devices(plan), work)
+        cuda = devices(plan)
+        board.banks = banks_of(plan, executor["bank"], on_gpu=bool(cuda))
+        scheduler = Scheduler(board, executor, cuda, work)
         with raising_on_signals(), board.shown():
             try:
                 scheduler.loop()
@@ -64,6 +68,7 @@ class Scheduler:
         self.busy = dict.fromkeys(self.pools, 0)
         self.attempts: dict[str, int] = {}
         self.order = {id: number for number, id in enumerate(board.unmet)}
+        self.ready: dict[str, Stage] = {}
         self.queues: dict[int, list[tuple[int, str]]] = {}  # threads -> ready stages by their place in the plan
         for stage in board.ready:
             self.enqueue(stage)
@@ -74,6 +79,7 @@ class Scheduler:
 
     def enqueue(self, stage: Stage) -> None:
         """Put a stage whose parents have finished where `submit` finds it."""
+        self.ready[stage.id] = stage
         heapq.heappush(self.queues.setdefault(self.threads(stage), []), (self.order[stage.id], stage.id))
 
     def loop(self) -> None:
@@ -93,7 +99,7 @@ class Scheduler:
             fitting = [queue for threads, queue in self.queues.items() if queue and threads <= self.free]
             if not fitting:
                 return
-            stage = self.board.stages[heapq.heappop(min(fitting))[1]]
+            stage = self.ready.pop(heapq.heappop(min(fitting))[1])
             try:
                 future = self.pools[place].submit(perform, stage.job, self.work)
             except BrokenProcessPool:  # a worker was killed in the moment before

@@ -17,6 +17,7 @@ ENDED = {  # states of jobs that do not come back by themselves; jobs of all oth
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
     *("REVOKED", "TIMEOUT"),
 }
+TOGETHER = ":"  # between students of one bank in a list of tasks; no folder's name has one
 GONE = ("failed", "cancelled", "lost", "blocked")  # how a stage stands that no job will run
 BLOCKED = "blocked by "  # what a job says of a stage whose parent is not there, before the parent's folder
 
@@ -62,7 +63,7 @@ class Folder:
         found: dict[str, Place] = {}
         for tasks in sorted(self.path.glob("*.tasks")):
             for line in tasks.read_text().splitlines():
-                index, *folders = line.split()
+                index, *folders = line.replace(TOGETHER, " ").split()
                 found |= dict.fromkeys(folders, Place(tasks.stem, int(index)))
         return {stage.id: found[stage.folder] for stage in stages if stage.folder in found}
 

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from augdistill.config import Config, known_keys, require
 from augdistill.errors import NoMemoryError, RequestError, WorkError
+from augdistill.executors.banks import banks_of, check_bank
 from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_signals
 from augdistill.executors.ray_worker import LISTENER, Listener, look, run_stage
 from augdistill.runs import RunStore, now, write_atomic
@@ -38,6 +39,7 @@ def check(executor: Config) -> None:
     is_address = address in (None, "auto") or re.fullmatch(r"[^:/]+:\d+", str(address)) is not None
     require(is_address, "executor.address", address, "null, auto, or HOST:PORT of a cluster that this machine is in")
     require(type(retries) is int and retries >= 0, "executor.retries", retries, "0 or more")
+    check_bank(executor["bank"])
     known_keys("executor.gpus.", gpus, KINDS)
     for kind in KINDS:
         share = gpus.get(kind)
@@ -58,6 +60,7 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     with raising_on_signals(), cluster(executor["address"], executor["retries"]), raising_on_signals():
         nodes = alive_nodes()
         resources = {stage.id: resources_of(stage, executor["gpus"], nodes) for stage in board.todo}
+        board.banks = banks_of(plan, executor["bank"], any(needed["num_gpus"] for needed in resources.values()))
         with token(store.outputs) as place:
             look_at(nodes, place)
             tasks = Tasks(board, resources, place, executor["retries"], work)
@@ -172,7 +175,8 @@ class Tasks:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.listener = ray.remote(Listener).options(name=LISTENER, num_cpus=0, scheduling_strategy=here).remote()
         self.window = max(WINDOW, int(PER_CORE * ray.cluster_resources().get("CPU", 0)))
-        self.later = iter(board.todo)
+        self.after_banks = after_banks(board)
+        self.later = iter(stage for stage in board.todo if stage.id not in self.after_banks)
         self.refs: dict[str, Any] = {}
         self.ends: dict[str, Future[str]] = {}
         self.stages: dict[Future[str], Stage] = {}
@@ -183,6 +187,7 @@ class Tasks:
     def loop(self) -> None:
         """Hand stages over in the plan's order, take in what is heard, until nothing is left."""
         self.listen()
+        self.hand_over_banks(self.board.ready)
         self.submit()
         while self.board.unmet:
             event = self.events.get()
@@ -195,15 +200,25 @@ class Tasks:
     def submit(self) -> None:
         """Hand over stages as long as Ray has fewer than a window of them."""
         while len(self.ends) < self.window and (stage := next(self.later, None)) is not None:
-            if stage.id not in self.board.unmet:
-                continue  # blocked by now
-            message = json.dumps({**self.place, "id": stage.id, "job": stage.job})
-            parents = [self.refs[parent] for parent in stage.parents if parent in self.refs]
-            options = {**self.resources[stage.id], "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
-            ref = self.task.options(**options).remote(message, self.work, *parents)
-            future = ref.future()
-            self.refs[stage.id], self.ends[stage.id], self.stages[future] = ref, future, stage
-            future.add_done_callback(self.events.put)
+            if stage.id in self.board.unmet:  # else it is blocked by now
+                self.hand_over(stage)
+
+    def hand_over_banks(self, ready: Iterable[Stage]) -> None:
+        """Hand over those of the ready stages that could not be before it was known who is in a bank."""
+        for stage in ready:
+            if stage.id in self.after_banks:
+                self.hand_over(stage)
+
+    def hand_over(self, stage: Stage) -> None:
+        """Make a stage, or a bank, a task of Ray's."""
+        message = json.dumps({**self.place, "id": stage.id, "job": stage.job})
+        parents = [self.refs[parent] for parent in stage.parents if parent in self.refs]
+        resources = for_all(self.resources[stage.id], len(stage.job.get("bank", ())))
+        options = {**resources, "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
+        ref = self.task.options(**options).remote(message, self.work, *parents)
+        future = ref.future()
+        self.refs[stage.id], self.ends[stage.id], self.stages[future] = ref, future, stage
+        future.add_done_callback(self.events.put)
 
     def listen(self) -> None:
         """Ask the listener for the beginnings that come next."""
@@ -239,7 +254,7 @@ class Tasks:
         if stage.id in self.board.unmet:  # else it is blocked, as its task found, too
             if stage.id not in self.begun:
                 self.board.started(stage)  # what the listener heard of it is still on its way
-            self.board.ended(stage, outcome_of(future))
+            self.hand_over_banks(self.board.ended(stage, outcome_of(future)))
 
     def close(self) -> None:
         """Take back what waits, ask what runs to save and stop, and wait until it has."""
@@ -248,6 +263,20 @@ class Tasks:
         for ref in reversed(self.refs.values()):  # children first: none begins in between
             ray.cancel(ref)
         wait(self.ends.values(), TIME_TO_SAVE)
+
+
+def after_banks(board: Board) -> set[str]:
+    """Return the stages that are in a bank or wait for one: who trains in it depends on how its teachers end."""
+    found = set(board.banks)
+    for stage in board.stages.values():  # parents come first
+        if not found.isdisjoint(stage.parents):
+            found.add(stage.id)
+    return found
+
+
+def for_all(resources: dict[str, float], students: int) -> dict[str, float]:
+    """Return what a bank takes of a node: the GPU shares of its students, one GPU at most, and one student's cores."""
+    return {**resources, "num_gpus": min(1.0, resources["num_gpus"] * max(1, students))}
 
 
 def outcome_of(future: "Future[str]") -> Outcome:

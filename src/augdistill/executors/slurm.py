@@ -10,14 +10,16 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from augdistill.config import Config, known_keys, parameters, require
 from augdistill.errors import RequestError
 from augdistill.executors.arrays import Array, arrange, indices
+from augdistill.executors.banks import Banks, bank_job, banks_of, check_bank
 from augdistill.executors.base import Board, Outcome, Results, raising_on_signals
-from augdistill.executors.queue import GONE, Folder, Standing, command, live_places, queue, standings
+from augdistill.executors.queue import GONE, TOGETHER, Folder, Standing, command, live_places, queue, standings
 from augdistill.locks import held
 from augdistill.runs import RunStore, write_atomic, write_json
 from augdistill.study.plan import Plan, Stage
@@ -33,6 +35,7 @@ def check(executor: Config) -> None:
     for key, least in (("pack", 1), ("requeues", 0), ("warn_seconds", 1), ("poll_seconds", 1)):
         value = executor[key]
         require(type(value) is int and value >= least, f"executor.{key}", value, f"a whole number, {least} or more")
+    check_bank(executor["bank"])
     require(type(executor["detach"]) is bool, "executor.detach", executor["detach"], "true or false")
     for kind in ("teacher", "student"):
         resources, known = executor[kind], parameters("executor", "slurm")[kind]
@@ -61,7 +64,7 @@ def run(plan: Plan, store: RunStore, executor: Config) -> Results:
         return board.results
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with held(folder.path, "submission", f"the submission of {plan.name}"):
-        submit(board, folder, executor)
+        submit(plan, board, folder, executor)
     if executor["detach"]:
         board.results.queued = len(board.todo)
         return board.results
@@ -83,10 +86,10 @@ def job_folder(plan: Plan, store: RunStore) -> Folder:
     return Folder(store.outputs / "studies" / plan.name / "slurm")
 
 
-def submit(board: Board, folder: Folder, executor: Config) -> None:
+def submit(plan: Plan, board: Board, folder: Folder, executor: Config) -> None:
     """Submit the stages to do that no job runs any more, each array with what it waits for."""
-    plan, jobs = list(board.stages.values()), queue()
-    live = live_places(folder.places(plan), jobs)
+    jobs = queue()
+    live = live_places(folder.places(plan.stages), jobs)
     todo = [stage for stage in board.todo if stage.id not in live]
     if live:
         where = ", ".join(sorted({jobs[place].number for place in live.values()}))
@@ -96,10 +99,11 @@ def submit(board: Board, folder: Folder, executor: Config) -> None:
     for stage in todo:
         enough_cpus(stage, executor)
     prefix = f"{board.name}-{int(1000 * time.time()):x}"
-    arrays = arrange(plan, todo, live, prefix, executor["pack"], max_array_size())
+    banks = banks_of(plan, executor["bank"], on_gpu=executor["student"]["gpus"] > 0)
+    arrays = arrange(plan.stages, todo, live, prefix, executor["pack"], max_array_size(), banks)
     numbers = {place.array: jobs[place].number for place in live.values()}
     for array in arrays:
-        write_jobs(board, folder, array)
+        write_jobs(board, folder, array, banks)
         try:
             words = arguments(array, numbers, folder.path, executor)
             numbers[array.name] = command(words).strip().split(";")[0]  # NUMBER;CLUSTER on some sites
@@ -122,16 +126,33 @@ def enough_cpus(stage: Stage, executor: Config) -> None:
     require(cpus is None or cpus >= stage.threads, f"executor.{kind}.cpus", cpus, f"null, or {stage.threads} or more")
 
 
-def write_jobs(board: Board, folder: Folder, array: Array) -> None:
-    """Write an array's job files and, last, the list of them by task."""
+def write_jobs(board: Board, folder: Folder, array: Array, banks: Banks) -> None:
+    """Write an array's job files and, last, the list of them by task, in which the students of a bank are one word."""
     for name in ("jobs", "logs"):
         (folder.path / name).mkdir(exist_ok=True)
-    for stage in array.stages:
-        needs = [[parent.kind, parent.id, parent.folder] for parent in map(board.stages.__getitem__, stage.parents)]
-        folder.job(stage).with_suffix(".state.json").unlink(missing_ok=True)
-        write_json(folder.job(stage), {**stage.job, "needs": needs, "awaited": stage.kind != "evaluation"})
-    lines = [" ".join([str(index), *(stage.folder for stage in job)]) for index, job in array.jobs.items()]
+    lines = []
+    for index, stages in array.jobs.items():
+        words: dict[str, list[Stage]] = {}
+        for stage in stages:
+            folder.job(stage).with_suffix(".state.json").unlink(missing_ok=True)
+            words.setdefault(banks.get(stage.id, (stage,))[0].id, []).append(stage)
+        for first, *_ in words.values():
+            write_json(folder.job(first), job_of(board, first, banks))
+        lines.append(
+            " ".join([str(index), *(TOGETHER.join(stage.folder for stage in word) for word in words.values())])
+        )
     write_atomic(folder.path / f"{array.name}.tasks", "\n".join([*lines, ""]).encode())
+
+
+def job_of(board: Board, stage: Stage, banks: Banks) -> Config:
+    """Return a stage's job as it is written: with what it needs and, of a student in a bank, the jobs of them all."""
+
+    def with_needs(stage: Stage) -> Stage:
+        needs = [[parent.kind, parent.id, parent.folder] for parent in map(board.stages.__getitem__, stage.parents)]
+        return replace(stage, job={**stage.job, "needs": needs, "awaited": stage.kind != "evaluation"})
+
+    bank = bank_job([with_needs(member) for member in banks.get(stage.id, ())])
+    return {**with_needs(stage).job, **({"bank": bank} if bank else {})}
 
 
 def arguments(array: Array, numbers: Mapping[str, str], folder: Path, executor: Config) -> list[str]:
@@ -169,11 +190,10 @@ def dependency(array: Array, numbers: Mapping[str, str]) -> str | None:
     """Return what an array waits for, as sbatch takes it."""
     if array.aligned:
         return f"aftercorr:{numbers[array.aligned]}"
-    return (
-        ":".join(["afterok", *(f"{numbers[place.array]}_{place.task}" for place in array.after)])
-        if array.after
-        else None
-    )
+    if not array.after:
+        return None
+    kind = "afterany" if array.is_bank else "afterok"
+    return ":".join([kind, *(f"{numbers[place.array]}_{place.task}" for place in array.after)])
 
 
 def max_array_size() -> int:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What SLURM starts: slurm.sh PYTHON LIST REQUEUES runs, in one process, the jobs on this array task's line of LIST.
+# What SLURM starts: slurm.sh PYTHON LIST REQUEUES runs, in one process, the jobs on this array task's line of LIST; of
+# students that train together, A:B:C, the first one's job is that of all.
 # USR1 comes before the time limit: the jobs save, and the task is queued again. After TERM (scancel, preemption, a requeue
 # by hand) they save too, but what comes next was already said by whoever sent it.
 set -u
@@ -7,7 +8,7 @@ python=$1 list=$2 requeues=$3
 
 read -ra names <<<"$(sed -n "s/^$SLURM_ARRAY_TASK_ID //p" "$list")"
 jobs=()
-for name in "${names[@]}"; do jobs+=("$(dirname "$list")/jobs/$name.json"); done
+for name in "${names[@]}"; do jobs+=("$(dirname "$list")/jobs/${name%%:*}.json"); done
 
 (trap '' USR1; exec "$python" -m augdistill.stages "${jobs[@]}") &  # ignored until the jobs can listen
 child=$!

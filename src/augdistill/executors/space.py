@@ -21,9 +21,10 @@ STATES = 6  # times its weights, that a run has on the disk while it trains: thr
 Models = Mapping[str, tuple[int, int]]  # a stage's id -> bytes of its model's weights, width of its embedding
 
 
-def refuse_if_too_full(plan: Plan, store: RunStore, workers: int | None) -> None:
+def refuse_if_too_full(plan: Plan, store: RunStore, executor: Config) -> None:
     """Raise RequestError if the disk has less than what a plan's stages will still write."""
-    needed = needed_bytes(plan, store, workers)
+    together = 1 if executor["bank"] == "auto" else executor["bank"]  # auto takes models whose checkpoints are small
+    needed = needed_bytes(plan, store, max(together, executor.get("workers") or os.cpu_count() or 1))
     outputs = store.outputs.absolute()
     folder = next(path for path in (outputs, *outputs.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
@@ -34,8 +35,8 @@ def refuse_if_too_full(plan: Plan, store: RunStore, workers: int | None) -> None
         )
 
 
-def needed_bytes(plan: Plan, store: RunStore, workers: int | None) -> int:
-    """Return about how many bytes a plan's stages will still write, with the checkpoints of as many as run at once."""
+def needed_bytes(plan: Plan, store: RunStore, workers: int) -> int:
+    """Return about how many bytes a plan's stages will still write, with checkpoints of as many as train at once."""
     todo = [stage for stage in plan.stages if store.find(stage.ref) is None]
     if not todo:
         return 0
@@ -46,7 +47,7 @@ def needed_bytes(plan: Plan, store: RunStore, workers: int | None) -> int:
     models = models_of(plan, training)
     kept = sum(written(stage, training, counts, models) for stage in todo)
     states = [STATES * models[stage.id][0] for stage in todo if stage.id in models]
-    at_once = min(workers or os.cpu_count() or 1, len(states))
+    at_once = min(workers, len(states))
     return kept + at_once * max(states, default=0) + REPORT
 
 

@@ -19,7 +19,7 @@ from augdistill.identity import Ref
 from augdistill.reading import read_json
 from augdistill.runs import RunStore, now, write_json
 from augdistill.schemas import JOB
-from augdistill.stages import JOB_IS, run_job
+from augdistill.stages import JOB_IS, run_bank, run_job
 
 log = logging.getLogger("augdistill")
 
@@ -39,10 +39,9 @@ def main(paths: list[str]) -> int:
             if (job := read_job(path)) is None:
                 worst = max(worst, RequestError.exit_code)
                 continue
-            told = path.with_suffix(".state.json")
-            if stop() and has_finished(told):  # before a restart: the next may be one that is yet to begin
+            if stop() and has_finished(state_file(path)):  # before a restart: the next may be one that is yet to begin
                 continue
-            code = StoppedError.exit_code if stop() else attend(job, told)
+            code = StoppedError.exit_code if stop() else attend(job, path)
             if code == StoppedError.exit_code:
                 return code
             if job.get("awaited", True):
@@ -65,35 +64,50 @@ def read_job(path: Path) -> dict[str, Any] | None:
     return job
 
 
-def attend(job: dict[str, Any], told: Path) -> int:
-    """Run one job, write and print how it stands, and return its exit code: 0 if its run is finished."""
+def attend(job: dict[str, Any], path: Path) -> int:
+    """Run a job, or its whole bank, write and print how each stands, and return the worst exit code, 0 if finished."""
+    members = {state_file(path.with_name(member["folder"])): member for member in job.get("bank", ())}
+    waiting = {told: (member, unfinished(member)) for told, member in (members or {state_file(path): job}).items()}
+    codes = [tell(told, "blocked", f"blocked by {why}", 1) for told, (_, why) in waiting.items() if why is not None]
+    able = {told: member for told, (member, why) in waiting.items() if why is None}
+    for told in able:
+        tell(told, "running")
     began = time.monotonic()
+    ends = ended(list(able.values())) if able else []
+    seconds = (time.monotonic() - began) / max(1, len(able))
+    codes += [tell(told, *end, seconds) for told, end in zip(able, ends, strict=True)]
+    return StoppedError.exit_code if StoppedError.exit_code in codes else max(codes)
 
-    def tell(state: str, error: str = "", code: int = 0) -> int:
-        where = {"host": socket.gethostname(), "pid": os.getpid(), "at": now()}
-        write_json(told, {"state": state, "error": error, "seconds": round(time.monotonic() - began, 3), **where})
-        if error:
-            print(f"{told.with_suffix('').stem}: {error}", file=sys.stderr)
-        return code
 
-    if (missing := unfinished(job)) is not None:
-        return tell("blocked", f"blocked by {missing}", 1)
-    tell("running")
+def state_file(path: Path) -> Path:
+    """Return where it is told how the job of a file or a folder stands."""
+    return path.with_name(f"{path.name.removesuffix('.json')}.state.json")
+
+
+def tell(told: Path, state: str, error: str = "", code: int = 0, seconds: float = 0.0) -> int:
+    """Write and print how a job stands; return its exit code."""
+    where = {"host": socket.gethostname(), "pid": os.getpid(), "at": now()}
+    write_json(told, {"state": state, "error": error, "seconds": round(seconds, 3), **where})
+    if error:
+        print(f"{told.name.removesuffix('.state.json')}: {error}", file=sys.stderr)
+    return code
+
+
+def ended(jobs: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
+    """Run one job, or several students together; return of each its state, what went wrong and its exit code."""
     try:
-        run = run_job(job)
+        runs = run_bank(jobs) if len(jobs) > 1 else [run_job(jobs[0])]
     except StoppedError as error:
-        return tell("stopped", str(error), error.exit_code)
+        return len(jobs) * [("stopped", str(error), error.exit_code)]
     except AugdistillError as error:
-        return tell("failed", str(error), error.exit_code)
+        return len(jobs) * [("failed", str(error), error.exit_code)]
     except Exception as error:
         log.exception("failed")
-        return tell("failed", f"{type(error).__name__}: {error}", 1)
-    print(run.path)
-    return tell(
-        run.status,
-        "" if run.status == "finished" else f"{run.status}: see {run.path / 'log'}",
-        run.status != "finished",
-    )
+        return len(jobs) * [("failed", f"{type(error).__name__}: {error}", 1)]
+    for run in runs:
+        print(run.path)
+    bad = {run.path: "" if run.status == "finished" else f"{run.status}: see {run.path / 'log'}" for run in runs}
+    return [(run.status, bad[run.path], int(bool(bad[run.path]))) for run in runs]
 
 
 def unfinished(job: dict[str, Any]) -> str | None:

@@ -23,7 +23,7 @@ from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedEr
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
 from augdistill.training.batches import Batch, normalise
-from augdistill.training.device import Device
+from augdistill.training.device import Device, resolve
 
 log = logging.getLogger("augdistill")
 
@@ -93,6 +93,12 @@ class RunLogHandler(logging.FileHandler):
         """Do nothing where logging would print a traceback."""
 
 
+def device_of(runtime: Config) -> Device:
+    """Return where and how a job that trains computes, by its checked `runtime`."""
+    how = (runtime[key] for key in ("device", "precision", "threads", "deterministic", "cuda_graphs"))
+    return resolve(*how)
+
+
 @dataclass
 class Data:
     """A dataset's fold on the device: images uint8 [N,C,H,W], labels int64 [N], statistics [C]."""
@@ -109,6 +115,24 @@ class Data:
             return self
         index = torch.from_numpy(rows).to(self.images.device)
         return Data(self.header, self.images[index], self.labels[index], self.mean, self.std)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A training set on the device: all of its images, and of them those that train, at `rows`, and that validate."""
+
+    images: Data
+    rows: np.ndarray
+    training: Data
+    held_out: Data
+
+
+def training_fold(config: Config, fingerprint: str, device: Device) -> Fold:
+    """Return what a job trains on, split by `dataset.validation`; DataError unless it has the fingerprint."""
+    found = dataset_images(config, fingerprint=fingerprint)
+    images = on_device(found, statistics_of(config, found.header), device)
+    rows, held_out = split(config, found.labels)
+    return Fold(images, rows, images.part(rows), images.part(held_out))
 
 
 def dataset_images(config: Config, split: str = "train", fingerprint: str | None = None) -> ImageSet:
@@ -199,12 +223,13 @@ def accuracy(model: nn.Module, data: Data, device: Device) -> float:
     return float((logits.argmax(1) == data.labels.cpu()).double().mean())
 
 
-def scorer(config: Config, data: Data, held_out: np.ndarray, device: Device) -> Callable[[nn.Module], dict[str, float]]:
+def scorer(config: Config, fold: Fold, device: Device) -> Callable[[nn.Module], dict[str, float]]:
     """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if asked."""
-    parts = {"validation_accuracy": data.part(held_out)} if len(held_out) else {}
+    parts = {"validation_accuracy": fold.held_out} if len(fold.held_out.images) else {}
     if config["optim"]["select"] == "best-test":
         log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
-        parts["test_accuracy"] = on_device(dataset_images(config, "test"), statistics_of(config, data.header), device)
+        statistics = statistics_of(config, fold.images.header)
+        parts["test_accuracy"] = on_device(dataset_images(config, "test"), statistics, device)
     return lambda model: {name: accuracy(model, part, device) for name, part in parts.items()}
 
 

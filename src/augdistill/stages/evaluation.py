@@ -56,9 +56,10 @@ def evaluate(config: Config, evaluated: Run, ref: Ref, store: RunStore, folder: 
     else:
         scores, notes = image_scores(config, evaluated, dataset, folder, device)
     write_json(folder / METRICS_FILE, scores.to_json())
-    made = folders.provenance(device, began, time.monotonic() - clock, {"run": evaluated.path.name}, notes)
+    made = folders.Making(device, began, time.monotonic() - clock)
+    provenance = folders.provenance(made, {"run": evaluated.path.name}, notes)
     facts = {"test_set": test_set_name(config["test_set"]), "accuracy": scores.scalars.get("accuracy")}
-    return folders.publish(store, ref, "finished", {**config, "dataset": dataset}, made, **facts)
+    return folders.publish(store, ref, "finished", {**config, "dataset": dataset}, provenance, **facts)
 
 
 def image_scores(

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -133,16 +133,26 @@ def notes(header: Header, config: Config, history: Sequence[Mapping[str, float]]
     return found
 
 
-def provenance(device: Device, began: str, seconds: float, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
+class Making(NamedTuple):
+    """How a run was made: where, since when, in how many seconds, and beside which other students, by folder."""
+
+    device: Device
+    began: str
+    seconds: float
+    bank: Sequence[str] = ()
+
+
+def provenance(made: Making, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
     """Return what a manifest records of how a run came about."""
     return {
         "versions": versions(),
         "git_commit": git_commit(),
-        **device.facts(),
-        "began": began,
+        **made.device.facts(),
+        "began": made.began,
         "ended": now(),
-        "seconds": round(seconds, 3),
+        "seconds": round(made.seconds, 3),
         "parents": parents,
+        **({"bank": list(made.bank)} if made.bank else {}),
         "notes": notes,
     }
 

@@ -41,14 +41,10 @@ def compute(config: Config, teacher_run: Run, ref: Ref, store: RunStore, folder:
     folders.save_array(folder / LOGITS, logits.numpy())
     rows, _ = common.split(config, images.labels)
     write_json(folder / "metrics.json", common.described(logits.numpy()[rows], images.labels[rows]).to_json())
-    made = folders.provenance(
-        device,
-        began,
-        time.monotonic() - clock,
-        {"teacher": teacher_run.path.name},
-        folders.notes(images.header, config),
-    )
-    return folders.publish(store, ref, "finished", config, made)
+    made = folders.Making(device, began, time.monotonic() - clock)
+    made_from = {"teacher": teacher_run.path.name}
+    provenance = folders.provenance(made, made_from, folders.notes(images.header, config))
+    return folders.publish(store, ref, "finished", config, provenance)
 
 
 def load(config: Config, teacher_run: Run, data: common.Data, device: Device) -> nn.Module:

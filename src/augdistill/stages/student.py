@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from augdistill.stages import common, folders, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
-from augdistill.training.device import Device, resolve
+from augdistill.training.device import Device
 from augdistill.training.loop import Hooks, Loss, Task, fit
 
 log = logging.getLogger(__name__)
@@ -32,27 +33,39 @@ DEAD_UNITS = 0.10  # share of penultimate units that never fire on the training 
 ABOVE_CHANCE = 1.5  # times 1 / K: training accuracy below it is chance
 
 
+@dataclass(frozen=True)
+class Pupil:
+    """A student that is not there yet: its config with all that its teacher decides, the runs it needs, its name."""
+
+    config: Config
+    parents: dict[str, Run]
+    ref: Ref
+
+
 def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished student of a "student" config, distilling it if it is not there yet.
 
     Raises RunError, saying which command makes it, if its teacher is missing, unfinished or of other data.
     """
     config = check("student", config)
-    runtime = config["runtime"]
-    device = resolve(
-        runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"], runtime["cuda_graphs"]
-    )
+    device = common.device_of(config["runtime"])
     refuse(config)
     store = RunStore(Path(config["outputs"]))
+    pupil = named(config, store, planned)
+    if (found := store.find(pupil.ref)) is not None:
+        log.info("%s is %s already", pupil.ref.folder, found.status)
+        return found
+    with store.writing(pupil.ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
+        return store.find(pupil.ref) or train(pupil, store, folder, device, stop)
+
+
+def named(config: Config, store: RunStore, planned: str | None) -> Pupil:
+    """Return the student of a checked config; DataError if it is not the one that was planned."""
     config, parents = with_parents(config, store)
     taught_by = parents["teacher"].ref if parents else None
     ref = student_ref(config, names.dataset_header(config).fingerprint, taught_by)
     names.must_be(ref, planned)
-    if (found := store.find(ref)) is not None:
-        log.info("%s is %s already", ref.folder, found.status)
-        return found
-    with store.writing(ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
-        return store.find(ref) or train(config, parents, ref, store, folder, device, stop)
+    return Pupil(config, parents, ref)
 
 
 def refuse(config: Config) -> None:
@@ -111,23 +124,13 @@ def must_teach(found: Run) -> Run:
     return found
 
 
-def train(
-    config: Config,
-    parents: dict[str, Run],
-    ref: Ref,
-    store: RunStore,
-    folder: Path,
-    device: Device,
-    stop: common.StopRequest,
-) -> Run:
+def train(pupil: Pupil, store: RunStore, folder: Path, device: Device, stop: common.StopRequest) -> Run:
     """Distil and publish the student in its folder."""
-    began, clock, teacher_run = now(), time.monotonic(), parents.get("teacher")
-    images = common.dataset_images(config, fingerprint=ref.document["data"])
-    data = common.on_device(images, common.statistics_of(config, images.header), device)
-    rows, held_out = common.split(config, images.labels)
-    model = common.placed(build(config, images.header.shape, len(images.header.classes)), device)
-    training, loss = lesson(config, teacher_run, data, rows, device)
-    log.info("%s: %d images, %s", ref.folder, len(rows), device.facts())
+    began, clock, config = now(), time.monotonic(), pupil.config
+    fold = common.training_fold(config, pupil.ref.document["data"], device)
+    model = untrained(pupil, fold, device)
+    training, loss = lesson(pupil, fold, device)
+    log.info("%s: %d images, %s", pupil.ref.folder, len(training), device.facts())
     task = Task(
         model=model,
         training=training,
@@ -136,58 +139,106 @@ def train(
         recipe=config["optim"],
         seed=config["seed"],
         role="student",
-        own_view=teacher_run is not None and config["distillation"]["view"] == "independent",
+        own_view=bool(pupil.parents) and config["distillation"]["view"] == "independent",
     )
-    arm = aug_name(config["aug"]) if teacher_run else "labels"
-    hooks = Hooks(
-        score=common.scorer(config, data, held_out, device),
-        tell=common.Progress(f"{config['student']['name']} from {arm}", config["optim"]["epochs"]),
-        stop=stop,
-        checkpoint_every=config["runtime"]["checkpoint_every"],
-    )
-    status, history, health = "finished", [], {}
+    arm = aug_name(config["aug"]) if pupil.parents else "labels"
+    hooks = hooks_of(config, fold, device, f"{config['student']['name']} from {arm}", stop)
+    diverged, history = "", []
     try:
         history = fit(task, device, folder, hooks)
-        folders.save_weights(folder, model)
-        folders.save_validation(folder, model, data.part(held_out), device)
-        health = examine(model, data.part(rows), device)
     except DivergedError as error:
-        log.error("%s diverged: %s", ref.folder, error)
-        status = "diverged"
-    folders.write_history(folder, history)
-    facts = folders.facts(config, images.header, history)
-    names_of_parents = {part: run.path.name for part, run in parents.items()}
-    notes = folders.notes(images.header, config, history)
-    made = folders.provenance(device, began, time.monotonic() - clock, names_of_parents, notes)
-    run = folders.publish(store, ref, status, config, made, **facts, **health)
-    if status == "finished":
+        diverged = str(error)
+    made = folders.Making(device, began, time.monotonic() - clock)
+    run = publish(pupil, fold, model, history, diverged, made, store)
+    if not diverged:
         drop_checkpoints(folder)
     return run
 
 
-def lesson(
-    config: Config, teacher_run: Run | None, data: common.Data, rows: np.ndarray, device: Device
-) -> tuple[TrainingSet, Loss]:
+def untrained(pupil: Pupil, fold: common.Fold, device: Device) -> nn.Module:
+    """Return the student as it begins, on the device."""
+    header = fold.images.header
+    return common.placed(build(pupil.config, header.shape, len(header.classes)), device)
+
+
+def hooks_of(config: Config, fold: common.Fold, device: Device, title: str, stop: common.StopRequest) -> Hooks:
+    """Return what the training loop asks and tells."""
+    return Hooks(
+        score=common.scorer(config, fold, device),
+        tell=common.Progress(title, config["optim"]["epochs"]),
+        stop=stop,
+        checkpoint_every=config["runtime"]["checkpoint_every"],
+    )
+
+
+def publish(
+    pupil: Pupil,
+    fold: common.Fold,
+    model: nn.Module,
+    history: list[dict[str, float]],
+    diverged: str,
+    made: folders.Making,
+    store: RunStore,
+) -> Run:
+    """Save, examine and publish a trained student; `diverged` says why it did, and is empty if it did not."""
+    config, folder, health = pupil.config, store.folder(pupil.ref), {}
+    if diverged:
+        log.error("%s diverged: %s", pupil.ref.folder, diverged)
+    else:
+        folders.save_weights(folder, model)
+        folders.save_validation(folder, model, fold.held_out, made.device)
+        health = examine(model, fold.training, made.device)
+        if health["collapsed"]:
+            log.warning(
+                "%s collapsed: training accuracy %.1f %%, %.0f %% of the penultimate units dead",
+                pupil.ref.folder,
+                100 * health["training_accuracy"],
+                100 * health["dead_units"],
+            )
+    folders.write_history(folder, history)
+    header = fold.images.header
+    facts = folders.facts(config, header, history)
+    parents = {part: run.path.name for part, run in pupil.parents.items()}
+    provenance = folders.provenance(made, parents, folders.notes(header, config, history))
+    status = "diverged" if diverged else "finished"
+    return folders.publish(store, pupil.ref, status, config, provenance, **facts, **health)
+
+
+def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet, Loss]:
     """Return what the student sees and how it is scored, for each `distillation.view`.
 
     Where the teacher's outputs are data, its probabilities at T stand beside the one-hot labels in the targets [N,2K]
     and are mixed as they are; where the teacher must see the batch itself, it runs live. Class means are data always.
     """
-    part, classes, distillation = data.part(rows), len(data.header.classes), config["distillation"]
+    part, distillation = fold.training, pupil.config["distillation"]
+    classes = len(part.header.classes)
     targets = one_hot(part.labels, classes)
-    if teacher_run is None:
-        return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format), common.label_loss
-    stored = torch.from_numpy(outputs.logits(config, outputs.run(config, teacher_run))[rows]).to(device.device)
-    soften = softener(distillation, stored, reference_sd(config, rows))
-    by_class = distillation["transform"] == "class-mean"
-    if config["student_aug"]["ops"] and distillation["view"] != "clean" and not by_class:
-        model = outputs.load(config, teacher_run, data, device)
+    loss: Loss = common.label_loss
+    sees_the_batch = distillation["view"] != "clean" and distillation["transform"] != "class-mean"
+    if pupil.parents and pupil.config["student_aug"]["ops"] and sees_the_batch:
+        soften = softened(pupil, fold, device)[1]
+        model = outputs.load(pupil.config, pupil.parents["teacher"], fold.images, device)
         loss = distillation_loss(distillation, classes, lambda batch: soften(live_logits(model, batch, device)))
-    else:
-        taught = class_means(soften(stored), part.labels) if by_class else soften(stored)
-        targets = torch.cat([targets, taught], dim=1)
+    elif pupil.parents:
+        targets = torch.cat([targets, taught(pupil, fold, device)], dim=1)
         loss = distillation_loss(distillation, classes, lambda batch: batch.targets[:, classes:])
-    return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format), loss
+    return TrainingSet(part.images, targets, part.mean, part.std, device.memory_format), loss
+
+
+def taught(pupil: Pupil, fold: common.Fold, device: Device) -> Tensor:
+    """Return the probabilities at T [N,K] that a student with a teacher learns from, where these are data."""
+    stored, soften = softened(pupil, fold, device)
+    if pupil.config["distillation"]["transform"] == "class-mean":
+        return class_means(soften(stored), fold.training.labels)
+    return soften(stored)
+
+
+def softened(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Return the teacher's stored logits [N,K] on the images that train, and what turns logits into probabilities."""
+    config = pupil.config
+    stored = outputs.logits(config, outputs.run(config, pupil.parents["teacher"]))[fold.rows]
+    logits = torch.from_numpy(stored).to(device.device)
+    return logits, softener(config["distillation"], logits, reference_sd(config, fold.rows))
 
 
 def reference_sd(config: Config, rows: np.ndarray) -> float | None:
@@ -237,8 +288,4 @@ def examine(model: nn.Module, data: common.Data, device: Device) -> dict[str, An
     right = float((logits.argmax(1) == data.labels.cpu()).double().mean())
     dead = float((embeddings.amax(0) <= 0).double().mean())
     collapsed = right < ABOVE_CHANCE / len(data.header.classes) or dead > DEAD_UNITS
-    if collapsed:
-        log.warning(
-            "collapsed: training accuracy %.1f %%, %.0f %% of the penultimate units dead", 100 * right, 100 * dead
-        )
     return {"collapsed": collapsed, "training_accuracy": right, "dead_units": dead}

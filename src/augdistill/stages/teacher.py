@@ -19,7 +19,7 @@ from augdistill.seeds import derive
 from augdistill.stages import common, folders, names
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
-from augdistill.training.device import Device, resolve
+from augdistill.training.device import Device
 from augdistill.training.loop import Hooks, Task, fit
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,7 @@ PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32
 def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished teacher of a "teacher" config, training it if it is not there yet."""
     config = check("teacher", config)
-    runtime = config["runtime"]
-    device = resolve(
-        runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"], runtime["cuda_graphs"]
-    )
+    device = common.device_of(config["runtime"])
     refuse(config)
     ref = teacher_ref(config, names.dataset_header(config).fingerprint)
     store = RunStore(Path(config["outputs"]))
@@ -64,14 +61,13 @@ def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Modul
 def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Device, stop: common.StopRequest) -> Run:
     """Train, prove and publish the teacher in its folder."""
     began, clock = now(), time.monotonic()
-    images = common.dataset_images(config, fingerprint=ref.document["data"])
-    data = common.on_device(images, common.statistics_of(config, images.header), device)
-    rows, held_out = common.split(config, images.labels)
-    model = common.placed(build(config, images.header.shape, len(images.header.classes)), device)
-    log.info("%s: %d images, %s", ref.folder, len(rows), device.facts())
+    fold = common.training_fold(config, ref.document["data"], device)
+    header = fold.images.header
+    model = common.placed(build(config, header.shape, len(header.classes)), device)
+    log.info("%s: %d images, %s", ref.folder, len(fold.rows), device.facts())
     task = Task(
         model=model,
-        training=training_set(data, rows, device),
+        training=training_set(fold, device),
         loss=common.label_loss,
         ops=ops_list(config["aug"]),
         recipe=config["optim"],
@@ -79,7 +75,7 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
         role="teacher",
     )
     hooks = Hooks(
-        score=common.scorer(config, data, held_out, device),
+        score=common.scorer(config, fold, device),
         tell=common.Progress(f"{config['teacher']['name']} {aug_name(config['aug'])}", config["optim"]["epochs"]),
         stop=stop,
         checkpoint_every=config["runtime"]["checkpoint_every"],
@@ -88,26 +84,25 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
     try:
         history = fit(task, device, folder, hooks)
         folders.save_weights(folder, model)
-        folders.save_validation(folder, model, data.part(held_out), device)
-        write_probe(folder, model, data, device)
+        folders.save_validation(folder, model, fold.held_out, device)
+        write_probe(folder, model, fold.images, device)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
         status = "diverged"
     folders.write_history(folder, history)
-    facts = folders.facts(config, images.header, history)
-    notes = folders.notes(images.header, config, history)
-    made = folders.provenance(device, began, time.monotonic() - clock, {}, notes)
-    run = folders.publish(store, ref, status, config, made, **facts)
+    made = folders.Making(device, began, time.monotonic() - clock)
+    provenance = folders.provenance(made, {}, folders.notes(header, config, history))
+    run = folders.publish(store, ref, status, config, provenance, **folders.facts(config, header, history))
     if status == "finished":
         drop_checkpoints(folder)
     return run
 
 
-def training_set(data: common.Data, rows: np.ndarray, device: Device) -> TrainingSet:
-    """Return the rows of a fold that train, with one-hot targets [N,K]."""
-    part = data.part(rows)
-    targets = one_hot(part.labels, len(data.header.classes))
-    return TrainingSet(part.images, targets, data.mean, data.std, device.memory_format)
+def training_set(fold: common.Fold, device: Device) -> TrainingSet:
+    """Return the images that train, with one-hot targets [N,K]."""
+    part = fold.training
+    targets = one_hot(part.labels, len(part.header.classes))
+    return TrainingSet(part.images, targets, part.mean, part.std, device.memory_format)
 
 
 def write_probe(folder: Path, model: nn.Module, data: common.Data, device: Device) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = ".checkpoints"
 KEPT = 2
-TOTALS = 4  # the running sums of an epoch: loss, its two parts, clipped steps
+TOTALS = 4  # the running sums of an epoch, of one model or of each in a bank: loss, its two parts, clipped steps
 KEPT_AS_JSON = ("step", "seconds", "history", "best_accuracy")  # of the state; the rest are tensors
 
 
@@ -95,7 +95,7 @@ def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim
     fits = (
         forms(weights) == wanted and forms(momentum).items() <= wanted.items() and (not best or forms(best) == wanted)
     )
-    if not fits or (totals is not None and totals.shape != (TOTALS,)):
+    if not fits or (totals is not None and (totals.shape[-1:] != (TOTALS,) or totals.dim() > 2)):
         raise ValueError("its tensors are not those of the model")
     model.load_state_dict(weights)
     for name, value in model.named_parameters():

@@ -1,0 +1,91 @@
+"""Train several students at once, as a bank, and publish each as the run that it would be alone.
+
+A bank is a way to train, no run: its checkpoints lie in outputs/banks until all of its students are published, under
+the name of those that are in it. Which these are its caller says, so that the same bank goes on after an interruption.
+"""
+
+import hashlib
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from augdistill.config import check
+from augdistill.runs import Run, RunStore, now
+from augdistill.stages import common, folders, student
+from augdistill.stages.student import Pupil
+from augdistill.training.bank import Member, fit_bank
+from augdistill.training.batches import TrainingSet, one_hot
+from augdistill.training.device import Device
+
+log = logging.getLogger(__name__)
+
+
+def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
+    """Return the students of "student" jobs, trained together unless all are there; those that are stay as they are.
+
+    The jobs differ in seed, teacher and distillation alone, and none has a strategy of its own. Raises RunError if a
+    teacher is missing, HeldError if a student is held elsewhere and the first job is not to `wait`.
+    """
+    configs = [check("student", job["config"]) for job in jobs]
+    store, device = RunStore(Path(configs[0]["outputs"])), common.device_of(configs[0]["runtime"])
+    student.refuse(configs[0])
+    pupils = [student.named(config, store, job.get("id")) for config, job in zip(configs, jobs, strict=True)]
+    with ExitStack() as stack:
+        for pupil in sorted(pupils, key=lambda pupil: pupil.ref.id):  # two banks never wait for each other
+            if store.find(pupil.ref) is None:
+                folder = stack.enter_context(store.writing(pupil.ref, jobs[0].get("wait", True)))
+                stack.enter_context(common.run_log(folder))
+        stop = stack.enter_context(common.stop_on_signal())
+        if any(store.find(pupil.ref) is None for pupil in pupils):
+            train(pupils, store, device, stop)
+    found = [store.find(pupil.ref) for pupil in pupils]
+    return [run for run in found if run is not None]
+
+
+def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common.StopRequest) -> None:
+    """Distil all students and publish those that are not there."""
+    began, clock, config = now(), time.monotonic(), pupils[0].config
+    names = [pupil.ref.folder for pupil in pupils]
+    fold = common.training_fold(config, pupils[0].ref.document["data"], device)
+    members = [member_of(pupil, fold, device) for pupil in pupils]
+    training = TrainingSet(
+        fold.training.images, members[0].targets, fold.images.mean, fold.images.std, device.memory_format
+    )
+    log.info("a bank of %d students: %s; %d images, %s", len(names), ", ".join(names), len(training), device.facts())
+    hooks = student.hooks_of(config, fold, device, f"{len(names)} x {config['student']['name']}", stop)
+    folder = folder_of(pupils, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    reduction = config["distillation"]["reduction"]
+    trained = fit_bank(members, training, config["optim"], reduction, device, folder, hooks)
+    made = folders.Making(device, began, (time.monotonic() - clock) / len(pupils), names)
+    for pupil, member, became in zip(pupils, members, trained, strict=True):
+        if store.find(pupil.ref) is None:
+            why = "" if became.diverged is None else f"its loss or weights were not finite in epoch {became.diverged}"
+            student.publish(pupil, fold, member.model, became.history, why, made, store)
+    shutil.rmtree(folder)
+
+
+def member_of(pupil: Pupil, fold: common.Fold, device: Device) -> Member:
+    """Return a student as a bank trains it; one without a teacher learns from zeros, whose divergence is zero."""
+    labels = one_hot(fold.training.labels, len(fold.images.header.classes))
+    taught = student.taught(pupil, fold, device) if pupil.parents else torch.zeros_like(labels)
+    distillation = pupil.config["distillation"]
+    return Member(
+        model=student.untrained(pupil, fold, device),
+        targets=torch.cat([labels, taught], dim=1),
+        alpha=distillation["alpha"],
+        temperature=distillation["temperature"],
+        seed=pupil.config["seed"],
+    )
+
+
+def folder_of(pupils: Sequence[Pupil], store: RunStore) -> Path:
+    """Return where a bank keeps its checkpoints: the same students in the same order have the same place."""
+    digest = hashlib.sha256(" ".join(pupil.ref.id for pupil in pupils).encode()).hexdigest()
+    return store.outputs / "banks" / f"bank-{digest[:16]}"
