@@ -18,9 +18,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from augdistill.errors import StoppedError, WorkError
+import core
+from augdistill.augment import AUGMENTATIONS
+from augdistill.config import parameters
+from augdistill.errors import ConfigError, StoppedError, WorkError
 from augdistill.losses import teacher_probabilities
 from augdistill.seeds import derive
+from augdistill.stages import student, teacher
 from augdistill.stages.student import distillation_loss, live_logits
 from augdistill.training import graphs
 from augdistill.training.batches import Batch, make_batch, plan_epoch
@@ -28,24 +32,20 @@ from augdistill.training.device import Device
 from augdistill.training.loop import Changing, Hooks, Loss, Task, clip, fit, learning_rate, sgd, step
 from core import COUNT, EPOCHS, LOOP_RECIPE, MIXUP, same, small_model, small_set, two_part_loss
 
-FLIP_CROP = ["flip-crop", {"flip": 0.5, "padding": 0.125}]
-CUTOUT = ["cutout", {"size": 0.5}]
-CUTMIX = ["cutmix", {"alpha": 1.0, "prob": 0.5, "scope": "batch"}]
-ALL = [FLIP_CROP, CUTOUT, *MIXUP, CUTMIX]
+ALL = [[name, parameters("aug", name)] for name in AUGMENTATIONS]
 CLIPPED = {"clip_norm": 0.7, "warmup_epochs": 1.0}
 CASES: dict[str, dict[str, Any]] = {
     "batch norm": {"model": "resnet18"},
     "dropout": {"model": "drops", "recipe": CLIPPED},
     "no momentum": {"model": "lenet", "recipe": {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}},
-    "flip-crop": {"model": "lenet", "ops": [FLIP_CROP]},
-    "cutout": {"model": "lenet", "ops": [CUTOUT], "recipe": CLIPPED},
-    "mixup": {"model": "lenet", "ops": MIXUP, "recipe": {"schedule": "multistep", "milestones": [2]}},
-    "cutmix": {"model": "lenet", "ops": [CUTMIX]},
+    "multi-step": {"model": "lenet", "recipe": {"schedule": "multistep", "milestones": [2]}},
+    **{name: {"model": "lenet", "ops": [[name, params]]} for name, params in ALL},
     "stacked": {"model": "resnet18", "ops": ALL, "recipe": CLIPPED},
     "bf16": {"model": "resnet18", "ops": MIXUP, "precision": "bf16"},
     "live teacher": {"model": "lenet", "ops": ALL, "teacher": "resnet18"},
     "own view": {"model": "drops", "ops": MIXUP, "teacher": "lenet", "own_view": True},
 }
+ON_A_GPU = {**CASES, "alexnet": {"model": "alexnet"}}  # too large for a tape
 NEEDS_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU at hand: not yet run")
 FORBIDDEN = {
     "_local_scalar_dense",
@@ -134,16 +134,17 @@ def tape(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "Recorder", TapeRecorder)
 
 
-def made(case: dict[str, Any], place: str, put: Callable[[Any], Any] | None = None) -> Task:
+def made(case: dict[str, Any], place: str, put: Callable[[Any], Any] | None = None, dtype=torch.float32) -> Task:
     """Return a task of CASES, the same each time; `put` puts a tensor or a model where it is to be."""
     put = put or (lambda value: value.to(place))
     loss: Loss = two_part_loss
     if "teacher" in case:
-        teacher = put(small_model(case["teacher"], torch.float32).eval().requires_grad_(False))
         lesson = {"alpha": 0.5, "temperature": 4.0, "reduction": "batchmean"}
-        live = partial(live_logits, teacher, device=at(place))
+        live = partial(
+            live_logits, put(small_model(case["teacher"], dtype).eval().requires_grad_(False)), device=at(place)
+        )
         loss = distillation_loss(lesson, 10, lambda batch: teacher_probabilities(live(batch), 4.0))
-    model, training = put(small_model(case["model"], torch.float32)), small_set(torch.float32)
+    model, training = put(small_model(case["model"], dtype)), small_set(dtype)
     there = {name: put(getattr(training, name)) for name in ("images", "targets", "mean", "std")}
     recipe = {**LOOP_RECIPE, **case.get("recipe", {})}
     ops, own_view = case.get("ops", []), case.get("own_view", False)
@@ -273,6 +274,13 @@ def test_the_tape_refuses_what_a_graph_cannot_hold(forbidden, tape: None, tmp_pa
         fitted(loss, at("cpu", graphs=True), tmp_path)
 
 
+@pytest.mark.parametrize(("stage", "config"), [(teacher, core.teacher_config), (student, core.student_config)])
+def test_a_job_on_a_cpu_refuses_graphs_before_any_work(stage: Any, config: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"runtime\.cuda_graphs=true, but this job runs on a CPU"):
+        stage.run(config(tmp_path, "runtime.device=cpu", "runtime.cuda_graphs=true"))
+    assert not list(tmp_path.iterdir())
+
+
 class OnTheDevice(TorchDispatchMode):
     """Refuses operations that touch the host's memory, or wait for the device's."""
 
@@ -299,7 +307,7 @@ def without_content(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ON_A_GPU)
 def test_a_step_on_a_gpu_touches_nothing_of_the_host(name: str, monkeypatch) -> None:
     """On PyTorch's tensors without content: all but the backward pass, SGD's kernel and autocast."""
     mode = FakeTensorMode()
@@ -315,7 +323,7 @@ def test_a_step_on_a_gpu_touches_nothing_of_the_host(name: str, monkeypatch) -> 
     def update(*tensors: list[Tensor], lr: Tensor, **how: Any) -> None:
         assert (lr.dtype, lr.device.type) == (torch.float32, "cuda")
 
-    here, task = made(CASES[name], "cpu"), made(CASES[name], "cuda", put)
+    here, task = made(ON_A_GPU[name], "cpu"), made(ON_A_GPU[name], "cuda", put)
     plan = plan_epoch(here.training, here.ops, 3, "teacher", 0, 8, here.own_view)
     draws = [
         [{key: put(values) for key, values in op.items()} for op in ops or []]
@@ -338,11 +346,11 @@ def test_a_step_on_a_gpu_touches_nothing_of_the_host(name: str, monkeypatch) -> 
 
 @pytest.mark.filterwarnings("ignore")  # where a GPU has no deterministic way, PyTorch warns
 @NEEDS_A_GPU
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ON_A_GPU)
 def test_captured_steps_equal_eager_ones_on_a_gpu(name: str, tmp_path: Path, monkeypatch, caplog) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     monkeypatch.setattr(graphs, "TOLERANCE", 0.0)
-    case, precision, found = CASES[name], CASES[name].get("precision", "fp32"), []
+    case, precision, found = ON_A_GPU[name], ON_A_GPU[name].get("precision", "fp32"), []
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         for graphed in (False, True):
@@ -353,6 +361,15 @@ def test_captured_steps_equal_eager_ones_on_a_gpu(name: str, tmp_path: Path, mon
     assert same(found[0][0], found[1][0])
     assert found[0][1] == found[1][1]
     assert not caplog.records  # else eager steps took over
+
+
+@NEEDS_A_GPU
+@pytest.mark.parametrize("name", CASES.keys() - {"bf16"})
+def test_steps_on_a_gpu_equal_those_on_a_cpu_in_float64(name: str, tmp_path: Path) -> None:
+    here = fitted(made(CASES[name], "cpu", dtype=torch.float64), at("cpu"), tmp_path / "here")
+    there = fitted(made(CASES[name], "cuda", dtype=torch.float64), at("cuda", graphs=True), tmp_path / "there")
+    for mine, its in zip(here[0].values(), there[0].values(), strict=True):
+        torch.testing.assert_close(mine, its.cpu(), rtol=0, atol=1e-5)  # the rate is fp32 there
 
 
 @NEEDS_A_GPU
