@@ -176,7 +176,7 @@ def test_a_run_that_diverged_is_not_repeated_and_cannot_teach(tmp_path: Path, ca
     config = configured(tmp_path, "optim.lr=900")
     run = teacher.run(config)
     assert run.status == "diverged"
-    assert "diverged: the training loss is nan" in caplog.text
+    assert f"diverged: the training loss is nan in epoch {len(history(run))}" in caplog.text
     assert "weights.safetensors" not in run.manifest["files"]
     assert teacher.run(config).manifest == run.manifest
     with pytest.raises(RunError, match=f"{run.path.name} diverged and cannot teach"):

@@ -319,8 +319,9 @@ def test_what_is_kept_of_a_run_that_diverges_is_its_last_good_epoch(tmp_path: Pa
         total = logits.square().mean() * (float("nan") if len(steps) > 9 else 1)
         return torch.stack([total, total.detach(), total.detach()])
 
-    with pytest.raises(DivergedError, match="in epoch 2"):
+    with pytest.raises(DivergedError, match="in epoch 2") as diverged:
         run("drops", tmp_path, checkpoint_every="1epoch", loss=loss)
+    assert [row["epoch"] for row in diverged.value.history] == [0, 1]
     assert [int(path.stem.split("-")[0]) for path in checkpoints(tmp_path)] == [4, 8]
     assert all(value.isfinite().all() for value in checkpoint_weights(checkpoints(tmp_path)[-1]).values())
 

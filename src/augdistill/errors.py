@@ -15,7 +15,7 @@
 Every message is one line: what was wrong, what is allowed, what to type.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -52,7 +52,11 @@ class WorkError(AugdistillError):
 
 
 class DivergedError(WorkError):
-    """The training loss became NaN or infinite."""
+    """The training loss became NaN or infinite; `history` holds the rows of the epochs before."""
+
+    def __init__(self, message: str, history: Sequence[dict[str, float]] = ()) -> None:
+        super().__init__(message)
+        self.history = list(history)
 
 
 class HeldError(WorkError):

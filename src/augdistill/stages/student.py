@@ -147,7 +147,7 @@ def train(pupil: Pupil, store: RunStore, folder: Path, device: Device, stop: com
     try:
         history = fit(task, device, folder, hooks)
     except DivergedError as error:
-        diverged = str(error)
+        diverged, history = str(error), error.history
     made = folders.Making(device, began, time.monotonic() - clock)
     run = publish(pupil, fold, model, history, diverged, made, store)
     if not diverged:
@@ -196,10 +196,10 @@ def publish(
                 100 * health["dead_units"],
             )
     folders.write_history(folder, history)
-    header = fold.images.header
-    facts = folders.facts(config, header, history)
+    header, told = fold.images.header, [] if diverged else history
+    facts = folders.facts(config, header, told)
     parents = {part: run.path.name for part, run in pupil.parents.items()}
-    provenance = folders.provenance(made, parents, folders.notes(header, config, history))
+    provenance = folders.provenance(made, parents, folders.notes(header, config, told))
     status = "diverged" if diverged else "finished"
     return folders.publish(store, pupil.ref, status, config, provenance, **facts, **health)
 

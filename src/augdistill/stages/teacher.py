@@ -88,11 +88,12 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
         write_probe(folder, model, fold.images, device)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
-        status = "diverged"
+        status, history = "diverged", error.history
     folders.write_history(folder, history)
     made = folders.Making(device, began, time.monotonic() - clock)
-    provenance = folders.provenance(made, {}, folders.notes(header, config, history))
-    run = folders.publish(store, ref, status, config, provenance, **folders.facts(config, header, history))
+    told = history if status == "finished" else []
+    provenance = folders.provenance(made, {}, folders.notes(header, config, told))
+    run = folders.publish(store, ref, status, config, provenance, **folders.facts(config, header, told))
     if status == "finished":
         drop_checkpoints(folder)
     return run

@@ -72,7 +72,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
         is_due = time.monotonic() - saved >= 60 * minutes or (ended is not None and (ended + 1) % epochs == 0)
         if (stopping := hooks.stop()) or is_due:
             if state.totals is not None:
-                must_be_finite(float(state.totals[0]) / len(training), state.step // len(sizes))
+                must_be_finite(float(state.totals[0]) / len(training), state.history)
             save_checkpoint(folder, model, optimizer, state, device.facts())
             saved = time.monotonic()
         if stopping:
@@ -95,7 +95,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
                 save_if_due()
         row = epoch_row(epoch, (changing.totals / len(training)).tolist(), recipe, rate)
         row["images_per_second"] = round(len(training) / (time.monotonic() - began), 1)
-        must_be_finite(row["loss"], epoch)
+        must_be_finite(row["loss"], state.history)
         state.totals, state.seconds = None, 0.0
         row |= hooks.score(model)
         keep_best(state, model, recipe, row)
@@ -105,7 +105,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     if state.best:
         model.load_state_dict(state.best)
     if not all(value.isfinite().all() for value in model.state_dict().values()):
-        raise DivergedError("the weights of the last epoch are not finite: a lower optim.lr may train")
+        raise DivergedError("the weights of the last epoch are not finite: a lower optim.lr may train", state.history)
     return state.history
 
 
@@ -155,10 +155,11 @@ def moved(model: nn.Module, optimizer: torch.optim.SGD, changing: Changing) -> l
     return [weights, list(model.buffers()), [value for value in momentum if value is not None], [changing.totals]]
 
 
-def must_be_finite(loss: float, epoch: int) -> None:
+def must_be_finite(loss: float, history: list[dict[str, float]]) -> None:
     """Raise DivergedError for a loss that is NaN or infinite; once it is, the epoch's mean stays so."""
     if not math.isfinite(loss):
-        raise DivergedError(f"the training loss is {loss} in epoch {epoch}: a lower optim.lr may train")
+        told = f"the training loss is {loss} in epoch {len(history)}: a lower optim.lr may train"
+        raise DivergedError(told, history)
 
 
 def sgd(model: nn.Module, recipe: dict[str, Any]) -> torch.optim.SGD:
