@@ -56,6 +56,15 @@ def test_what_runs_is_told_from_what_was_left(outputs):
     assert len(watcher.states()) == 3  # of one kind
 
 
+def test_a_damaged_manifest_is_named_and_hides_nothing(outputs):
+    (damaged, *_) = sorted(outputs.glob("runs/teacher-*/manifest.json"))
+    damaged.write_text("{")
+    watcher = Watcher(RunStore(outputs), "teacher")
+    watcher.look()
+    assert watcher.states()[damaged.parent.name] == "damaged"
+    assert sorted(watcher.states().values()) == ["damaged", "finished", "unfinished 2/5"]
+
+
 def test_the_screen_shows_what_runs_and_what_ended_last(outputs):
     hold(outputs, os.getpid())
     watcher = Watcher(RunStore(outputs), None)

@@ -6,6 +6,7 @@ a reader sees all of a file or nothing.
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -23,6 +24,8 @@ from augdistill.errors import ConfigError, RequestError, RunError
 from augdistill.identity import Ref
 from augdistill.locks import held, holder
 from augdistill.reading import read_json
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 WRITING = ".writing-"  # how temporary names begin
@@ -93,12 +96,16 @@ class RunStore:
         return Run(path, manifest) if manifest is not None and manifest["id"] == ref.id else None
 
     def all(self, kind: str | None = None) -> list[Run]:
-        """Return every run, or those of one kind, by folder name."""
-        if not self.runs.is_dir():
-            return []
-        prefix = f"{kind}-" if kind else ""
-        paths = sorted(Path(entry.path) for entry in os.scandir(self.runs) if entry.name.startswith(prefix))
-        return [Run(path, manifest) for path in paths if (manifest := read_manifest(path)) is not None]
+        """Return every run, or those of one kind, by folder name; a damaged manifest is told and passed over."""
+        prefix, found = f"{kind}-" if kind else "", []
+        paths = sorted(self.runs.iterdir()) if self.runs.is_dir() else []
+        for path in paths:
+            try:
+                if path.name.startswith(prefix) and (manifest := read_manifest(path)) is not None:
+                    found.append(Run(path, manifest))
+            except RunError as error:
+                log.warning("passed over: %s", error)
+        return found
 
     def damage(self, path: Path) -> list[str]:
         """Return what is wrong with a run's folder: its manifest, or files that are missing or not what that says."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from augdistill.config import one_of
+from augdistill.errors import RunError
 from augdistill.listing import runs_table, table
 from augdistill.runs import Run, RunStore, read_manifest
 from augdistill.schemas import KINDS, printable
@@ -23,16 +24,20 @@ TAIL = 4096  # bytes of a log in which the last epochs are looked for
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A run without a manifest: who holds it, "" for nobody, its last epoch of how many, the time left."""
+    """A run without a manifest, or with a damaged one: who holds it, its last epoch of how many, the time left.
+
+    Each is "" where there is none.
+    """
 
     name: str
-    holder: str
-    epoch: str
-    left: str
+    holder: str = ""
+    epoch: str = ""
+    left: str = ""
+    damaged: bool = False
 
     @property
     def state(self) -> str:
-        return "running" if self.holder else "unfinished"
+        return "damaged" if self.damaged else "running" if self.holder else "unfinished"
 
 
 @dataclass
@@ -50,14 +55,17 @@ class Watcher:
         paths = self.store.runs.iterdir() if self.store.runs.is_dir() else ()
         found = {path.name: path for path in sorted(paths) if path.name.startswith(prefix)}
         self.ended = {name: run for name, run in self.ended.items() if name in found}
-        for name in found.keys() - self.ended.keys():
-            if (manifest := read_manifest(found[name])) is not None:
-                self.ended[name] = Run(found[name], manifest)
-        holders = dict(self.holders())
-        self.unfinished = {
-            name: Unfinished(name, holders.get(name.rpartition("-")[2][:8], ""), *progress(found[name] / "log"))
-            for name in sorted(found.keys() - self.ended.keys())
-        }
+        self.unfinished, holders = {}, dict(self.holders())
+        for name in sorted(found.keys() - self.ended.keys()):
+            try:
+                if (manifest := read_manifest(found[name])) is not None:
+                    self.ended[name] = Run(found[name], manifest)
+                    continue
+            except RunError:
+                self.unfinished[name] = Unfinished(name, damaged=True)
+                continue
+            holder = holders.get(name.rpartition("-")[2][:8], "")
+            self.unfinished[name] = Unfinished(name, holder, *progress(found[name] / "log"))
 
     def holders(self) -> Iterator[tuple[str, str]]:
         """Yield the first digits of the identities whose locks are held, and by whom; not by dead processes here."""
@@ -124,6 +132,6 @@ def print_changes(before: dict[str, str] | None, now: dict[str, str]) -> dict[st
     """Print a line per run that stands otherwise than before, at first per run that is not at its end; return `now`."""
     for name in sorted({*(before or {}), *now}):
         old, new = (before or {}).get(name), now.get(name, "removed")
-        if old != new and (before is not None or new.startswith(("running", "unfinished"))):
+        if old != new and (before is not None or new.startswith(("running", "unfinished", "damaged"))):
             print(f"{time.strftime('%H:%M:%S')} {name} {new}", flush=True)
     return now

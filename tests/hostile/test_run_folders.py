@@ -12,7 +12,7 @@ import pytest
 
 import saved_studies
 from augdistill import listing
-from augdistill.errors import AugdistillError, RequestError, RunError
+from augdistill.errors import AugdistillError, RequestError, RunError, WorkError
 from augdistill.metrics import Scores
 from augdistill.report.command import write_report
 from augdistill.report.provenance import provenance
@@ -57,14 +57,26 @@ def test_a_manifest_is_strict_json_of_the_right_form(what, outputs) -> None:
     run = run_of(outputs, "teacher")
     (run / "manifest.json").write_bytes(HOSTILE_JSON[what])
     with bounded_memory():
-        for look in (
-            read_manifest,
-            lambda path: RunStore(outputs).all(),
-            lambda path: RunStore(outputs).get(str(path)),
-        ):
+        for look in (read_manifest, lambda path: RunStore(outputs).get(str(path))):
             with pytest.raises(RunError, match="delete the folder to repeat the run") as raised:
                 look(run)
             assert str(run / "manifest.json") in refusal(raised.value)
+
+
+def test_one_bad_manifest_hides_no_other_run(outputs, caplog, capsys) -> None:
+    """It is listed by nobody, named in one line, and what verify counts."""
+    store, run = RunStore(outputs), run_of(outputs, "teacher")
+    names = [other.path.name for other in store.all()]
+    forge(run, id="../../../x")
+    listed = listing.list_runs(store, None)
+    assert [name for name in names if name not in listed.split()] == [run.name]
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"passed over: {run / 'manifest.json'} cannot be read (id is missing or not what it must be)"
+    )
+    with pytest.raises(WorkError, match="1 damaged"):
+        listing.verify_runs(store, None)
+    assert len([line for line in capsys.readouterr().out.splitlines() if str(run / "manifest.json") in line]) == 1
 
 
 FORGED: list[tuple[str, Any]] = [
