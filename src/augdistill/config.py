@@ -232,7 +232,15 @@ def check_group(key: str, values: object) -> Config:
     checked = {name: values[name] for name in values if name in common}
     if schema:
         checked = to_schema(key, schema, checked)
-    return checked | {name: like(default, values.get(name, default)) for name, default in own.items()}
+    return finite(key, checked | {name: like(default, values.get(name, default)) for name, default in own.items()})
+
+
+def finite(key: str, values: Config) -> Config:
+    """Return `values`; ConfigError names the one that holds a number which is infinite or not a number."""
+    for name, value in values.items():
+        numbers = [number for number in (value if isinstance(value, list) else [value]) if isinstance(number, float)]
+        require(all(map(math.isfinite, numbers)), f"{key}.{name}", value, "finite numbers")
+    return values
 
 
 def like(default: object, value: object) -> object:
@@ -247,11 +255,7 @@ def to_schema(key: str, schema: type, values: Mapping[str, Any]) -> Config:
     except OmegaConfBaseException as error:
         where = f"{key}.{error.full_key}" if error.full_key else key
         raise ConfigError(f"{where}: {str(error.msg or error).splitlines()[0]}") from None
-    found = {item.name: copy.copy(getattr(loaded, item.name)) for item in fields(schema)}
-    for name, value in found.items():
-        numbers = [number for number in (value if isinstance(value, list) else [value]) if isinstance(number, float)]
-        require(all(map(math.isfinite, numbers)), f"{key}.{name}", value, "finite numbers")
-    return found
+    return {item.name: copy.copy(getattr(loaded, item.name)) for item in fields(schema)}
 
 
 @lru_cache(maxsize=1024)
@@ -275,7 +279,10 @@ def check_ops(key: str, aug: object) -> dict[str, Config]:
             raise ConfigError(f"{key}.ops.{name} is unknown{nearest(name, strategies)}: choose from {strategies}")
         known_keys(f"{key}.ops.{name}.", values, list(parameters("aug", name)))
     return {
-        name: {key: like(default, values.get(key, default)) for key, default in parameters("aug", name).items()}
+        name: finite(
+            f"{key}.ops.{name}",
+            {own: like(default, values.get(own, default)) for own, default in parameters("aug", name).items()},
+        )
         for name, values in ops.items()
     }
 

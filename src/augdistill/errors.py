@@ -20,9 +20,12 @@ from contextlib import contextmanager
 
 
 class AugdistillError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose; one line, whatever values its message quotes."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class RequestError(AugdistillError):

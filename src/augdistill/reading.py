@@ -63,6 +63,8 @@ def read_arrays(path: Path, advice: str, names: Collection[str] = ()) -> dict[st
         members = archive.infolist()
         if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_ARRAYS:
             raise ValueError(f"it unpacks to more than {MAX_MEMBERS} arrays or {MAX_ARRAYS:,} bytes")
+        if sum(member.compress_size for member in members) > path.stat().st_size:
+            raise ValueError("it announces more than it holds")  # and zipfile would ask for as much memory
         found = {}
         for member in members:
             name = member.filename.removesuffix(".npy")

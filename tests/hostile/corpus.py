@@ -53,6 +53,13 @@ def npz(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> b
     return content.getvalue()
 
 
+def announcing(size: int) -> bytes:
+    """Return a zip archive whose directory says that its one member is so large, packed and unpacked."""
+    content = npz({"logits.npy": array([1.0])}, zipfile.ZIP_STORED)
+    at = content.index(b"PK\x01\x02") + 20  # the sizes of the directory's first entry
+    return content[:at] + struct.pack("<II", size, size) + content[at + 8 :]
+
+
 def array(values: object, **how: Any) -> bytes:
     """Return an array as numpy writes it; of objects too."""
     content = io.BytesIO()

@@ -157,6 +157,7 @@ HUGE: list[tuple[str, Any]] = [
     ("looks", "many"),
     ("normalisation", "../x"),
     ("_target_", "os.system"),
+    ("blocks", "a\nb"),
 ]
 
 
@@ -172,12 +173,39 @@ def test_a_study_has_the_form_and_size_of_one(key, value, composed) -> None:
     assert time.process_time() - started < 10
 
 
+@pytest.mark.parametrize("path", ["normalisation", "distillation.teacher_weights", "ops", "grids", "aug", "runtime"])
+def test_a_study_without_a_key_is_refused_by_its_place_or_planned(path, composed) -> None:
+    """As `augdistill study ~study.KEY` leaves it."""
+    *above, key = path.split(".")
+    study = composed["study"]
+    (study[above[0]] if above else study).pop(key)
+    if key == "ops":
+        assert make_plan(composed).stages
+    else:
+        with pytest.raises(ConfigError, match=rf"^study\.{path} is missing or not what it must be: ") as raised:
+            make_plan(composed)
+        refusal(raised.value)
+
+
 @pytest.mark.parametrize("test_set", ["../../x", "/etc/passwd", "nothing", "as-trained", ""])
 def test_a_test_set_is_one_that_there_is(test_set, composed) -> None:
     composed["study"]["dataset"]["test_sets"] = [test_set]
     with pytest.raises(ConfigError, match=r"test_sets=.* is unknown") as raised:
         make_plan(composed)
     refusal(raised.value)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_parameters_of_models_and_strategies_are_finite(value, composed) -> None:
+    """What names a run is written as strict JSON, which has no others."""
+    study = composed["study"]
+    for changed, place in (
+        ({"teacher": {**study["teacher"], "width": value}}, "teacher.width"),
+        ({"ops": {"cutmix": {"alpha": value}}, "aug": ["cutmix"]}, "aug.ops.cutmix.alpha"),
+    ):
+        with pytest.raises(ConfigError, match=rf"^{place}={value} is out of range: finite numbers") as raised:
+            make_plan({**composed, "study": {**study, **changed}})
+        refusal(raised.value)
 
 
 CHANGES: list[tuple[str, Any]] = [

@@ -26,6 +26,7 @@ from augdistill.training import checkpoint
 from hostile.corpus import (
     HOSTILE_ARRAYS,
     HOSTILE_SAFETENSORS,
+    announcing,
     array,
     bounded_memory,
     evil_pickle,
@@ -86,9 +87,10 @@ def test_arrays_come_back_as_numpy_wrote_them(tmp_path) -> None:
         npz({"../logits.npy": b""}),
         npz({"logits.npy": array([1.0])}, zipfile.ZIP_LZMA),  # its decoder takes what memory the file asks for
         npz({"logits": array([1.0])}),
+        announcing(2**31),
         evil_pickle(),
     ],
-    ids=["short", "many", "outside", "lzma", "no array", "pickle"],
+    ids=["short", "many", "outside", "lzma", "no array", "announced", "pickle"],
 )
 def test_an_archive_holds_few_arrays_and_nothing_else(content, tmp_path) -> None:
     with bounded_memory(), pytest.raises(RunError, match="cannot be read") as raised:

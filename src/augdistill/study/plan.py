@@ -17,7 +17,7 @@ from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.errors import ConfigError, DataError
 from augdistill.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.runs import write_json
-from augdistill.schemas import STUDY, misfit, require_name
+from augdistill.schemas import NORMALISATION, STUDY, misfit, require_name
 from augdistill.stages import names
 
 STUDY_KEYS = (
@@ -26,6 +26,12 @@ STUDY_KEYS = (
 )
 MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
 COUNTS = {"first_block": 0, "blocks": 1, "students_per_teacher": 1}
+PLANNED = {  # what a plan is made from has all keys that those of older plans may lack, and counts of its own words
+    **STUDY,
+    **dict.fromkeys(COUNTS, object),
+    "normalisation": NORMALISATION,
+    "distillation": {**STUDY["distillation"], "teacher_weights": str},
+}
 MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
 SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
 
@@ -78,7 +84,7 @@ def make_plan(config: Config) -> Plan:
     study = config["study"]
     known_keys("study.", study, STUDY_KEYS)
     require_name("study.name", study.get("name"))
-    if (place := misfit(study, {**STUDY, **dict.fromkeys(COUNTS, object)})) is not None:
+    if (place := misfit(study, PLANNED)) is not None:
         raise ConfigError(f"study.{place} is missing or not what it must be: conf/study/paper.yaml is an example")
     for key, least in COUNTS.items():
         fits = type(study[key]) is int and least <= study[key] < 2**31
@@ -186,7 +192,7 @@ def student_config(config: Config, role: str, aug: str, own: str, student: str, 
 def stack(study: Config, name: str) -> Config:
     """Return the strategies that `name` stacks, "flip-crop+cutmix", with the study's own parameters of them."""
     names = [] if name == "baseline" else name.split("+")
-    return {op: {**parameters("aug", op), **(study["ops"] or {}).get(op, {})} for op in names}
+    return {op: {**parameters("aug", op), **(study.get("ops") or {}).get(op, {})} for op in names}
 
 
 def applies(config: Config, path: list[str]) -> bool:
