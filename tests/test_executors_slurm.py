@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from augdistill.config import parameters
-from augdistill.errors import ConfigError, RequestError, WorkError
+from augdistill.errors import ConfigError, RequestError, RunError, WorkError
 from augdistill.executors import chosen, local, queue, slurm
 from augdistill.executors.arrays import Array, Place
 from augdistill.executors.queue import Folder, Job, Standing, parse, standing, standings
@@ -149,6 +149,21 @@ def test_a_cancelled_teacher_blocks_all_that_comes_from_it(tmp_path):
     blocked = Standing("blocked", "blocked by teacher-t (cancelled)")
     cancelled = Standing("cancelled", "its job left the queue before it began")
     assert found == {"t": cancelled, "o": blocked, "s": blocked, "c": Standing("to do")}
+
+
+@pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b'{"state": "done"}', b'{"state": "failed", "error": 1}'])
+def test_what_jobs_told_is_read_as_data(content, tmp_path):
+    """A file that was damaged, or made by hand, is named in one line."""
+    folder, found = Folder(tmp_path), stage("a", ())
+    told = folder.job(found).with_suffix(".state.json")
+    assert folder.told(found) is None
+    told.parent.mkdir()
+    told.write_bytes(content)
+    with pytest.raises(RunError, match=rf"^{told} cannot be read \(.*\): delete it$"):
+        folder.told(found)
+    (tmp_path / "study-0.tasks").write_text("0 teacher-a\nx teacher-b\n")
+    with pytest.raises(RunError, match=r"study-0\.tasks cannot be read .* scancel"):
+        folder.places([found])
 
 
 SAVES = """

@@ -75,8 +75,11 @@ def test_a_signal_while_no_loop_listens_stops_before_the_next_job(number, jobs, 
 def test_after_a_signal_what_had_finished_before_is_passed_over(jobs, tmp_path):
     """So that a job whose limit comes early ends where nothing is left to do, and is not queued again for ever."""
     paths = jobs(short=lambda: os.kill(os.getpid(), signal.SIGUSR1), done=fails)
-    (tmp_path / "done.state.json").write_text('{"state": "finished"}')
+    told = {"state": "finished", "error": "", "seconds": 1.0, "host": "node7"}
+    (tmp_path / "done.state.json").write_text(json.dumps(told))
     assert entry.main(paths) == 0
+    (tmp_path / "done.state.json").write_text('{"state": "finished"')
+    assert entry.main(paths) == 143
 
 
 def test_a_signal_that_a_stage_takes_also_ends_the_list(jobs, tmp_path):

@@ -147,7 +147,7 @@ EVALUATION = {**RUN, "config": {"run": str}, "test_set": is_name, "accuracy?": (
 MANIFEST = ByKind(teacher=MODEL_RUN, student=MODEL_RUN, outputs=RUN, evaluation=EVALUATION)
 NORMALISATION = frozenset({"training", "own"})
 MODEL = {"name": is_name, "optim": {every: object}}
-STUDY = {
+STUDY: dict[str, Any] = {
     "name": is_name,
     "dataset": {"name": is_name, "root": is_text, "verify": bool, "test_sets": [str]},
     "teacher": MODEL,
@@ -203,6 +203,12 @@ EVALUATION_JOB = {
         "normalisation": NORMALISATION,
         "runtime": {"device": str, "threads": int},
     },
+}
+TOLD = {  # by a job of its stage, in a file beside it
+    "state": frozenset({"blocked", "running", "stopped", "failed", "finished", "diverged"}),
+    "error": str,
+    "seconds": float,
+    "host": is_text,
 }
 STUDENT_JOB = {  # `bank`: the jobs of all students that train together, this one among them
     **MODEL_JOB,

@@ -1,6 +1,5 @@
 """How a study's stages stand in SLURM: from the run store, the queue and the files that jobs write; no accounting."""
 
-import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,9 @@ from typing import Any
 
 from augdistill.errors import WorkError
 from augdistill.executors.arrays import Place
+from augdistill.reading import damage, read_json, read_text
 from augdistill.runs import RunStore
+from augdistill.schemas import TOLD
 from augdistill.study.plan import Plan, Stage
 
 ENDED = {  # states of jobs that do not come back by themselves; jobs of all others are live
@@ -54,7 +55,7 @@ class Folder:
     def told(self, stage: Stage) -> dict[str, Any] | None:
         """Return what a stage's job wrote of it last."""
         try:
-            return dict(json.loads(self.job(stage).with_suffix(".state.json").read_bytes()))
+            return dict(read_json(self.job(stage).with_suffix(".state.json"), TOLD, "delete it"))
         except FileNotFoundError:
             return None
 
@@ -62,9 +63,9 @@ class Folder:
         """Return where each stage was submitted last, by its id; an array's name begins with its time."""
         found: dict[str, Place] = {}
         for tasks in sorted(self.path.glob("*.tasks")):
-            for line in tasks.read_text().splitlines():
-                index, *folders = line.replace(TOGETHER, " ").split()
-                found |= dict.fromkeys(folders, Place(tasks.stem, int(index)))
+            with damage(tasks, "scancel what it lists, then delete it"):
+                for index, *folders in map(str.split, read_text(tasks).replace(TOGETHER, " ").splitlines()):
+                    found |= dict.fromkeys(folders, Place(tasks.stem, int(index)))
         return {stage.id: found[stage.folder] for stage in stages if stage.folder in found}
 
 

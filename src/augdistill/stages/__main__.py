@@ -5,7 +5,6 @@ it (`awaited`: false), so that its failure is told but does not count. How a job
 JOB.state.json, for whoever asks while it runs or after.
 """
 
-import json
 import logging
 import os
 import socket
@@ -18,7 +17,7 @@ from augdistill.errors import AugdistillError, RequestError, StoppedError
 from augdistill.identity import Ref
 from augdistill.reading import read_json
 from augdistill.runs import RunStore, now, write_json
-from augdistill.schemas import JOB
+from augdistill.schemas import JOB, TOLD
 from augdistill.stages import JOB_IS, run_bank, run_job
 
 log = logging.getLogger("augdistill")
@@ -50,8 +49,11 @@ def main(paths: list[str]) -> int:
 
 
 def has_finished(told: Path) -> bool:
-    """Return whether a job told, before, that its run is there."""
-    return told.is_file() and bool(json.loads(told.read_text())["state"] == "finished")
+    """Return whether a job told, before, that its run is there; a damaged file tells nothing."""
+    try:
+        return bool(read_json(told, TOLD, "delete it")["state"] == "finished")
+    except (RequestError, FileNotFoundError):
+        return False
 
 
 def read_job(path: Path) -> dict[str, Any] | None:

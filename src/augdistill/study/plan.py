@@ -26,7 +26,9 @@ STUDY_KEYS = (
 )
 MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
 COUNTS = {"first_block": 0, "blocks": 1, "students_per_teacher": 1}
-PLANNED = {  # what a plan is made from has all keys that those of older plans may lack, and counts of its own words
+PLANNED: dict[
+    str, Any
+] = {  # what a plan is made from has all keys that those of older plans may lack, and counts of its own words
     **STUDY,
     **dict.fromkeys(COUNTS, object),
     "normalisation": NORMALISATION,
