@@ -30,6 +30,7 @@ from plans import plan_of, stage
 from test_executors_banks import bad_teacher, is_without_the_bad_teachers_student
 from test_study_plan import composed, make_plan
 
+SLURMD = "^slurmd$"  # the test bed's, by its command line
 TESTBED = Path(__file__).parents[1] / "scripts" / "slurm-testbed"
 EXECUTOR = {"name": "slurm", **parameters("executor", "slurm"), "poll_seconds": 1}
 LONGER = ("study=tiny", "study.teacher.optim.epochs=25")
@@ -353,14 +354,14 @@ def preempt(outputs: Path) -> None:
 
 
 def restart_slurmd(outputs: Path) -> None:
-    kill(r"^slurmd")
+    kill(SLURMD)
     time.sleep(2)
     subprocess.run(["slurmd"], check=True)
 
 
 def lose_node(outputs: Path) -> None:
     """End slurmd and all that it runs, as a node does that loses power; then it comes back."""
-    kill(r"^slurmd|^slurmstepd|augdistill\.stages|slurm_script")
+    kill(rf"{SLURMD}|^slurmstepd: |{outputs}/studies/tiny/slurm/")
     subprocess.run(["slurmd"], check=True)
 
 
