@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import sys
 import time
@@ -17,7 +16,7 @@ from augdistill.listing import runs_table, table
 from augdistill.runs import Run, RunStore, read_manifest
 from augdistill.schemas import KINDS, printable
 
-CLEAR = "\x1b[2J\x1b[H"  # the screen, and to its first line
+HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"  # to the first line; clear the line's rest, all lines below
 EPOCH = re.compile(r"^(\S+ \S+),\d+ INFO epoch (\d+)/(\d+):", re.MULTILINE)  # of a run's log
 TAIL = 4096  # bytes of a log in which the last epochs are looked for
 
@@ -84,15 +83,16 @@ class Watcher:
         ended = {name: run.status for name, run in self.ended.items()}
         return ended | {name: " ".join(filter(None, words)) for name, words in running.items()}
 
-    def screen(self, lines: int) -> str:
-        """Return what fits on so many lines: all that is unfinished, then what ended last."""
-        running = sum(bool(run.holder) for run in self.unfinished.values())
-        head = f"{running} running, {len(self.ended)} ended; Ctrl-C leaves"
-        rows = [(run.state, run.epoch, run.left, run.holder, run.name) for run in self.unfinished.values()]
-        shown = [head, "", *table(("status", "epoch", "left", "by", "run"), rows).splitlines(), ""]
+    def screen(self, columns: int, lines: int) -> list[str]:
+        """Return the lines that fit: all that is unfinished, what runs first, then what ended last."""
+        unfinished = sorted(self.unfinished.values(), key=lambda run: not run.holder)
+        running = sum(bool(run.holder) for run in unfinished)
+        head = f"{running} running, {len(unfinished) - running} unfinished, {len(self.ended)} ended; Ctrl-C leaves"
+        rows = [(run.state, run.epoch, run.left, run.name, run.holder) for run in unfinished]
+        shown = [head, "", *table(("status", "epoch", "left", "run", "by"), rows).splitlines(), ""]
         last = sorted(self.ended.values(), key=lambda run: str(run.manifest["provenance"]["ended"]))
         shown += runs_table(last[-max(1, lines - len(shown) - 2) :]).splitlines()
-        return "\n".join(shown[: lines - 1])
+        return [line[: columns - 1] for line in shown[: lines - 1]]  # terminals wrap and scroll at their very ends
 
 
 def progress(log: Path) -> tuple[str, str]:
@@ -120,7 +120,8 @@ def watch(store: RunStore, kind: str | None, seconds: float) -> None:
         while True:
             watcher.look()
             if sys.stdout.isatty():
-                print(CLEAR + watcher.screen(shutil.get_terminal_size().lines), end="", flush=True)
+                lines = watcher.screen(*os.get_terminal_size(sys.stdout.fileno()))  # not $COLUMNS, which may be old
+                print(HOME + "".join(f"{line}{END_OF_LINE}\n" for line in lines) + BELOW, end="", flush=True)
             else:
                 before = print_changes(before, watcher.states())
             time.sleep(seconds)
