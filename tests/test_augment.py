@@ -1,6 +1,7 @@
 """Augmentations, pixel by pixel, against naive float64 loops and torchvision; their contracts by hypothesis."""
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
@@ -13,10 +14,14 @@ from torch.func import vmap
 from torchvision.transforms import functional as tv
 
 from augdistill.augment import AUGMENTATIONS, apply_all, check_ops, draw_epoch
+from augdistill.augment.normaliser import Normaliser
 from augdistill.config import conf_dir
 from augdistill.errors import ConfigError
 
 BLACK = torch.tensor([-1.9, -1.8, -1.7], dtype=torch.float64)
+AS_THEY_ARE = Normaliser(
+    -BLACK, torch.ones_like(BLACK), (3, 12, 12), torch.contiguous_format
+)  # of which BLACK is black
 SIZES = [6, 6, 1]  # the last batch is short
 SAMPLED = {"scope": "sample", "prob": 1.0}
 BOTH = [(name, {}) for name in AUGMENTATIONS] + [
@@ -256,7 +261,7 @@ def test_ops_are_applied_in_the_order_given():
     sized = {"sizes": [6], "side": 12, "epoch": 0}
     for ops in (STACK, STACK[::-1]):
         draws = [tensors(draw) for draw in draw_epoch(ops, 1, "teacher", "augment", **sized)]
-        found = apply_all(ops, images, targets, draws, BLACK)
+        found = apply_all(ops, images, targets, draws, AS_THEY_ARE)
         step = images, targets
         for (name, _), draw in zip(ops, draws, strict=True):
             step = AUGMENTATIONS[name].apply(*step, draw, BLACK)
@@ -264,16 +269,45 @@ def test_ops_are_applied_in_the_order_given():
         assert torch.equal(found[1], step[1])
     cutout_last = [["flip-crop", {}], ["cutout", {}]]
     both = [
-        apply_all(ops, images, targets, [tensors(d) for d in draw_epoch(ops, 1, "teacher", **sized)], BLACK)[0]
+        apply_all(ops, images, targets, [tensors(d) for d in draw_epoch(ops, 1, "teacher", **sized)], AS_THEY_ARE)[0]
         for ops in (cutout_last, cutout_last[::-1])
     ]
     assert not torch.equal(*both)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 32, 32), (3, 13, 13), (1, 8, 8)])
+def test_strategies_on_bytes_are_those_on_normalised_images_bit_by_bit(shape, dtype, layout):
+    """Against normalising first, written out, in every stack of two; the largest padding too."""
+    bytes_ = torch.randint(0, 256, (12, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    mean, std = (
+        torch.tensor([0.49, 0.48, 0.45], dtype=dtype)[: shape[0]],
+        torch.tensor([0.247, 0.243, 0.261], dtype=dtype)[: shape[0]],
+    )
+    normalise = Normaliser(mean, std, shape, layout)
+    first = bytes_.to(dtype) * (1 / (255 * std))[:, None, None] + (-mean / std)[:, None, None]
+    assert torch.equal(normalise(bytes_), first)
+    targets, before = torch.eye(12, dtype=dtype), bytes_.clone()
+    names = [["flip-crop", {"padding": 0.5}], *([name, {}] for name in ("flip-crop", "cutout", "mixup", "cutmix"))]
+    for ops in itertools.product(names, names):
+        draws = [tensors(draw) for draw in draw_epoch(ops, 1, "teacher", epoch=0, sizes=[8, 4], side=shape[1])]
+        draws = [{key: values[:8] for key, values in draw.items()} for draw in draws]
+        found, mixed = apply_all(ops, bytes_[:8], targets[:8], draws, normalise)
+        expected = first[:8].contiguous(memory_format=layout)
+        labels = targets[:8]
+        for (name, _), draw in zip(ops, draws, strict=True):
+            expected, labels = AUGMENTATIONS[name].apply(expected, labels, draw, normalise.black)
+        assert torch.equal(found, expected)
+        assert torch.equal(mixed, labels)
+        assert found.is_contiguous(memory_format=layout)
+    assert torch.equal(bytes_, before)
+
+
 def test_no_ops_change_nothing():
     images, targets = epoch_of(6)
     assert epoch_draws([]) == []
-    assert apply_all([], images, targets, [], BLACK) == (images, targets)
+    assert apply_all([], images, targets, [], AS_THEY_ARE) == (images, targets)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from augdistill.augment import apply_all, draw_epoch
+from augdistill.augment.normaliser import Normaliser
 from augdistill.data import load
 from augdistill.seeds import derive
-from augdistill.training.batches import TrainingSet, batch_sizes, make_batch, normalise, one_hot, plan_epoch
+from augdistill.training.batches import TrainingSet, batch_sizes, make_batch, one_hot, plan_epoch
 
 COUNT, BATCH = 37, 8
 FLIP_CROP = ["flip-crop", {"flip": 0.5, "padding": 0.125}]
@@ -51,8 +52,10 @@ def test_normalising_is_that_of_the_definition(digits: TrainingSet) -> None:
     )
     assert found.dtype == torch.float64
     np.testing.assert_allclose(found.numpy(), naive, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(digits.black.numpy(), [-0.5, -0.75, -0.625], atol=1e-12)
-    single = normalise(digits.images[:2], digits.mean.float(), digits.std.float(), torch.channels_last)
+    np.testing.assert_allclose(digits.normaliser.black.numpy(), [-0.5, -0.75, -0.625], atol=1e-12)
+    normalise = Normaliser(digits.mean.float(), digits.std.float(), (3, 16, 16), torch.channels_last)
+    single = normalise(digits.images[:2])
+    assert single.is_contiguous(memory_format=torch.channels_last)
     assert single.dtype == torch.float32
     np.testing.assert_allclose(single.numpy(), digits.normalised(torch.arange(2)).numpy(), atol=1e-5)
 
@@ -83,7 +86,7 @@ def test_a_batch_is_its_part_of_the_epoch_augmented(digits: TrainingSet, ops: li
         part = slice(8 * index, 8 * index + size)
         rows = torch.from_numpy(order[part])
         drawn = [{name: torch.from_numpy(values[part]) for name, values in op.items()} for op in draws]
-        images, targets = apply_all(ops, digits.normalised(rows), digits.targets[rows], drawn, digits.black)
+        images, targets = apply_all(ops, digits.normalised(rows), digits.targets[rows], drawn, digits.normaliser)
         batch = make_batch(digits, ops, planned, index)
         assert torch.equal(batch.images, images)
         assert torch.equal(batch.targets, targets)
@@ -132,7 +135,7 @@ def test_a_teachers_own_view_is_another_draw_of_the_same_images(digits: Training
     assert not torch.equal(batch.teacher_images, batch.images)
     clean = digits.normalised(own.order[:8])
     part = [{name: values[:8] for name, values in op.items()} for op in own.teacher_draws]
-    expected, _ = apply_all(ops, clean, digits.targets[own.order[:8]], part, digits.black)
+    expected, _ = apply_all(ops, clean, digits.targets[own.order[:8]], part, digits.normaliser)
     assert torch.equal(batch.teacher_images, expected)
 
 

@@ -6,7 +6,10 @@ A strategy is two pure functions in a file of its own:
   arrays whose first axis is the epoch's N samples, per-batch values repeated, a partner as index inside its own batch.
 - `apply(images, targets, draws, black) -> (images, targets)`: images [B,C,H,W] normalised floats, targets [B,M]
   anything linear in the labels, the batch's slice of the draws as tensors on their device, `black` [C] what black is
-  after normalisation. No randomness, no shape that depends on values, no host synchronisation, nothing in place.
+  in these images. No randomness, no shape that depends on values, no host synchronisation, inputs left alone.
+
+A strategy that only moves pixels, so that normalising before it or after it is the same, says so by `moves_pixels`. It
+then sees the bytes themselves, a quarter of the floats, as long as no other strategy before it needed floats.
 """
 
 from collections import Counter
@@ -14,9 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from augdistill.augment import cutmix, cutout, flip_crop, mixup
+from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import Draws
 from augdistill.config import one_of
 from augdistill.errors import ConfigError
@@ -26,10 +31,11 @@ Ops = Sequence[Sequence[Any]]  # [name, parameters] in the order of application
 
 
 class Augmentation(NamedTuple):
-    """A strategy's two functions."""
+    """A strategy's two functions; `moves_pixels` says that `apply` takes bytes too, in which black is 0."""
 
     draw: Callable[..., Draws]
     apply: Callable[[Tensor, Tensor, Mapping[str, Tensor], Tensor], tuple[Tensor, Tensor]]
+    moves_pixels: bool = False
 
 
 def check_ops(ops: Ops, side: int, key: str = "aug") -> None:
@@ -59,17 +65,25 @@ def draw_epoch(ops: Ops, seed: int, *labels: str | int, epoch: int, sizes: Seque
 
 
 def apply_all(
-    ops: Ops, images: Tensor, targets: Tensor, draws: Sequence[Mapping[str, Tensor]], black: Tensor
+    ops: Ops, images: Tensor, targets: Tensor, draws: Sequence[Mapping[str, Tensor]], normalise: Normaliser
 ) -> tuple[Tensor, Tensor]:
-    """Return images [B,C,H,W] and targets [B,M] after all ops, in order; `draws` are the batch's, one for each op."""
+    """Return images [B,C,H,W] normalised, and targets [B,M], after all ops, in order.
+
+    `images` are bytes, or normalised already; `draws` are the batch's, one for each op. The result is the same bit by
+    bit: bytes are normalised before the first op that makes values of its own.
+    """
     for (name, _), drawn in zip(ops, draws, strict=True):
-        images, targets = AUGMENTATIONS[name].apply(images, targets, drawn, black)
-    return images, targets
+        augmentation = AUGMENTATIONS[name]
+        if images.dtype == torch.uint8 and not augmentation.moves_pixels:
+            images = normalise(images)
+        black = images.new_zeros(images.shape[1]) if images.dtype == torch.uint8 else normalise.black
+        images, targets = augmentation.apply(images, targets, drawn, black)
+    return normalise(images) if images.dtype == torch.uint8 else images, targets
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
-    "flip-crop": Augmentation(flip_crop.draw, flip_crop.apply),
+    "flip-crop": Augmentation(flip_crop.draw, flip_crop.apply, moves_pixels=True),
     "cutout": Augmentation(cutout.draw, cutout.apply),
     "mixup": Augmentation(mixup.draw, mixup.apply),
-    "cutmix": Augmentation(cutmix.draw, cutmix.apply),
+    "cutmix": Augmentation(cutmix.draw, cutmix.apply, moves_pixels=True),
 }

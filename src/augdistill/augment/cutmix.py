@@ -7,9 +7,12 @@ from torch import Tensor
 
 from augdistill.augment.shared import (
     Draws,
+    as_images,
+    as_rows,
     blend,
     check_positive,
     check_share,
+    choose,
     clipped_box,
     draw_partners,
     inside_box,
@@ -53,6 +56,6 @@ def draw(
 
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Take the box of images [B,C,H,W] from the partner, and blend targets [B,M] with the partner's by `lam`."""
-    partner = draws["partner"]
-    mixed = blend(images, images[partner], ~inside_box(draws, images))
-    return mixed, blend(targets, targets[partner], draws["lam"][:, None])
+    partner, rows = draws["partner"], as_rows(images)
+    mixed = choose(inside_box(draws, rows), rows, rows.index_select(0, partner))
+    return as_images(mixed), blend(targets, targets[partner], draws["lam"][:, None])

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, clipped_box, inside_box, is_number
+from augdistill.augment.shared import Draws, as_images, as_rows, clipped_box, inside_box, is_number
 from augdistill.config import require
 
 
@@ -23,4 +23,5 @@ def draw(rng: np.random.Generator, sizes: Sequence[int], side: int, *, size: flo
 
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Set the square in images [B,C,H,W] to 0, the mean after normalisation; leave the targets [B,M] as they are."""
-    return images * ~inside_box(draws, images), targets
+    rows = as_rows(images)
+    return as_images(rows * (1 - inside_box(draws, rows))), targets

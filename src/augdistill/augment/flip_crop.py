@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding
 
-from augdistill.augment.shared import Draws, check_share
+from augdistill.augment.shared import Draws, as_images, as_rows, check_share, choose
 
 
 def draw(
@@ -29,20 +28,19 @@ def draw(
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Crop images [B,C,H,W] out of a surround of `black` [C], flip, and leave the targets [B,M] as they are.
 
-    The pixels of each image, and a black one after them to which all outside it points, are rows of a table that an
-    embedding looks up: 0.8 ms for 128 images of 32 x 32 on one core, where indexing takes 2.5 ms.
+    A row of a crop is a window of a table that has black pixels after each row, before the next, and a row of them
+    before each image: 96 short copies an image, where a pixel at a time takes ten times as long on a CPU.
     """
-    samples, channels, height, width = images.shape
-    outside = height * width
-    first = torch.arange(samples, device=images.device)[:, None] * (outside + 1)
+    rows = as_rows(images)
+    samples, planes, height, width, depth = rows.shape
+    pitch = width + (width + 1) // 2  # no crop reaches further: the padding is half of the side at most
+    table = rows.new_empty(samples, planes, 1 + height, pitch, depth)
+    table.copy_(black.view(planes, 1, 1, depth))
+    table[:, :, 1:, :width] = rows
     row = torch.arange(height, device=images.device) + draws["down"][:, None]
-    column = torch.arange(width, device=images.device)
-    column = torch.where(draws["flip"][:, None], width - 1 - column, column) + draws["right"][:, None]
-    row = first + torch.where((row >= 0) & (row < height), row * width, outside)
-    column = torch.where((column >= 0) & (column < width), column, outside)
-    index = torch.minimum(row[:, :, None] + column[:, None, :], (first + outside)[:, :, None])
-    surround = black.to(images.dtype).expand(samples, 1, channels)
-    table = torch.cat([images.permute(0, 2, 3, 1).flatten(1, 2), surround], dim=1).flatten(0, 1)
-    cropped = embedding(index, table).permute(0, 3, 1, 2)
-    in_channels_last = images.stride(1) == 1
-    return cropped if in_channels_last else cropped.contiguous(), targets
+    window = torch.where((row >= 0) & (row < height), (row + 1) * pitch + draws["right"][:, None], 0)
+    first = torch.arange(samples * planes, device=images.device).view(samples, planes, 1) * ((1 + height) * pitch)
+    windows = table.flatten().unfold(0, width * depth, depth)
+    cropped = windows.index_select(0, (first + window[:, None]).flatten()).view(rows.shape)
+    flip = draws["flip"].to(rows.dtype)[:, None, None, None, None]
+    return as_images(choose(flip, cropped, cropped.flip(3))), targets

@@ -5,7 +5,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, blend, check_positive, check_share, draw_partners, label_shares, served
+from augdistill.augment.shared import (
+    Draws,
+    as_images,
+    as_rows,
+    blend,
+    check_positive,
+    check_share,
+    draw_partners,
+    label_shares,
+    served,
+)
 
 
 def draw(
@@ -37,6 +47,6 @@ def draw(
 
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Blend images [B,C,H,W] and targets [B,M] with their partner's: lam * own + (1 - lam) * partner's."""
-    partner = draws["partner"]
-    mixed = blend(images, images[partner], draws["lam"][:, None, None, None])
-    return mixed, blend(targets, targets[partner], draws["share"][:, None])
+    partner, rows = draws["partner"], as_rows(images)
+    mixed = blend(rows, rows.index_select(0, partner), draws["lam"][:, None, None, None, None])
+    return as_images(mixed), blend(targets, targets[partner], draws["share"][:, None])

@@ -56,13 +56,36 @@ def clipped_box(centres: np.ndarray, before: np.ndarray | int, after: np.ndarray
     return {"top": top, "bottom": bottom, "left": left, "right": right}
 
 
-def inside_box(draws: Mapping[str, Tensor], images: Tensor) -> Tensor:
-    """Return which pixels of images [B,C,H,W] lie in their image's box, bool [B,1,H,W]."""
-    height, width = images.shape[-2:]
-    row, column = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
+def as_rows(images: Tensor) -> Tensor:
+    """Return images [B,C,H,W] as they lie in memory, [B,C,H,W,1], or [B,1,H,W,C] if their channels come last.
+
+    Along such rows all operations are vectorised on a CPU, whichever the memory format.
+    """
+    return images[..., None] if images.is_contiguous() else images.permute(0, 2, 3, 1)[:, None]
+
+
+def as_images(rows: Tensor) -> Tensor:
+    """Return the images [B,C,H,W] of which these are the rows."""
+    return rows[:, 0].permute(0, 3, 1, 2) if rows.shape[1] == 1 else rows[..., 0]
+
+
+def inside_box(draws: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+    """Return 1 where rows [B,P,H,W,Q] lie in their image's box, else 0, [B,1,H,W,Q] of the dtype of `rows`."""
+    height, width, depth = rows.shape[2:]
+    row, column = torch.arange(height, device=rows.device), torch.arange(width, device=rows.device)
     in_rows = (row >= draws["top"][:, None]) & (row < draws["bottom"][:, None])
     in_columns = (column >= draws["left"][:, None]) & (column < draws["right"][:, None])
-    return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
+    in_columns = in_columns.to(rows.dtype)[:, :, None].expand(-1, -1, depth).flatten(1)
+    inside = in_rows.to(rows.dtype)[:, None, :, None] * in_columns[:, None, None]
+    return inside.view(len(rows), 1, height, width, depth)
+
+
+def choose(mask: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    """Return `other` where `mask` is 1 and `own` where it is 0, exactly; all of one dtype, bytes or floats.
+
+    `torch.where` and indexing by a mask are scalar loops on a CPU: 40 times as long as these on bytes.
+    """
+    return own ^ ((own ^ other) & -mask) if own.dtype == torch.uint8 else blend(other, own, mask)
 
 
 def blend(own: Tensor, partners: Tensor, lam: Tensor) -> Tensor:

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from augdistill.augment.normaliser import Normaliser
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, load, split_validation
 from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedError, as_work_error
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
-from augdistill.training.batches import Batch, normalise
+from augdistill.training.batches import Batch
 from augdistill.training.device import Device, resolve
 
 log = logging.getLogger("augdistill")
@@ -207,9 +208,10 @@ def described(logits: np.ndarray, labels: np.ndarray, **more: Any) -> Scores:
 def predict(model: nn.Module, data: Data, device: Device, batch: int = 512) -> tuple[Tensor, Tensor]:
     """Return logits [N,K] and embeddings [N,d], float32 on the CPU, of a model in evaluation mode."""
     model.eval()
+    normalise = Normaliser(data.mean, data.std, data.header.shape, device.memory_format)
     logits, embeddings = [], []
     for start in range(0, len(data.images), batch):
-        images = normalise(data.images[start : start + batch], data.mean, data.std, device.memory_format)
+        images = normalise(data.images[start : start + batch])
         with device.autocast():
             some_logits, some_embeddings = model(images)
         logits.append(some_logits.float())
