@@ -13,11 +13,12 @@ from augdistill.config import conf_dir, parameters
 from augdistill.data import ImageSet, load
 from augdistill.losses import teacher_probabilities
 from augdistill.stages import common, student
+from augdistill.training.bank import Member, Trained, fit_bank
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.device import Device
 from augdistill.training.loop import Hooks, Task, fit
 
-DISTILLATION = {"alpha": 0.5, "temperature": 20, "reduction": "batchmean"}
+DISTILLATION: dict[str, Any] = {"alpha": 0.5, "temperature": 20, "reduction": "batchmean"}
 
 
 def recipe(model: str, **changed: Any) -> dict[str, Any]:
@@ -84,6 +85,15 @@ def train(work: Task, device: Device) -> list[dict[str, float]]:
     hooks = Hooks(lambda model: {}, lambda epoch, row: None, lambda: False, "600min")
     with tempfile.TemporaryDirectory() as folder:
         return fit(work, device, Path(folder), hooks)
+
+
+def train_bank(works: list[Task], recipe: dict[str, Any], device: Device) -> list[Trained]:
+    """Train tasks on cached teacher logits together, as a bank, from the beginning."""
+    alpha, temperature = DISTILLATION["alpha"], DISTILLATION["temperature"]
+    members = [Member(work.model, work.training.targets, alpha, temperature, work.seed) for work in works]
+    hooks = Hooks(lambda model: {}, lambda epoch, row: None, lambda: False, "600min")
+    with tempfile.TemporaryDirectory() as folder:
+        return fit_bank(members, works[0].training, recipe, DISTILLATION["reduction"], device, Path(folder), hooks)
 
 
 def part(data: common.Data, count: int) -> common.Data:

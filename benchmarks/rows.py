@@ -21,6 +21,7 @@ from augdistill.models.dropout import Dropout
 from augdistill.stages import common
 from augdistill.training.batches import make_batch, plan_epoch
 from augdistill.training.device import Device, resolve
+from augdistill.training.loop import Task
 from benchmarks import conventional, ours
 from benchmarks.measure import Side, timed
 
@@ -200,6 +201,42 @@ def teacher_pass(setting: Setting, count: int) -> Side:
     return side
 
 
+def bank(name: str, size: int) -> Callable[[Setting], Sides]:
+    """Return the row of students in a bank, per student, against one alone."""
+    few = 20 * BATCH
+
+    def stacked(setting: Setting, students: int) -> Side:
+        images, device = setting.data(), resolve(setting.device, "bf16", setting.threads)
+        data = ours.part(common.on_device(images, ours.statistics(images), device), setting.count(few))
+        taught = torch.randn(len(data.images), 10, generator=torch.Generator().manual_seed(0))
+        recipe = ours.recipe(name, epochs=1, batch_size=setting.batch)
+
+        def work(seed: int) -> Task:
+            return ours.task(
+                ours.build(name, images, device, seed), data, recipe, device, teacher_logits=taught, seed=seed
+            )
+
+        works = [work(seed) for seed in range(students)]
+
+        def side() -> float:
+            torch.set_num_threads(setting.threads)
+            ours.train_bank(works, recipe, device)
+            return students * len(data.images)
+
+        return side
+
+    def sides(setting: Setting) -> Sides:
+        alone = (name, "baseline", setting.count(few), "bf16")
+        return {
+            "alone": lambda: our_side(setting, *alone, setting.threads, "cached"),
+            "alone on one thread": lambda: our_side(setting, *alone, 1, "cached"),
+            "a bank of 5": lambda: stacked(setting, 5),
+            "ours": lambda: stacked(setting, size),
+        }
+
+    return sides
+
+
 def augmentation(name: str) -> Callable[[Setting], Sides]:
     """Return the row of a strategy: images made ready for the model, from uint8 to normalised floats."""
 
@@ -286,6 +323,7 @@ ROWS: dict[str, Row] = {
     "teacher": Row("CPU 1.7 x, aim 2.2 x; GPU 3 x, aim 8 x", teacher),
     "lenet": Row("CPU 50 x, aim 100 x; GPU 30 x, aim 100 x", student("lenet", 3 * BATCH, 150 * BATCH)),
     "alexnet": Row("CPU 2 x, aim 4 x; GPU 5 x, aim 20 x", student("alexnet", BATCH, 3 * BATCH)),
+    "bank": Row("CPU 1 x, aim 2 x; GPU 6 x, aim 20 x", bank("lenet", 25), counts=False),
     **{
         name: Row("CPU 15 x, aim 30 x; GPU 300 x, aim 1000 x", augmentation(name))
         for name in ("flip-crop", "cutout", "mixup", "cutmix")

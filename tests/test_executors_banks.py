@@ -146,8 +146,9 @@ def test_an_error_of_a_bank_is_that_of_each_of_its_students(tmp_path, caplog):
     (bank,) = (stage for stage in ready if stage.kind == "student")
     board.started(bank)
     assert len([line for line in caplog.messages if line.startswith("started student")]) == 3
-    board.ended(bank, Outcome("failed", "no memory", 1))
-    assert [outcome.error for id, outcome in board.results.failed.items()] == ["no memory"] * 3
+    board.ended(bank, Outcome("failed", "no memory", 1, seconds=12))
+    assert [outcome.error for outcome in board.results.failed.values()] == ["no memory"] * 3
+    assert [outcome.seconds for outcome in board.results.failed.values()] == [4] * 3  # shared out
     assert not [stage for stage in board.todo if stage.kind == "student"]
 
 
