@@ -412,7 +412,7 @@ def test_a_cancelled_teacher_blocks_its_students_and_comes_back_with_the_same_co
 def test_jobs_outlive_the_command_that_submitted_them(testbed, undisturbed, tmp_path):
     study = longer(tmp_path)
     study.send_signal(signal.SIGKILL)
-    study.wait()
+    study.communicate()
     first = submissions(tmp_path)
     plan = slurm_plan(tmp_path, *LONGER)
     assert not slurm.run(plan, RunStore(tmp_path), EXECUTOR).failed
