@@ -203,11 +203,12 @@ def test_two_runs_with_the_same_eight_digits_have_folders_of_their_own(store: Ru
 def test_a_damaged_manifest_is_named_and_never_taken_for_a_run(store: RunStore, content: str) -> None:
     run = publish(store, make_ref())
     (run.path / "manifest.json").write_text(content, encoding="latin1")
-    for look in (lambda: store.find(make_ref()), store.all, lambda: store.get(run.path.name)):
+    for look in (lambda: store.find(make_ref()), lambda: store.get(run.path.name)):
         with pytest.raises(RunError, match="delete the folder to repeat the run") as raised:
             look()
         assert str(run.path / "manifest.json") in str(raised.value)
         assert "\n" not in str(raised.value)
+    assert store.all() == []
 
 
 def test_a_file_that_changed_since_is_noticed(store: RunStore) -> None:
