@@ -206,3 +206,18 @@ def test_a_job_with_a_bank_returns_its_own_run(alone: Path) -> None:
         job |= {"id": ref.id, "folder": ref.folder}
     for job in together:
         assert run_job({**job, "bank": together}).id == job["id"]
+
+
+def test_locks_are_taken_in_one_order_whatever_that_of_the_jobs(taught: Callable[[str], Path], monkeypatch) -> None:
+    outputs, taken, writing = taught("ordered"), [], RunStore.writing
+
+    def noting(store: RunStore, ref: Ref, wait: bool) -> Any:
+        taken.append(ref.id)
+        return writing(store, ref, wait)
+
+    monkeypatch.setattr(RunStore, "writing", noting)
+    for arms in (list(ARMS), list(ARMS)[::-1]):
+        with core.stopping_after(1), pytest.raises(StoppedError):
+            bank.run(jobs(outputs, arms))
+    assert taken == 2 * sorted(set(taken))
+    assert len(taken) == 8
