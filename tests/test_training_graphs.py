@@ -364,7 +364,7 @@ def test_captured_steps_equal_eager_ones_on_a_gpu(name: str, tmp_path: Path, mon
 
 
 @NEEDS_A_GPU
-@pytest.mark.parametrize("name", CASES.keys() - {"bf16"})
+@pytest.mark.parametrize("name", [name for name in CASES if name != "bf16"])
 def test_steps_on_a_gpu_equal_those_on_a_cpu_in_float64(name: str, tmp_path: Path) -> None:
     here = fitted(made(CASES[name], "cpu", dtype=torch.float64), at("cpu"), tmp_path / "here")
     there = fitted(made(CASES[name], "cuda", dtype=torch.float64), at("cuda", graphs=True), tmp_path / "there")
