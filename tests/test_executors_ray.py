@@ -39,12 +39,14 @@ NODE = {"num_cpus": 1, "object_store_memory": executor.OBJECTS, "include_dashboa
 @pytest.fixture(scope="module")
 def nodes() -> Iterator["cluster_utils.Cluster"]:
     """A cluster of two nodes with one core each, whose workers find the jobs of `plans`."""
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
         cluster.add_node(**NODE)
         yield cluster
         cluster.shutdown()
+    signal.signal(signal.SIGTERM, before)  # Ray's own, for this process too, would end the tests of other files
 
 
 def weights(outputs: Path) -> dict[str, str]:
