@@ -5,7 +5,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,26 @@ def teacher_pass(setting: Setting, count: int) -> Side:
     return side
 
 
+def on_each_core(setting: Setting, words: tuple[Any, ...]) -> Side:
+    """Return our side in as many processes at once as there are threads, which live on."""
+    pool = ProcessPoolExecutor(setting.threads, mp_context=get_context("forkserver"))
+
+    def side() -> float:
+        return sum(pool.map(alone_in_process, [setting] * setting.threads, [words] * setting.threads))
+
+    return side
+
+
+def alone_in_process(setting: Setting, words: tuple[Any, ...]) -> float:
+    """Run our side in a worker process, made ready at the first time."""
+    if words not in READY:
+        READY[words] = our_side(setting, *words)
+    return READY[words]()
+
+
+READY: dict[tuple[Any, ...], Side] = {}  # of a worker process
+
+
 def bank(name: str, size: int) -> Callable[[Setting], Sides]:
     """Return the row of students in a bank, per student, against one alone."""
     few = 20 * BATCH
@@ -230,6 +252,7 @@ def bank(name: str, size: int) -> Callable[[Setting], Sides]:
         return {
             "alone": lambda: our_side(setting, *alone, setting.threads, "cached"),
             "alone on one thread": lambda: our_side(setting, *alone, 1, "cached"),
+            "alone, one on each core": lambda: on_each_core(setting, (*alone, 1, "cached")),
             "a bank of 5": lambda: stacked(setting, 5),
             "ours": lambda: stacked(setting, size),
         }
