@@ -169,16 +169,26 @@ class Kills:
 
 
 def kill_until_finished(
-    work: Work, outputs: Path, rng: random.Random, seconds: float, counted: Kills, most: int
+    work: Work,
+    outputs: Path,
+    rng: random.Random,
+    seconds: float,
+    counted: Kills,
+    most: int,
+    at_checkpoint: bool = False,
 ) -> None:
     """Begin the same work again and again, killed at a random moment of its `seconds`, until it ends by itself.
+
+    With `at_checkpoint` it is killed as soon as it has one, wherever in its time that is on a busy machine.
 
     After `most` kills it is left alone. Raises AssertionError if it ends otherwise than by itself or by the kill.
     """
     left: list[Any] = []
     for _ in range(most):
         child = start(work, outputs / "told")
-        if not child.kill(after=rng.uniform(0.2, 1) * seconds):
+        if at_checkpoint:
+            wait_for_checkpoint_of(child, outputs)
+        if not child.kill(after=0 if at_checkpoint else rng.uniform(0.2, 1) * seconds):
             break
         counted.hit += 1
         left += [checkpoint_weights(path) for path in newest_checkpoint(outputs)]
@@ -186,6 +196,11 @@ def kill_until_finished(
     assert last == Ended(0, ""), last
     finals = [weights(run) for run in RunStore(outputs).all() if run.kind in ("teacher", "student")]
     counted.half_way += sum(not any(same(state, final) for final in finals) for state in left)
+
+
+def wait_for_checkpoint_of(child: Child, outputs: Path) -> None:
+    """Wait until the one unfinished run has a checkpoint, or the process that makes it has ended."""
+    wait_until(lambda: bool(newest_checkpoint(outputs)) or not child.process.is_alive(), "it neither saves nor ends")
 
 
 def newest_checkpoint(outputs: Path) -> list[Path]:

@@ -29,13 +29,21 @@ def config_of(kind: str, outputs: Path, words: tuple[str, ...]) -> dict[str, Any
     return make(outputs, EVERY, *words)
 
 
-def disturbed(kind: str, words: tuple[str, ...], copied: Copied, rng: random.Random, most: int, name: str) -> Kills:
+def disturbed(
+    kind: str,
+    words: tuple[str, ...],
+    copied: Copied,
+    rng: random.Random,
+    most: int,
+    name: str,
+    at_checkpoint: bool = False,
+) -> Kills:
     """Kill one run up to `most` times, and compare all below its outputs with a run that nobody disturbed."""
     calm, outputs = copied(f"{name}-calm"), copied(name)
     seconds = timed(job(kind, config_of(kind, calm, words)), calm)
     counted = Kills()
     work = job(kind, config_of(kind, outputs, words))
-    kill_until_finished(work, outputs, rng, seconds, counted, most)
+    kill_until_finished(work, outputs, rng, seconds, counted, most, at_checkpoint)
     assert results(outputs) == results(calm)
     return counted
 
@@ -46,7 +54,8 @@ def test_twenty_kills_change_nothing(case: str, copied: Copied) -> None:
     kind, words = CASES[case]
     rng, counted, round = random.Random(case), Kills(), 0
     while counted.hit < 4 or (counted.half_way == 0 and round < 8):
-        more = disturbed(kind, words, copied, rng, max(1, 4 - counted.hit), f"{case}{round}")
+        most, is_late = max(1, 4 - counted.hit), counted.hit >= 4
+        more = disturbed(kind, words, copied, rng, most, f"{case}{round}", at_checkpoint=is_late)
         counted.hit, counted.half_way, round = counted.hit + more.hit, counted.half_way + more.half_way, round + 1
     assert counted.half_way > 0  # some kills left a checkpoint that was not the result: it did go on
 
