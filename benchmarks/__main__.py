@@ -14,7 +14,8 @@ import torch
 
 from benchmarks import gates
 from benchmarks.measure import Result, counted, in_turn, machine, peaks
-from benchmarks.rows import NOT_HERE, ROWS, Setting
+from benchmarks.rows import NOT_HERE, ROWS
+from benchmarks.sides import Setting
 
 
 def arguments(words: list[str]) -> argparse.Namespace:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from benchmarks import gates, measure, ours
 from benchmarks.__main__ import main
-from benchmarks.rows import ROWS, Setting
+from benchmarks.rows import ROWS
+from benchmarks.sides import Setting
 
 
 def test_a_row_of_each_kind_runs_and_is_saved_in_its_smallest_form(tmp_path: Path, capsys) -> None:

@@ -130,7 +130,7 @@ class Recorder:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # PyTorch has no types here
         self.pool = torch.cuda.graph_pool_handle()
 
     def run(self, work: Callable[[], None]) -> None:

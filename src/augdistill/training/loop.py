@@ -142,7 +142,7 @@ def step(
     with device.autocast():
         logits, _ = task.model(batch.images, changing.key)
     losses = task.loss(logits.to(changing.totals.dtype), batch)
-    losses[0].backward()  # type: ignore[no-untyped-call]
+    losses[0].backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip(task.model, task.recipe["clip_norm"])
     optimizer.step()
     changing.totals.add_(torch.cat([losses.detach(), clipped[None]]) * len(batch.images))
