@@ -22,7 +22,7 @@ from augdistill.config import SCHEMAS, check, choices, conf_dir, parameters
 from augdistill.errors import ConfigError
 from augdistill.report.claims import Study, load_claims
 from augdistill.report.expansion import expand
-from augdistill.study.plan import student_jobs
+from augdistill.study.arms import student_jobs
 
 JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what config.check calls its job
 EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset

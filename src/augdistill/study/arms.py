@@ -1,0 +1,124 @@
+"""The arms of a study: its config multiplied, without Hydra, into the "student" config of every student.
+
+Block b has K students of each teacher, of student seeds bK .. bK+K-1, the same numbers under every strategy and in the
+control that learns from labels alone.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from augdistill.config import AUG_KEYS, Config, check, known_keys, parameters
+
+MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
+
+
+@dataclass(frozen=True)
+class StudentJob:
+    """A checked "student" config, the distinct choice that it is a seed of, and its place in the design."""
+
+    config: Config
+    choice: str
+    arm: Config
+    teacher_variant: str
+
+
+def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[StudentJob]:
+    """Yield every student of a study, controls included, block by block, so that a study grows by whole blocks.
+
+    Every distinct choice is checked once, not every stage, and put into `checked`.
+    """
+    study = config["study"]
+    blocks = range(study["first_block"], study["first_block"] + study["blocks"])
+    for block, variant, student in itertools.product(blocks, variants(study), study["students"]):
+        labels = [("labels", "baseline", own) for own in student_augs(study, "labels")]
+        arms = [("distilled", aug, own) for aug in study["aug"] for own in student_augs(study, aug)]
+        for (role, aug, own), k in itertools.product(labels + arms, range(study["students_per_teacher"])):
+            key = f"{role} {aug} {own} {student} {variant}"
+            if key not in checked:
+                checked[key] = check("student", student_config(config, role, aug, own, student, variant))
+            seed = block * study["students_per_teacher"] + k
+            place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
+            of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
+            job = {**checked[key], "seed": seed, "teacher_seed": block}
+            yield StudentJob(job, key, place, variant_name(of_teacher))
+
+
+def count_students(study: Config) -> int:
+    """Return how many students a study has at most, without writing them out."""
+    cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study["grids"] or [])
+    arms = (len(study["aug"]) + 1) * (len(study["student_aug"]) + len(study["aug"]))
+    return int(study["blocks"] * study["students_per_teacher"] * len(study["students"]) * cells * arms)
+
+
+def variants(study: Config) -> list[dict[str, Any]]:
+    """Return the study's main arm, {}, and every cell of its grids: dotted key -> value."""
+    cells: list[dict[str, Any]] = [{}]
+    for grid in study["grids"] or []:
+        cells += [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    return cells
+
+
+def variant_name(variant: Mapping[str, Any]) -> str:
+    """Return the name of a grid's cell, "" for the main arm."""
+    return ",".join(f"{key}={value}" for key, value in variant.items())
+
+
+def student_augs(study: Config, aug: str) -> list[str]:
+    """Return the students' own strategies under a teacher's: "matching" means the teacher's, if it has one."""
+    names = [name for name in study["student_aug"] if name != "matching"]
+    if "matching" not in study["student_aug"]:
+        return names
+    augmented = [name for name in study["aug"] if name != "baseline"]
+    if aug in ("labels", "baseline"):
+        return list(dict.fromkeys([*names, *augmented]))
+    return list(dict.fromkeys([*names, aug]))
+
+
+def student_config(config: Config, role: str, aug: str, own: str, student: str, variant: Mapping[str, Any]) -> Config:
+    """Return the unchecked "student" config of one arm."""
+    study = config["study"]
+    teacher, pupil = dict(study["teacher"]), dict(study["students"][student])
+    made: Config = {
+        "seed": 0,
+        "outputs": config["outputs"],
+        "dataset": study["dataset"],
+        "aug": {"ops": stack(study, aug)},
+        "teacher_optim": teacher.pop("optim"),
+        "teacher": teacher,
+        "teacher_seed": 0,
+        "optim": pupil.pop("optim"),
+        "student": pupil,
+        "student_aug": {"ops": stack(study, own)},
+        "distillation": study["distillation"],
+        "runtime": {**study["runtime"], "threads": study["runtime"]["threads"]["student"]},
+    }
+    for key, value in variant.items():
+        if applies(made, key.split(".")):
+            made = with_value(made, key.split("."), value)
+    return with_value(made, ["distillation", "alpha"], 0.0) if role == "labels" else made
+
+
+def stack(study: Config, name: str) -> Config:
+    """Return the strategies that `name` stacks, "flip-crop+cutmix", with the study's own parameters of them."""
+    names = [] if name == "baseline" else name.split("+")
+    return {op: {**parameters("aug", op), **(study.get("ops") or {}).get(op, {})} for op in names}
+
+
+def applies(config: Config, path: list[str]) -> bool:
+    """Return whether an arm has what a path varies: aug.ops.mixup.labels leaves teachers without mixup as they are."""
+    if path[0] not in AUG_KEYS or path[1:2] != ["ops"] or len(path) != 4:
+        return True
+    known_keys(".".join(path[:3]) + ".", {path[3]: None}, list(parameters("aug", path[2])))
+    return path[2] in config[path[0]]["ops"]
+
+
+def with_value(config: Config, path: list[str], value: Any) -> Config:
+    """Return a copy of `config` with the value at a path replaced; `lr_factor` multiplies the rate beside it."""
+    if len(path) > 1:
+        return {**config, path[0]: with_value(config.get(path[0], {}), path[1:], value)}
+    if path[0] == "lr_factor":
+        return {**config, "lr": config["lr"] * value}
+    return {**config, path[0]: value}
