@@ -33,7 +33,7 @@ from test_study_plan import composed, make_plan
 SLURMD = "^slurmd$"  # the test bed's, by its command line
 TESTBED = Path(__file__).parents[1] / "scripts" / "slurm-testbed"
 EXECUTOR = {"name": "slurm", **parameters("executor", "slurm"), "poll_seconds": 1}
-LONGER = ("study=tiny", "study.teacher.optim.epochs=25")
+LONGER = ("study=tiny", "study.teacher.optim.epochs=100")  # longer than SLURM takes to preempt, half a minute alone
 FLAGS = [  # of every submission
     *("sbatch", "--parsable", "--job-name=study-00-teacher", "--array=0-1", "--output=/out/slurm/logs/%x-%a.log"),
     *("--open-mode=append", "--export=ALL", "--nodes=1", "--ntasks=1", "--cpus-per-task=2"),
