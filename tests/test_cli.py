@@ -199,7 +199,7 @@ def test_the_commands_of_the_readme_work_by_hand(run_augdistill, tmp_path):
     student = listed.stdout.split()[-1]
     assert student.startswith("student-digits-lenet-cutmix-s0-")
     assert "test_set" in run_augdistill(["runs", "show", evaluation_of(tmp_path, student)], tmp_path).stdout
-    assert_refused(run_augdistill(["runs", "remove", student], tmp_path), "come from it")
+    assert_refused(run_augdistill(["runs", "remove", student], tmp_path), "1 run came from")
     for name in (evaluation_of(tmp_path, student), student):
         assert run_augdistill(["runs", "remove", name], tmp_path).code == 0
     assert not (tmp_path / "outputs/runs" / student).exists()

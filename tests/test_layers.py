@@ -19,7 +19,7 @@ FLOORS = (
     {"training"},
     {"stages", "study", "report"},
     {"executors"},
-    {"cli", "commands", "listing", "watching", "configdirs"},
+    {"cli", "commands", "listing", "unfinished", "watching", "configdirs"},
 )
 SINGLE_FILES = (0, len(FLOORS) - 1)  # the floors whose files make one room together
 SIDEWAYS = {("study", "stages.names")}  # names runs from configs; imports no torch
@@ -28,7 +28,7 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 WITHOUT_TORCH = {
     *("errors", "seeds", "schemas", "reading", "config", "identity", "locks", "runs", "data", "metrics", "study"),
-    *("report", "executors", "stages", "stages.names", "cli", "commands", "listing", "configdirs"),
+    *("report", "executors", "stages", "stages.names", "cli", "commands", "listing", "unfinished", "configdirs"),
 }
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

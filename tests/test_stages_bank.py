@@ -221,3 +221,21 @@ def test_locks_are_taken_in_one_order_whatever_that_of_the_jobs(taught: Callable
             bank.run(jobs(outputs, arms))
     assert taken == 2 * sorted(set(taken))
     assert len(taken) == 8
+
+
+def test_a_bank_at_work_is_not_removed_and_an_abandoned_one_is(taught: Callable[[str], Path], monkeypatch) -> None:
+    outputs = taught("removed")
+    store = RunStore(outputs)
+
+    def removing(*_: Any) -> None:
+        (folder,) = store.banks.iterdir()
+        with pytest.raises(HeldError, match=f"{folder.name} is worked on by"):
+            store.remove(folder)
+        raise StoppedError("seen enough")
+
+    monkeypatch.setattr(bank, "fit_bank", removing)
+    with pytest.raises(StoppedError):
+        bank.run(jobs(outputs))
+    (folder,) = store.banks.iterdir()
+    store.remove(folder)
+    assert not list(store.banks.iterdir())

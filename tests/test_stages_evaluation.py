@@ -145,7 +145,7 @@ def test_what_a_student_kept_of_its_teacher_is_recorded(digits: Path) -> None:
 def test_a_student_whose_teacher_was_removed_is_evaluated_without_it(digits: Path, tmp_path: Path) -> None:
     shutil.copytree(digits / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("evaluation-*"))
     store = RunStore(tmp_path)
-    store.remove(run_of(tmp_path, "teacher"))
+    store.remove(run_of(tmp_path, "teacher").path)
     found = metrics(evaluate(tmp_path, run_of(tmp_path, "student")))["scalars"]
     assert "accuracy" in found
     assert "teacher_agreement" not in found

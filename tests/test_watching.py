@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from augdistill.runs import RunStore
-from augdistill.watching import BELOW, END_OF_LINE, HOME, Watcher, print_changes, progress
+from augdistill.watching import BELOW, END_OF_LINE, HOME, Watcher, print_changes
 from conftest import COMMAND
 
 NAME = "teacher-digits-resnet18-mixup-s7-0123abcd"
@@ -78,14 +78,6 @@ def test_the_screen_shows_what_runs_and_what_ended_last(outputs):
     assert lines[3].split()[:3] == ["running", "2/5", "0:00:30"]
     last = max(run.manifest["provenance"]["ended"] for run in watcher.ended.values())
     assert watcher.ended[lines[-1].split()[-1]].manifest["provenance"]["ended"] == last
-
-
-def test_progress_without_epochs_is_unknown(tmp_path):
-    assert progress(tmp_path / "log") == ("", "")
-    (tmp_path / "log").write_text("2026-01-01 10:00:00,123 INFO 1437 images\n")
-    assert progress(tmp_path / "log") == ("", "")
-    (tmp_path / "log").write_text(LOG.splitlines()[0])
-    assert progress(tmp_path / "log") == ("1/5", "")
 
 
 def test_only_changes_are_printed(capsys):

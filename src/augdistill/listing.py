@@ -13,8 +13,10 @@ from augdistill.data import status
 from augdistill.errors import AugdistillError, RequestError, WorkError
 from augdistill.metrics import Scores
 from augdistill.reading import read_text
-from augdistill.runs import MANIFEST, Run, RunStore
+from augdistill.report.labels import counted
+from augdistill.runs import MANIFEST, Run, RunStore, read_manifest
 from augdistill.schemas import KINDS, printable
+from augdistill.unfinished import Unfinished, folders, unfinished
 
 COLUMNS = {
     "accuracy": "accuracy",
@@ -51,20 +53,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def list_runs(store: RunStore, target: str | None) -> str:
-    """Return a line per run, of one kind if `target` says so, oldest first."""
+    """Return a line per run, of one kind if `target` says so, oldest first, then what was begun and has no end."""
     if target is not None:
         one_of("the kind", target, KINDS)
     found = sorted(store.all(target), key=lambda run: str(run.manifest["provenance"]["ended"]))
-    if not found:
+    known = {run.path.name for run in found}
+    others = [path for name, path in folders(store, target).items() if name not in known]
+    begun = list(unfinished(store, [path for path in others if not (path / MANIFEST).exists()]))
+    if not found and not begun:
         return f"no runs below {store.runs}; augdistill train-teacher or augdistill study make some"
-    return runs_table(found)
+    return runs_table(found, begun)
 
 
-def runs_table(runs: Sequence[Run]) -> str:
-    """Return a line per run: how it ended, an evaluation's accuracy, its time."""
+def runs_table(runs: Sequence[Run], begun: Sequence[Unfinished] = ()) -> str:
+    """Return a line per run: how it ended, an evaluation's accuracy, its time; then what has no end."""
     rows = [
         (run.status, accuracy(run), f"{run.manifest['provenance']['seconds']:.0f} s", run.path.name) for run in runs
     ]
+    rows += [(run.state, "", "", run.name) for run in begun]
     return table(("status", "accuracy", "time", "run"), rows)
 
 
@@ -122,24 +128,21 @@ def show_run(store: RunStore, target: str | None) -> str:
 
 
 def remove_run(store: RunStore, target: str | None) -> str:
-    """Delete a run; refused while other runs come from it."""
-    run = store.get(named(target, "remove"))
-    children = [other for other in store.all() if run.id in other.manifest["document"]["parents"].values()]
-    if children:
-        first = children[0].path.name
-        raise RequestError(
-            f"{run.path.name} has {len(children)} runs that come from it: remove those first, e.g. {first}"
-        )
-    store.remove(run)
-    return f"removed {run.path}"
+    """Delete a run or a bank, finished or not; a run that is whole not while other runs come from it."""
+    path = store.place(named(target, "remove"))
+    manifest = None if store.damage(path) else read_manifest(path)
+    if manifest is not None:  # one that is damaged is made again under its own name, whatever came from it
+        children = [other for other in store.all() if manifest["id"] in other.manifest["document"]["parents"].values()]
+        if children:
+            came = f"{counted(len(children), 'run')} came from {path.name}"
+            raise RequestError(f"{came}, to be removed before it: augdistill runs remove {children[0].path.name}")
+    store.remove(path)
+    return f"removed {path}"
 
 
 def verify_runs(store: RunStore, target: str | None) -> str:
     """Compare the files of every run, or of one, with their checksums; print what is damaged, then raise WorkError."""
-    if target is None:
-        paths = sorted(store.runs.iterdir()) if store.runs.is_dir() else []
-    else:
-        paths = [store.runs / target if (store.runs / target).is_dir() else store.get(target).path]
+    paths = list(folders(store, None).values()) if target is None else [store.place(target)]
     finished = [path for path in paths if (path / MANIFEST).is_file()]
     damaged = 0
     for path in finished:
@@ -147,12 +150,10 @@ def verify_runs(store: RunStore, target: str | None) -> str:
         damaged += bool(wrong)
         for line in wrong:
             print(line)
-    unfinished = f", {len(paths) - len(finished)} unfinished" if len(paths) > len(finished) else ""
-    checked = f"{len(finished)} runs checked{unfinished}"
+    others = f", {len(paths) - len(finished)} unfinished" if len(paths) > len(finished) else ""
+    checked = f"{counted(len(finished), 'run')} checked{others}"
     if damaged:
-        raise WorkError(
-            f"{checked}, {damaged} damaged: augdistill runs remove RUN, or delete its folder, then make it again"
-        )
+        raise WorkError(f"{checked}, {damaged} damaged: augdistill runs remove RUN, then what made it makes it again")
     return f"{checked}, none damaged"
 
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from augdistill import schemas
 from augdistill.config import check_saved
-from augdistill.errors import ConfigError, RequestError, RunError
+from augdistill.errors import ConfigError, HeldError, RequestError, RunError
 from augdistill.identity import Ref
 from augdistill.locks import held, holder
 from augdistill.reading import read_json
@@ -68,9 +68,9 @@ class Run:
         path = self.path / name
         expected = self.manifest["files"].get(name)
         if expected is None or not path.is_file():
-            raise RunError(f"{self.path} has no {name}: remove it with augdistill runs remove {self.path.name}")
+            raise RunError(f"{self.path} has no {name}: remove it with {removal(self.path)}")
         if sha256(path) != expected:
-            raise RunError(f"{path} is damaged (its checksum differs): augdistill runs remove {self.path.name}")
+            raise RunError(f"{path} is damaged (its checksum differs): {removal(self.path)}")
         return path
 
 
@@ -80,6 +80,7 @@ class RunStore:
     def __init__(self, outputs: Path) -> None:
         self.outputs = outputs
         self.runs = outputs / "runs"
+        self.banks = outputs / "banks"  # checkpoints of students that train together
 
     def folder(self, ref: Ref) -> Path:
         """Return the folder of a run, whether or not it exists; a longer hash where eight digits are taken."""
@@ -118,21 +119,26 @@ class RunStore:
         return [f"{path / name} is {'damaged' if (path / name).is_file() else 'missing'}" for name in found]
 
     def get(self, name: str) -> Run:
-        """Return the run that `name` means: a folder, a folder's name, or the beginning of an id.
+        """Return the finished or diverged run that `name` means; raises RunError as `place` does, or if it is none."""
+        path = self.place(name)
+        manifest = read_manifest(path)
+        if manifest is None:
+            raise RunError(f"{name} is unfinished: the command that made it goes on with it")
+        return Run(path, manifest)
 
-        Raises RunError if there is none or more than one, or if the run is not finished.
+    def place(self, name: str) -> Path:
+        """Return the folder that `name` means: itself, a run's or bank's name, or the beginning of a run's id.
+
+        Raises RunError if there is none or more than one.
         """
-        path = Path(name) if Path(name).is_dir() else self.runs / name
-        if path.is_dir():
-            manifest = read_manifest(path)
-            if manifest is None:
-                raise RunError(f"{name} is unfinished: the command that made it goes on with it")
-            return Run(path, manifest)
+        for path in (Path(name), self.runs / name, self.banks / name):
+            if path.is_dir():
+                return path
         found = [run for run in self.all() if run.id.startswith(name) or run.path.name.endswith(f"-{name}")]
         if len(found) != 1:
             several = f"{len(found)} runs are called" if found else "no run is called"
             raise RunError(f"{several} {name} below {self.runs}: augdistill runs lists them")
-        return found[0]
+        return found[0].path
 
     @contextmanager
     def writing(self, ref: Ref, wait: bool = True) -> Iterator[Path]:
@@ -182,26 +188,42 @@ class RunStore:
         assert written is not None
         return Run(path, written)
 
-    def remove(self, run: Run) -> None:
-        """Delete a run: its manifest first, so that no half of it is ever taken for a run.
+    def remove(self, path: Path) -> None:
+        """Delete the folder of a run or a bank, finished or not: the manifest first, so that no half is ever a run.
 
-        Raises RunError for a run that is not below this outputs folder, HeldError for one that is held.
+        Raises RunError for a folder that is not below this outputs folder, HeldError for one that is held.
         """
-        if run.path.resolve().parent != self.runs.resolve():
-            raise RunError(f"{run.path} is not below {self.runs}: name its outputs folder with outputs=")
-        with self.lock(run.ref, wait=False):
-            (run.path / MANIFEST).unlink()
-            shutil.rmtree(run.path)
+        if path.resolve().parent not in (self.runs.resolve(), self.banks.resolve()):
+            raise RunError(f"{path} is not below {self.runs}: name its outputs folder with outputs=")
+        digits = path.name.rpartition("-")[2]  # of its identity, by which locks are named
+        locks = self.outputs / "locks"
+        with ExitStack() as stack:
+            for name in sorted(lock.stem for lock in locks.glob("*.lock") if lock.name.startswith(digits)):
+                try:
+                    stack.enter_context(held(locks, name, path.name, wait=False))
+                except HeldError:
+                    whom = holder(locks, name) or "another process"
+                    raise HeldError(f"{path.name} is worked on by {whom}: stop that before you remove it") from None
+            (path / MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(path)
+
+
+def removal(path: Path) -> str:
+    """Return the command that removes a run's folder."""
+    outputs = path.parent.parent
+    return f"augdistill runs remove {path.name}" + ("" if outputs == Path("outputs") else f" outputs={outputs}")
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Return the manifest of a run's folder, None where there is no finished run."""
     try:
-        manifest: dict[str, Any] = read_json(path / MANIFEST, schemas.MANIFEST, "delete the folder to repeat the run")
+        manifest: dict[str, Any] = read_json(
+            path / MANIFEST, schemas.MANIFEST, f"{removal(path)} lets it be made again"
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
     if "checksum" in manifest and manifest["checksum"] != checksum(manifest):  # older versions wrote none
-        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): delete the folder to repeat the run")
+        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): {removal(path)} lets it be made again")
     return manifest
 
 

@@ -12,7 +12,7 @@ import pytest
 from augdistill import listing
 from augdistill.data import load
 from augdistill.errors import DataError, RunError, StoppedError, WorkError
-from augdistill.runs import RunStore
+from augdistill.runs import RunStore, removal
 from augdistill.stages import common, run_job, teacher
 from core import checkpoints, flip_bit, same, stopping_after, student_config, teacher_config, unfinished, weights
 from faults.harness import ended, job, results
@@ -82,8 +82,8 @@ def test_verify_names_what_is_damaged_and_exits_with_1(taught: Path, copied: Cop
     assert len(lines) == 3
     assert ran.stderr.startswith("augdistill runs: 4 runs checked, 1 unfinished, 3 damaged: augdistill runs remove RUN")
     store = RunStore(outputs)
-    assert listing.verify_runs(RunStore(taught), one.id[:12]) == "1 runs checked, none damaged"
-    with pytest.raises(WorkError, match="1 runs checked, 1 damaged"):
+    assert listing.verify_runs(RunStore(taught), one.id[:12]) == "1 run checked, none damaged"
+    with pytest.raises(WorkError, match="1 run checked, 1 damaged"):
         listing.verify_runs(store, other.path.name)
 
 
@@ -143,4 +143,4 @@ def test_a_damaged_teacher_teaches_nobody(copied: Copied) -> None:
     flip_bit(path, 5000)
     last = ended(job("student", student_config(outputs, "aug=cutmix", "seed=3", "teacher_seed=0")), outputs / "told")
     assert last.code == 2
-    assert last.told == f"{path} is damaged (its checksum differs): augdistill runs remove {path.parent.name}"
+    assert last.told == f"{path} is damaged (its checksum differs): {removal(path.parent)}"

@@ -58,7 +58,7 @@ def test_a_manifest_is_strict_json_of_the_right_form(what, outputs) -> None:
     (run / "manifest.json").write_bytes(HOSTILE_JSON[what])
     with bounded_memory():
         for look in (read_manifest, lambda path: RunStore(outputs).get(str(path))):
-            with pytest.raises(RunError, match="delete the folder to repeat the run") as raised:
+            with pytest.raises(RunError, match=r"augdistill runs remove .* lets it be made again") as raised:
                 look(run)
             assert str(run / "manifest.json") in refusal(raised.value)
 

@@ -13,6 +13,7 @@ from augdistill.errors import DataError, RunError
 from augdistill.metrics import calibration, classification, human, latent
 from augdistill.metrics.classification import Floats, Ints
 from augdistill.reading import read_json
+from augdistill.runs import removal
 from augdistill.schemas import SCORES
 
 MATRICES = ("confusion", "class_means", "human_class_means", "human_kl_matrix")  # arrays [K, K]
@@ -157,8 +158,9 @@ class Scores:
         return None if values is None else len(values)
 
     @classmethod
-    def read(cls, path: Path, advice: str = "remove its run with augdistill runs remove and repeat it") -> "Scores":
-        """Return the scores in a file; raises RunError, ending in `advice`, if it is damaged or of other shapes."""
+    def read(cls, path: Path) -> "Scores":
+        """Return the scores in a run's file; raises RunError if it is damaged or of other shapes."""
+        advice = removal(path.parent)
         found = cls.from_json(read_json(path, SCORES, advice))
         sides = {len(values) for name in MATRICES if (rows := found.arrays.get(name)) for values in (rows, *rows)}
         sides |= {len(found.arrays["class_accuracy"])} if "class_accuracy" in found.arrays else set()

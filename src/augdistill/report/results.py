@@ -9,7 +9,7 @@ import pandas as pd
 from augdistill.errors import RequestError, RunError
 from augdistill.metrics import Scores
 from augdistill.reading import read_json
-from augdistill.runs import Run, RunStore, read_manifest
+from augdistill.runs import Run, RunStore, read_manifest, removal
 from augdistill.schemas import PLAN, is_settled, require_name
 
 DISTILLATION = "distillation"
@@ -86,7 +86,7 @@ def read_scores(run: Run, classes: Sequence[str]) -> Scores:
     path = run.file("metrics.json")
     scores = Scores.read(path)
     if classes and scores.classes not in (None, len(classes)):
-        raise RunError(f"{path} is about {scores.classes} classes, not {len(classes)}: augdistill runs remove its run")
+        raise RunError(f"{path} is about {scores.classes} classes, not {len(classes)}: {removal(run.path)}")
     return scores
 
 

@@ -15,7 +15,7 @@ from augdistill.errors import RunError
 from augdistill.reading import damage, read_arrays
 from augdistill.report.claims import BASELINE
 from augdistill.report.results import ARM, found, load_plan, load_results, read_scores, run_status
-from augdistill.runs import Run, RunStore
+from augdistill.runs import Run, RunStore, removal
 
 LABELS = "labels"
 TRAINED = ("teacher", "student")  # kinds of stages that train a model
@@ -188,13 +188,13 @@ class SavedStudy:
         if evaluation is None or "predictions.npz" not in evaluation.manifest["files"]:
             return None
         path = evaluation.file("predictions.npz")
-        arrays = read_arrays(path, "augdistill runs remove its run", names)
+        arrays = read_arrays(path, removal(path.parent), names)
         if not set(names) <= set(arrays):
             return None
         rows = self._rows.setdefault(test_set, len(np.atleast_1d(arrays[names[0]])))
         wrong = [name for name in names if not is_predicted(name, arrays[name], rows, len(self.classes))]
         if wrong:
-            raise RunError(f"{path} holds {wrong[0]} of another shape or type: augdistill runs remove its run")
+            raise RunError(f"{path} holds {wrong[0]} of another shape or type: {removal(path.parent)}")
         return tuple(arrays[name] for name in names)
 
     def correct(self, folder: str, test_set: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None":
@@ -207,7 +207,7 @@ class SavedStudy:
         if place.run is None or "history.csv" not in place.run.manifest["files"]:
             return []
         path = place.run.file("history.csv")
-        with damage(path, "augdistill runs remove its run"), path.open(newline="") as file:
+        with damage(path, removal(path.parent)), path.open(newline="") as file:
             return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
 
     def of(self, role: str, model: str, teacher_aug: str, student_aug: str, variant: str = "") -> Iterator[Place]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from augdistill.config import check
+from augdistill.identity import Ref
 from augdistill.runs import Run, RunStore, now
 from augdistill.stages import common, folders, student
 from augdistill.stages.student import Pupil
@@ -43,7 +44,8 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
                 stack.enter_context(common.run_log(folder))
         stop = stack.enter_context(common.stop_on_signal())
         if any(store.find(pupil.ref) is None for pupil in pupils):
-            train(pupils, store, device, stop)
+            with store.lock(ref_of(pupils)):  # for who would remove it: another such bank waits for its students
+                train(pupils, store, device, stop)
     found = [store.find(pupil.ref) for pupil in pupils]
     return [run for run in found if run is not None]
 
@@ -59,7 +61,7 @@ def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common
     )
     log.info("a bank of %d students: %s; %d images, %s", len(names), ", ".join(names), len(training), device.facts())
     hooks = student.hooks_of(config, fold, device, f"{len(names)} x {config['student']['name']}", stop)
-    folder = folder_of(pupils, store)
+    folder = store.banks / ref_of(pupils).folder
     folder.mkdir(parents=True, exist_ok=True)
     reduction = config["distillation"]["reduction"]
     trained = fit_bank(members, training, config["optim"], reduction, device, folder, hooks)
@@ -85,7 +87,7 @@ def member_of(pupil: Pupil, fold: common.Fold, device: Device) -> Member:
     )
 
 
-def folder_of(pupils: Sequence[Pupil], store: RunStore) -> Path:
-    """Return where a bank keeps its checkpoints: the same students in the same order have the same place."""
+def ref_of(pupils: Sequence[Pupil]) -> Ref:
+    """Return what names a bank: the same students in the same order keep their checkpoints at the same place."""
     digest = hashlib.sha256(" ".join(pupil.ref.id for pupil in pupils).encode()).hexdigest()
-    return store.outputs / "banks" / f"bank-{digest[:16]}"
+    return Ref("bank", digest, f"bank-{digest[:16]}", {})

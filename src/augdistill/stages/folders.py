@@ -21,7 +21,7 @@ from augdistill.data import Header
 from augdistill.errors import RunError
 from augdistill.identity import Ref
 from augdistill.reading import read_array, read_arrays
-from augdistill.runs import Run, RunStore, now, write_atomic
+from augdistill.runs import Run, RunStore, now, removal, write_atomic
 from augdistill.stages.common import Data, predict, statistics_of
 from augdistill.training.device import Device
 
@@ -39,7 +39,7 @@ def save_weights(folder: Path, model: nn.Module) -> None:
 
 def load_weights(run: Run, model: nn.Module) -> None:
     """Load a run's weights, whose checksum must hold, into the model its config describes; raises RunError."""
-    damaged = f"{run.path / WEIGHTS} does not hold the model of its config: remove the run and repeat it"
+    damaged = f"{run.path / WEIGHTS} does not hold the model of its config: {removal(run.path)}"
     try:
         state = load_file(run.file(WEIGHTS))
     except (SafetensorError, KeyError, ValueError, TypeError, OSError, RuntimeError, MemoryError):
@@ -49,7 +49,7 @@ def load_weights(run: Run, model: nn.Module) -> None:
     if wanted != found:
         raise RunError(damaged)
     if not all(value.isfinite().all() for value in state.values()):
-        raise RunError(f"{run.path / WEIGHTS} holds NaN or infinite weights: remove the run and repeat it")
+        raise RunError(f"{run.path / WEIGHTS} holds NaN or infinite weights: {removal(run.path)}")
     model.load_state_dict(state)
 
 
@@ -69,7 +69,7 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def stored_logits(run: Run, name: str, rows: int | None, classes: int) -> np.ndarray:
     """Return one of a run's arrays, float32 [rows, classes], of any length if `rows` is None; raises RunError."""
-    path, advice = run.file(name), f"augdistill runs remove {run.path.name}"
+    path, advice = run.file(name), removal(run.path)
     values = read_array(path, advice)
     fits = values.ndim == 2 and values.shape == (len(values) if rows is None else rows, classes)
     if not fits or values.dtype != np.float32 or not len(values) or not np.isfinite(values).all():
@@ -80,10 +80,10 @@ def stored_logits(run: Run, name: str, rows: int | None, classes: int) -> np.nda
 def stored_predictions(run: Run, name: str) -> dict[str, np.ndarray]:
     """Return the arrays of one of a run's .npz files, `logits` [N,K] and `labels` [N] among them; raises RunError."""
     path = run.file(name)
-    arrays = read_arrays(path, f"augdistill runs remove {run.path.name}")
+    arrays = read_arrays(path, removal(run.path))
     logits, labels = arrays.get("logits", np.empty(0)), arrays.get("labels", np.empty(0))
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or logits.dtype.kind != "f" or labels.dtype.kind != "i":
-        raise RunError(f"{path} does not hold logits and labels: augdistill runs remove {run.path.name}")
+        raise RunError(f"{path} does not hold logits and labels: {removal(run.path)}")
     return arrays
 
 

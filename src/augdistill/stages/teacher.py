@@ -14,7 +14,7 @@ from augdistill.config import Config, aug_name, check, model_parameters, ops_lis
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, teacher_ref
-from augdistill.runs import Run, RunStore, now
+from augdistill.runs import Run, RunStore, now, removal
 from augdistill.seeds import derive
 from augdistill.stages import common, folders, names
 from augdistill.training.batches import TrainingSet, one_hot
@@ -131,6 +131,6 @@ def load(run: Run, data: common.Data, device: Device) -> nn.Module:
     if agreement < PROBE_AGREEMENT or not distance <= (1e-3 if same_place else PROBE_DISTANCE):
         raise RunError(
             f"{run.path.name} does not answer as when it was trained ({agreement:.1%} of its predictions agree): "
-            f"remove it with augdistill runs remove {run.path.name} and train it again"
+            f"remove it with {removal(run.path)} and train it again"
         )
     return model
