@@ -160,9 +160,11 @@ def test_an_address_where_nobody_answers_is_refused(address, tmp_path):
         executor.run(plan_of({"a": ()}), RunStore(tmp_path), {**RAY, "address": address})
 
 
-def resources(kind: str, device: str, *nodes: dict[str, float], threads: int = 2) -> dict[str, float]:
+def resources(
+    kind: str, device: str, *nodes: dict[str, float], threads: int = 2, graphs: str = "auto"
+) -> dict[str, float]:
     (stage,) = plan_of({"a": ()}, {"a": threads}).stages
-    job = {"kind": kind, "config": {"runtime": {"device": device}}}
+    job = {"kind": kind, "config": {"runtime": {"device": device, "cuda_graphs": graphs}}}
     stage = type(stage)(stage.id, kind, stage.folder, job, (), threads)
     return executor.resources_of(stage, RAY["gpus"], [{"Resources": node} for node in nodes])
 
@@ -173,8 +175,10 @@ def test_a_stage_takes_the_cores_of_its_threads_and_its_share_of_a_gpu():
     assert resources("student", "cpu", cpu, gpu) == {"num_cpus": 2, "num_gpus": 0}
     assert resources("student", "auto", cpu, gpu) == {"num_cpus": 1, "num_gpus": 0.2}  # no GPU node has two cores
     assert resources("teacher", "cuda", gpu) == {"num_cpus": 1, "num_gpus": 1.0}
-    with pytest.raises(RequestError, match="no node of the Ray cluster has a GPU"):
-        resources("teacher", "cuda", cpu)
+    assert resources("teacher", "auto", gpu, graphs="true") == {"num_cpus": 1, "num_gpus": 1.0}
+    for device, graphs in (("cuda", "auto"), ("auto", "true")):
+        with pytest.raises(RequestError, match="no node of the Ray cluster has a GPU"):
+            resources("teacher", device, cpu, graphs=graphs)
     with pytest.raises(RequestError, match="ray start --num-cpus"):
         resources("teacher", "auto", {})
 

@@ -58,6 +58,7 @@ def tell(run: Run) -> None:
 def study(config: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
     from augdistill.executors import chosen
+    from augdistill.executors.devices import refuse_without_cuda
     from augdistill.executors.space import refuse_if_too_full
     from augdistill.study.plan import make_plan
 
@@ -73,6 +74,7 @@ def study(config: Config) -> None:
     if any(store.find(stage.ref) is None for stage in plan.stages):
         from augdistill.stages import student, teacher
 
+        refuse_without_cuda(plan, config["executor"])
         for choice in plan.choices:
             student.refuse(choice)
             teacher.refuse(teacher_of(choice))

@@ -160,6 +160,8 @@ class Runtime:
         require(1 <= self.threads <= 1024, "runtime.threads", self.threads, "1 or more")
         checkpoint_every(self.checkpoint_every)
         one_of("runtime.cuda_graphs", self.cuda_graphs, ("auto", "true", "false"))
+        if self.cuda_graphs == "true" and self.device == "cpu":
+            raise ConfigError("runtime.cuda_graphs=true, but this job runs on a CPU: runtime.cuda_graphs=auto or false")
 
 
 SCHEMAS: dict[str, type] = {

@@ -3,7 +3,24 @@
 import os
 from collections.abc import Mapping
 
+from augdistill.config import Config
+from augdistill.errors import ConfigError
 from augdistill.study.plan import Plan
+
+
+def refuse_without_cuda(plan: Plan, executor: Config) -> None:
+    """Raise ConfigError if a plan asks for CUDA, and is to run on this machine, which has none."""
+    runtime = plan.choices[0]["runtime"]  # a study has one
+    asked = {"device": runtime["device"] == "cuda", "cuda_graphs": runtime["cuda_graphs"] == "true"}
+    key = next((key for key in asked if asked[key]), None)
+    if key is None or executor["name"] != "local":
+        return
+    from torch import cuda
+
+    if not cuda.is_available():
+        raise ConfigError(
+            f"study.runtime.{key}={runtime[key]}, but PyTorch sees no CUDA device here: study.runtime.{key}=auto"
+        )
 
 
 def devices(plan: Plan) -> list[str]:

@@ -115,10 +115,13 @@ def resources_of(stage: Stage, gpus: Config, nodes: list[dict[str, Any]]) -> dic
 
     Raises RequestError if no node has so much. A stage takes no more cores than the largest node has.
     """
-    device = stage.job["config"]["runtime"]["device"]
+    runtime = stage.job["config"]["runtime"]
+    device = runtime["device"]
     has_gpus = [node for node in nodes if node["Resources"].get("GPU", 0) > 0]
-    if device == "cuda" and not has_gpus:
-        raise RequestError("runtime.device=cuda, but no node of the Ray cluster has a GPU: runtime.device=cpu or auto")
+    for key, in_vain in (("device", "cuda"), ("cuda_graphs", "true")):
+        if runtime.get(key) == in_vain and not has_gpus:
+            asked = f"study.runtime.{key}={in_vain}"
+            raise RequestError(f"{asked}, but no node of the Ray cluster has a GPU: study.runtime.{key}=auto")
     on_gpu = bool(has_gpus) and device != "cpu"
     most = max(node["Resources"].get("CPU", 0) for node in (has_gpus if on_gpu else nodes))
     if most < 1:
