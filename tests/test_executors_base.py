@@ -108,6 +108,7 @@ def test_what_a_job_raises_is_told():
     assert failing(StoppedError("saved")).exit_code == 143
     assert failing(ConfigError("lr")).error == "lr"
     assert failing(KeyError("lr")).error == "KeyError: 'lr'"
+    assert failing(ValueError("two\n\x1b[2Jlines")).error == "ValueError: two ?[2Jlines"  # as a terminal may see it
     assert failing(OSError(28, "No space left", "out")).error.startswith("No space left (out): what was finished")
     for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried to")):
         assert failing(error).status == "lost"

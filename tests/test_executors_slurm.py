@@ -130,6 +130,7 @@ FAILED = {"state": "failed", "error": "no space"}
         (RUNS, Job("1", "PENDING"), "", Standing("queued", "pending")),  # was queued again
         (FAILED, Job("1", "RUNNING"), "", Standing("failed", "no space")),  # the job goes on with others
         (FAILED, None, "", Standing("failed", "no space")),
+        ({"state": "failed", "error": "no\n\x1b[2Jspace"}, None, "", Standing("failed", "no ?[2Jspace")),  # as printed
         ({}, Job("1", "CANCELLED"), "", Standing("cancelled", "its job was cancelled")),
         (RUNS, Job("1", "CANCELLED"), "", Standing("cancelled", "its job was cancelled")),
         ({}, Job("1", "CANCELLED"), "t (failed)", Standing("blocked", "blocked by t (failed)")),

@@ -28,6 +28,8 @@ def test_what_a_dead_process_left_is_taken_over_and_that_is_told(tmp_path: Path,
     caplog.set_level(logging.INFO, "augdistill")
     (tmp_path / "one.lock").touch()
     (tmp_path / "one.owner").write_text("node7 pid 42 since 2026-01-01 00:00:00 UTC")
+    (tmp_path / "two.owner").write_bytes(b"node7 pid 42\n\x1b[2J\xff")
+    assert holder(tmp_path, "two") == "node7 pid 42 ?[2J\ufffd"  # as a terminal may see it
     with held(tmp_path, "one", "the run", wait=False):
         assert f"pid {os.getpid()} " in (holder(tmp_path, "one") or "")
     assert caplog.messages == ["taking the run over from node7 pid 42 since 2026-01-01 00:00:00 UTC, which is gone"]

@@ -44,6 +44,8 @@ def test_runs_lists_what_has_no_end_after_what_has(store: RunStore) -> None:
         assert rows(store)[LEFT.folder] == "running"
     with store.lock(BANK):
         assert BANK.folder not in rows(store)  # its students tell of it
+    (store.runs / "teacher-\x1b[2J").mkdir()
+    assert "teacher-?[2J" in rows(store)
     shutil.rmtree(store.runs)
     assert list(rows(store)) == [BANK.folder]
     store.remove(store.banks / BANK.folder)

@@ -45,7 +45,7 @@ PACKAGES = (
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return rows under a header, columns aligned."""
-    lines = [[str(cell) for cell in row] for row in (header, *rows)]
+    lines = [[printable(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

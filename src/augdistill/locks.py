@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from augdistill.errors import HeldError, WorkError
+from augdistill.schemas import printable_line
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,6 @@ def try_to_hold(lock: FileLock) -> None:
 def holder(folder: Path, name: str) -> str | None:
     """Return who holds a lock or ended without giving it back: host, process, since when; None if nobody says so."""
     try:
-        return (folder / f"{name}.owner").read_text() or None
+        return printable_line((folder / f"{name}.owner").read_text(errors="replace")) or None
     except OSError:
         return None

@@ -55,6 +55,11 @@ def printable(text: str) -> str:
     return "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in text)
 
 
+def printable_line(text: str) -> str:
+    """Return text as `printable` does, in one line."""
+    return printable(" ".join(text.split()))
+
+
 def is_settled(value: object) -> bool:
     """Return whether no text in a config still asks OmegaConf to look something up."""
     children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()

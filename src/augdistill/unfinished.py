@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from augdistill.locks import holder
 from augdistill.runs import RunStore
-from augdistill.schemas import printable
 
 EPOCH = re.compile(r"^(\S+ \S+),\d+ INFO epoch (\d+)/(\d+):", re.MULTILINE)  # of a run's log
 TAIL = 4096  # bytes of a log in which the last epochs are looked for
@@ -44,20 +44,17 @@ def unfinished(store: RunStore, paths: Iterable[Path]) -> Iterator[Unfinished]:
     """Yield how folders without a manifest stand; not of banks at work, which their students tell."""
     held_by = dict(holders(store))
     for path in paths:
-        holder = held_by.get(path.name.rpartition("-")[2][:8], "")
-        if not holder or path.parent != store.banks:
-            yield Unfinished(path.name, holder, *progress(path / "log"))
+        who = held_by.get(path.name.rpartition("-")[2][:8], "")
+        if not who or path.parent != store.banks:
+            yield Unfinished(path.name, who, *progress(path / "log"))
 
 
 def holders(store: RunStore) -> Iterator[tuple[str, str]]:
     """Yield the first digits of the identities whose locks are held, and by whom; not by dead processes here."""
     for path in (store.outputs / "locks").glob("*.owner"):
-        try:
-            who = printable(path.read_text())
-        except FileNotFoundError:  # given back meanwhile
-            continue
+        who = holder(path.parent, path.stem) or ""  # given back meanwhile
         host, _, pid, *_ = [*who.split(), "", "", ""]
-        if host != socket.gethostname() or Path(f"/proc/{pid}").exists():
+        if who and (host != socket.gethostname() or Path(f"/proc/{pid}").exists()):
             yield path.name[:8], who
 
 

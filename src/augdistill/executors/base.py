@@ -18,6 +18,7 @@ from augdistill.errors import AugdistillError, NoMemoryError, StoppedError, as_w
 from augdistill.executors.banks import Banks, bank_job
 from augdistill.executors.pace import Pace
 from augdistill.runs import Run, RunStore, duration
+from augdistill.schemas import printable_line
 from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
 
@@ -198,7 +199,7 @@ def attempt(job: Config, work: Work = run_job) -> Outcome:
     began = time.monotonic()
 
     def failed(error: str, exit_code: int, status: str = "failed") -> Outcome:
-        return Outcome(status, error, exit_code, time.monotonic() - began)
+        return Outcome(status, printable_line(error), exit_code, time.monotonic() - began)
 
     try:
         with as_work_error():

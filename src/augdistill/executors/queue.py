@@ -11,7 +11,7 @@ from augdistill.errors import WorkError
 from augdistill.executors.arrays import Place
 from augdistill.reading import damage, read_json, read_text
 from augdistill.runs import RunStore
-from augdistill.schemas import TOLD
+from augdistill.schemas import TOLD, printable_line
 from augdistill.study.plan import Plan, Stage
 
 ENDED = {  # states of jobs that do not come back by themselves; jobs of all others are live
@@ -125,7 +125,7 @@ def standing(told: Mapping[str, Any], job: Job | None, cause: str) -> Standing:
     """Return how a stage stands without a run: by what its job told, by the queue, and by what stops its parents."""
     state = told.get("state", "")
     if state in ("failed", "blocked"):
-        return Standing(state, told["error"])
+        return Standing(state, printable_line(told["error"]))
     if job is not None and job.live:
         runs = state == "running" and job.state == "RUNNING"
         return Standing("running", f"on {told['host']}") if runs else Standing("queued", job.state.lower())
