@@ -7,116 +7,159 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks import gates
-from benchmarks.measure import Result, counted, in_turn, machine, peaks
-from benchmarks.rows import NOT_HERE, ROWS
+from benchmarks import gates, study
+from benchmarks.measure import EAGER, Result, Side, Timed, counted, in_turn, machine, peaks
+from benchmarks.rows import ROWS
 from benchmarks.sides import Setting
+
+TARGETS = {**{name: row.target for name, row in ROWS.items()}, study.NAME: study.TARGET}
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
     """Return what was typed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all, if none is named")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(TARGETS)}; all, if none is named")
     parser.add_argument("--pairs", type=int, default=5, help="rounds of A B A B")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outputs", type=Path, default=Path("outputs/benchmarks"), help="where results are written")
     parser.add_argument("--quick", action="store_true", help="digits and tiny models: shows that it runs, no figures")
     parser.add_argument("--memory", action="store_true", help="the peak memory of each side, alone in a process")
     parser.add_argument("--no-gates", action="store_true", help="they held for this code already")
+    parser.add_argument(
+        "--study", action="append", default=[], metavar="KEY=VALUE", help=f"an override of {study.NAME}"
+    )
     parser.add_argument("--side", help=argparse.SUPPRESS)  # one side alone, for its memory
     found = parser.parse_args(words)
-    if unknown := set(found.rows) - set(ROWS):
-        parser.error(f"no row is called {', '.join(sorted(unknown))}: known are {', '.join(ROWS)}")
+    if unknown := set(found.rows) - set(TARGETS):
+        parser.error(f"no row is called {', '.join(sorted(unknown))}: known are {', '.join(TARGETS)}")
     return found
 
 
 def main(words: list[str]) -> int:
-    """Check the gates, run the rows, and print and save each as soon as it is measured."""
+    """Check the gates, run the rows, and print and save each as soon as it is measured; one that fails is told."""
     asked = arguments(words)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     root = Path(os.environ.get("AUGDISTILL_DATA", "data"))
     setting = Setting(asked.outputs / "cache", root, asked.quick, device, asked.threads)
     if asked.side:
         return peak_of(setting, asked.rows[0], asked.side)
-    print(json.dumps(machine()))
+    print(json.dumps(machine()), flush=True)
     if not asked.no_gates:
         try:
-            gates.run(setting.cache, root, asked.quick, lambda line: print(f"gate: {line}", flush=True))
+            gates.run(
+                setting.cache, root, asked.quick, device, asked.threads, lambda line: print(f"gate: {line}", flush=True)
+            )
         except gates.GateError as error:
             print(f"gate: {error}: no figures", file=sys.stderr)
             return 1
-    reached = peaks(asked.threads, 256 if asked.quick else 2048)
-    print("this machine:", ", ".join(f"{name} {value:.0f}" for name, value in reached.items()))
-    for name in asked.rows or ROWS:
-        print(f"\n{name} (target: {ROWS[name].target})", flush=True)
-        found = memory(asked, name) if asked.memory else speed(setting, name, asked.pairs, reached)
-        path = asked.outputs / f"{name}{'-memory' if asked.memory else ''}.json"
-        path.write_text(json.dumps(found, indent=1))
-    for name, why in {} if asked.rows else {**NOT_HERE, **gpu_targets(device)}.items():
-        print(f"\n{name}: not run, {why}")
-    return 0
+    reached = peaks(device, asked.threads, 256 if asked.quick else 8192 if setting.on_gpu else 2048)
+    print("this machine:", ", ".join(f"{name} {value:.0f}" for name, value in reached.items()), flush=True)
+    failed = [name for name in asked.rows or TARGETS if not run(name, setting, asked, reached)]
+    print(f"\nfailed: {', '.join(failed)}" if failed else "", end="\n" if failed else "", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def gpu_targets(device: str) -> dict[str, str]:
-    """Return what the table's GPU column wants where there is no GPU."""
-    return {} if device == "cuda" else {"the targets for a GPU": "this machine has none"}
+def run(name: str, setting: Setting, asked: argparse.Namespace, reached: dict[str, float]) -> bool:
+    """Measure a row, print and save it; return whether it worked, or could not be expected to."""
+    print(f"\n{name} (target: {TARGETS[name]})", flush=True)
+    if (why := not_here(name, setting, asked.memory)) is not None:
+        print(f"  not run: {why}")
+        return True
+    began = time.monotonic()
+    try:
+        if name == study.NAME:
+            found = study.measure(setting, asked.outputs, asked.study)
+            found |= {"machine": machine(), "quick": setting.quick}
+        elif asked.memory:
+            found = memory(asked, name, setting)
+        else:
+            found = speed(setting, name, asked.pairs, reached)
+    except Exception:
+        traceback.print_exc()
+        return False
+    path = asked.outputs / f"{name}{'-memory' if asked.memory else ''}.json"
+    path.write_text(json.dumps(found, indent=1))
+    print(f"  measured in {time.monotonic() - began:.0f} s", flush=True)
+    return True
+
+
+def not_here(name: str, setting: Setting, memory: bool) -> str | None:
+    """Return why a row is not measured here, None if it is."""
+    if name == study.NAME:
+        if memory:
+            return "it has no sides"
+        return None if setting.on_gpu or setting.quick else "the study, and its first block alone, take a GPU"
+    if ROWS[name].runs(setting):
+        return None
+    return "this machine has no GPU" if ROWS[name].only == "cuda" else "it is about a machine without a GPU"
 
 
 def speed(setting: Setting, name: str, pairs: int, reached: dict[str, float]) -> dict[str, Any]:
     """Measure one row, print it, and return it for the file."""
-    ready = {side: make() for side, make in ROWS[name].sides(setting).items()}
-    result = in_turn(name, ready, pairs)
-    result.facts = {"machine": reached, "threads": setting.threads, "quick": setting.quick}
+    result, ready = in_turn(name, ROWS[name].sides(setting), pairs)
+    result.facts = {"peaks": reached, "device": setting.device, "threads": setting.threads, "quick": setting.quick}
     for side, found in result.seconds.items():
         middle, ratios = statistics.median(found), result.ratios(side)
         unit = "s" if name == "quickstart" else "us an image"
-        took = f"{middle * (1 if name == 'quickstart' else 1e6):10.1f} {unit}, warm-up {result.warm_up[side]:.1f} s"
+        took = f"{middle * (1 if name == 'quickstart' else 1e6):10.2f} {unit}, warm-up {result.warm_up[side]:.1f} s"
         spread = f"{statistics.median(ratios):8.2f} x ({min(ratios):.2f} to {max(ratios):.2f})"
         print(f"  {side:38}{took}{spread}", flush=True)
+    for side, why in result.failed.items():
+        print(f"  {side:38}failed, {why}", flush=True)
     if ROWS[name].counts:
-        result.facts["ours"] = limits(result, ready["ours"], reached)
+        result.facts["ours"] = limits(result, ready.get("ours") or ready["ours" + EAGER], reached)
     return result.to_json()
 
 
-def limits(result: Result, mine: Any, reached: dict[str, float]) -> dict[str, float]:
-    """Return what our side computes and moves an image, and which share of the machine's peaks that is; print it."""
-    images = mine()
-    work = {name: value / images for name, value in counted(mine).items()}
-    seconds = statistics.median(result.seconds["ours"])
+def limits(result: Result, mine: Side, reached: dict[str, float]) -> dict[str, Any]:
+    """Return what our side computes and moves an image, and which share of the machine's peaks that is; print it.
+
+    Counted where steps are eager, since nobody sees what a graph does, and set against the better way's time.
+    """
+    work, done = counted(mine)
+    images = done.images + done.apart if isinstance(done, Timed) else done
+    work = {name: value / images for name, value in work.items()}
+    way = result.best("ours")
+    seconds = statistics.median(result.seconds[way])
     computing = work["gflop"] / seconds / reached["bfloat16_gflops"]
     moving = work["gbyte"] / seconds / reached["copy_gbytes"]
     print(
-        f"  ours: {1e3 * work['gflop']:.2f} Mflop and {1e3 * work['gbyte']:.2f} MB an image, {computing:.0%} and",
+        f"  {way}: {1e3 * work['gflop']:.2f} Mflop and {1e3 * work['gbyte']:.2f} MB an image, {computing:.0%} and",
         end="",
     )
     print(f" {moving:.0%} of what this machine reaches in bf16 products and in copies")
-    return {**work, "share_of_bf16_peak": computing, "share_of_copy_peak": moving}
+    return {"way": way, **work, "share_of_bf16_peak": computing, "share_of_copy_peak": moving}
 
 
-def memory(asked: argparse.Namespace, name: str) -> dict[str, float]:
+def memory(asked: argparse.Namespace, name: str, setting: Setting) -> dict[str, dict[str, float]]:
     """Print and return the peak memory of each side in MB, each alone in a fresh process."""
     found = {}
-    setting = Setting(asked.outputs / "cache", Path(), asked.quick, "cpu", asked.threads)
     for side in ROWS[name].sides(setting):
         words = [name, "--side", side, "--outputs", str(asked.outputs), "--threads", str(asked.threads)]
         command = [sys.executable, "-m", "benchmarks", *words, *(["--quick"] if asked.quick else [])]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found[side] = float(told.splitlines()[-1])
-        print(f"  {side:38}{found[side]:8.0f} MB at most", flush=True)
+        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        found[side] = json.loads(told.splitlines()[-1])
+        held = ", ".join(f"{where} {size:.0f} MB" for where, size in found[side].items())
+        print(f"  {side:38}{held} at most", flush=True)
     return found
 
 
 def peak_of(setting: Setting, name: str, side: str) -> int:
-    """Run one side twice and print the most memory that this process, or one of its children, held, in MB."""
+    """Run one side twice and print the most memory, in MB, that this process or a child, and tensors on a GPU, held."""
     work = ROWS[name].sides(setting)[side]()
     work(), work()
     whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    print(max(resource.getrusage(who).ru_maxrss for who in whose) / 1024)
+    held = {"process": max(resource.getrusage(who).ru_maxrss for who in whose) / 1024}
+    if setting.on_gpu:
+        held["gpu"] = torch.cuda.max_memory_allocated() / 2**20
+    print(json.dumps(held))
     return 0
 
 

@@ -115,7 +115,7 @@ def train(
     model.train()
     losses = []
     for images, labels in batches:
-        images, labels = images.to(device), labels.to(device)
+        images, labels = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
         if tuned:
             images = images.to(memory_format=torch.channels_last)
         sgd.zero_grad()
@@ -136,7 +136,7 @@ def evaluate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], device:
     model.eval()
     logits, labels = [], []
     for images, answers in batches:
-        logits.append(model(images.to(device))[0].cpu())
+        logits.append(model(images.to(device, non_blocking=True))[0].cpu())
         labels.append(answers)
     probabilities, truth = torch.cat(logits).softmax(1), torch.cat(labels)
     confidence, predicted = probabilities.max(1)

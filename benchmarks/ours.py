@@ -1,6 +1,8 @@
 """Our side: tasks made of the package's own pieces and trained by its loop."""
 
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from augdistill.training.bank import Member, Trained, fit_bank
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.device import Device
 from augdistill.training.loop import Hooks, Task, fit
+from benchmarks.measure import synchronize
 
+Tell = Callable[[int, dict[str, float]], None]
 DISTILLATION: dict[str, Any] = {"alpha": 0.5, "temperature": 20, "reduction": "batchmean"}
 
 
@@ -65,7 +69,7 @@ def task(
     """Return what the loop trains: on labels, on cached teacher logits [N,K], or with a live teacher."""
     targets, loss = one_hot(data.labels, 10, dtype), common.label_loss
     if teacher_logits is not None:
-        soft = teacher_probabilities(teacher_logits.to(dtype), DISTILLATION["temperature"])
+        soft = teacher_probabilities(teacher_logits.to(targets), DISTILLATION["temperature"])
         targets = torch.cat([targets, soft], dim=1)
         loss = student.distillation_loss(DISTILLATION, 10, lambda batch: batch.targets[:, 10:])
     elif teacher is not None:
@@ -80,20 +84,41 @@ def task(
     return Task(model, training, loss, ops or [], recipe, seed, role)
 
 
-def train(work: Task, device: Device) -> list[dict[str, float]]:
+class Clock:
+    """Notes when each epoch of a run ended, once the device had done it; the second begins when `together` returns."""
+
+    def __init__(self, together: Callable[[], object] = lambda: None) -> None:
+        self.together = together
+        self.ends: list[float] = []
+
+    def __call__(self, epoch: int, row: dict[str, float]) -> None:
+        """Note that an epoch ended."""
+        synchronize()
+        if not self.ends:
+            self.together()
+        self.ends.append(time.perf_counter())
+
+    @property
+    def seconds(self) -> float:
+        """Return how long all epochs but the first took."""
+        return self.ends[-1] - self.ends[0]
+
+
+def train(work: Task, device: Device, tell: Tell = lambda epoch, row: None) -> list[dict[str, float]]:
     """Train by the package's loop, from the beginning, and return its history."""
-    hooks = Hooks(lambda model: {}, lambda epoch, row: None, lambda: False, "600min")
+    hooks = Hooks(lambda model: {}, tell, lambda: False, "600min")
     with tempfile.TemporaryDirectory() as folder:
         return fit(work, device, Path(folder), hooks)
 
 
-def train_bank(works: list[Task], recipe: dict[str, Any], device: Device) -> list[Trained]:
+def train_bank(works: list[Task], device: Device, tell: Tell) -> list[Trained]:
     """Train tasks on cached teacher logits together, as a bank, from the beginning."""
     alpha, temperature = DISTILLATION["alpha"], DISTILLATION["temperature"]
     members = [Member(work.model, work.training.targets, alpha, temperature, work.seed) for work in works]
-    hooks = Hooks(lambda model: {}, lambda epoch, row: None, lambda: False, "600min")
+    hooks = Hooks(lambda model: {}, tell, lambda: False, "600min")
+    first, reduction = works[0], DISTILLATION["reduction"]
     with tempfile.TemporaryDirectory() as folder:
-        return fit_bank(members, works[0].training, recipe, DISTILLATION["reduction"], device, Path(folder), hooks)
+        return fit_bank(members, first.training, first.recipe, reduction, device, Path(folder), hooks)
 
 
 def part(data: common.Data, count: int) -> common.Data:

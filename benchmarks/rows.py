@@ -1,69 +1,70 @@
-"""The rows of the table: what is compared with what, and what each side does."""
+"""The rows of the table: what is compared with what."""
 
-import itertools
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import torch
-from torch import nn
-from torch.utils.data import DataLoader, RandomSampler
+from benchmarks.measure import Side, Sides
+from benchmarks.processes import side_by_side
+from benchmarks.scoring import evaluation
+from benchmarks.sides import BATCH, Setting, Work, bank_side, both_ways, conventional_side, our_side, teacher_pass
+from benchmarks.strategies import augmentation
 
-from augdistill.metrics import score
-from augdistill.stages import common
-from augdistill.training.batches import make_batch, plan_epoch
-from augdistill.training.device import resolve
-from augdistill.training.loop import Task
-from benchmarks import conventional, ours
-from benchmarks.measure import Side
-from benchmarks.sides import (
-    BATCH,
-    Setting,
-    Sides,
-    best_of_workers,
-    conventional_side,
-    on_each_core,
-    our_side,
-    pictures,
-    plain,
-    teacher_pass,
-)
+CIFAR10 = 390 * BATCH  # images of an epoch on a GPU: the short last batch is recorded as a graph in a later one
+IN_PAPER = 12  # LeNets of a block of the study `paper`, which are a bank
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: its target and its sides; `counts` says whether operations of "ours" can be counted."""
+    """One row of the table: its target, its sides, and whether operations of "ours" can be counted.
+
+    `only` is the device on which alone it tells anything, "" if it does on both.
+    """
 
     target: str
     sides: Callable[[Setting], Sides]
     counts: bool = True
+    only: str = ""
+
+    def runs(self, setting: Setting) -> bool:
+        """Return whether the row is measured here; all rows run where it should be quick."""
+        return setting.quick or self.only in ("", setting.device)
 
 
 def teacher(setting: Setting) -> Sides:
-    """ResNet18 on flipped and cropped images, one step, which takes seconds on a CPU."""
-    work = ("resnet18", "flip-crop", setting.count(BATCH))
+    """ResNet18 on flipped and cropped images: one step, which takes seconds on a CPU, and 50 on a GPU."""
+    images = setting.count(BATCH, 50 * BATCH)
+    theirs = ("resnet18", "flip-crop", images)
+    work = Work("resnet18", "flip-crop", images, setting.epochs(), setting.threads)
     return {
-        "conventional": lambda: conventional_side(setting, *work, False, False),
-        "conventional, tuned": lambda: conventional_side(setting, *work, False, True),
-        "ours in fp32": lambda: our_side(setting, *work, "fp32", setting.threads, "none"),
-        "ours": lambda: our_side(setting, *work, "bf16", setting.threads, "none"),
+        "conventional": lambda: conventional_side(setting, *theirs, False, False),
+        "conventional, tuned": lambda: conventional_side(setting, *theirs, False, True),
+        "ours in fp32": lambda: our_side(setting, replace(work, precision="fp32")),
+        **both_ways(setting, "ours", lambda graphs: our_side(setting, replace(work, graphs=graphs))),
     }
 
 
-def student(name: str, few: int, many: int) -> Callable[[Setting], Sides]:
-    """Return the row of a student: `few` images a unit where a live teacher sees them, else `many`."""
+def student(name: str, few: int, many: int, timed: int) -> Callable[[Setting], Sides]:
+    """Return the row of a student: `few` images a unit where a live teacher sees them on a CPU, else `many`.
+
+    On a GPU 50 batches, and `timed` epochs of all images.
+    """
 
     def sides(setting: Setting) -> Sides:
-        slow, quick = (name, "baseline", setting.count(few)), (name, "baseline", setting.count(many))
+        some = setting.count(few, 50 * BATCH)
+        theirs = (name, "baseline", some)
+        live = Work(name, "baseline", some, setting.epochs(), setting.threads, "live")
+        work = replace(live, images=setting.count(many, CIFAR10), epochs=setting.epochs(timed), outputs="cached")
+        one = {} if setting.on_gpu else {"ours on one thread": lambda: our_side(setting, replace(work, threads=1))}
         return {
-            "conventional": lambda: conventional_side(setting, *slow, True, False),
-            "conventional, tuned": lambda: conventional_side(setting, *slow, True, True),
-            "ours with a live teacher": lambda: our_side(setting, *slow, "bf16", setting.threads, "live"),
-            "ours on one thread": lambda: our_side(setting, *quick, "bf16", 1, "cached"),
-            "ours": lambda: our_side(setting, *quick, "bf16", setting.threads, "cached"),
-            "the one-off pass for teacher outputs": lambda: teacher_pass(setting, setting.count(few)),
+            "conventional": lambda: conventional_side(setting, *theirs, True, False),
+            "conventional, tuned": lambda: conventional_side(setting, *theirs, True, True),
+            **both_ways(setting, "ours with a live teacher", lambda how: our_side(setting, replace(live, graphs=how))),
+            **one,
+            **both_ways(setting, "ours", lambda graphs: our_side(setting, replace(work, graphs=graphs))),
+            "the one-off pass for teacher outputs": lambda: teacher_pass(setting, setting.count(few, CIFAR10)),
         }
 
     return sides
@@ -71,108 +72,61 @@ def student(name: str, few: int, many: int) -> Callable[[Setting], Sides]:
 
 def bank(name: str, size: int) -> Callable[[Setting], Sides]:
     """Return the row of students in a bank, per student, against one alone."""
-    few = 20 * BATCH
-
-    def stacked(setting: Setting, students: int) -> Side:
-        images, device = setting.data(), resolve(setting.device, "bf16", setting.threads)
-        data = ours.part(common.on_device(images, ours.statistics(images), device), setting.count(few))
-        taught = torch.randn(len(data.images), 10, generator=torch.Generator().manual_seed(0))
-        recipe = ours.recipe(name, epochs=1, batch_size=setting.batch)
-
-        def work(seed: int) -> Task:
-            return ours.task(
-                ours.build(name, images, device, seed), data, recipe, device, teacher_logits=taught, seed=seed
-            )
-
-        works = [work(seed) for seed in range(students)]
-
-        def side() -> float:
-            torch.set_num_threads(setting.threads)
-            ours.train_bank(works, recipe, device)
-            return students * len(data.images)
-
-        return side
 
     def sides(setting: Setting) -> Sides:
-        alone = (name, "baseline", setting.count(few), "bf16")
+        images = setting.count(20 * BATCH, 200 * BATCH)
+        work = Work(name, "baseline", images, setting.epochs(2), setting.threads, "cached")
+        single = replace(work, threads=1)
+
+        def together(students: int) -> Callable[[bool], Side]:
+            return lambda graphs: bank_side(setting, replace(work, graphs=graphs), students)
+
+        on_cpu: Sides = {
+            "alone on one thread": lambda: our_side(setting, single),
+            "alone, one on each core": lambda: side_by_side(setting, single, setting.threads),
+            "a bank of 5": lambda: together(5)(False),
+        }
         return {
-            "alone": lambda: our_side(setting, *alone, setting.threads, "cached"),
-            "alone on one thread": lambda: our_side(setting, *alone, 1, "cached"),
-            "alone, one on each core": lambda: on_each_core(setting, (*alone, 1, "cached")),
-            "a bank of 5": lambda: stacked(setting, 5),
-            "ours": lambda: stacked(setting, size),
+            **both_ways(setting, "alone", lambda graphs: our_side(setting, replace(work, graphs=graphs))),
+            **(both_ways(setting, f"a bank of {IN_PAPER}", together(IN_PAPER)) if setting.on_gpu else on_cpu),
+            **both_ways(setting, "ours", together(size)),
         }
 
     return sides
 
 
-def augmentation(name: str) -> Callable[[Setting], Sides]:
-    """Return the row of a strategy: images made ready for the model, from uint8 to normalised floats."""
+def several(name: str, strategy: str, outputs: str) -> Callable[[Setting], Sides]:
+    """Return the row of one to four stages of a kind at once on one GPU, per stage, each in a process as executors do.
 
-    def theirs(setting: Setting) -> Side:
-        images, count = setting.data(), setting.count(50 * BATCH)
-        sampler = RandomSampler(range(len(images.images)), num_samples=count)
-        batches = conventional.loader(pictures(setting, images, name), name, 2, sampler, batch_size=setting.batch)
-        return lambda: float(sum(len(pixels) for pixels, _ in batches))
+    A unit of each is 25 steps.
+    """
 
-    def mine(setting: Setting) -> Side:
-        images, device = setting.data(), resolve(setting.device, "bf16", setting.threads)
-        data = common.on_device(images, ours.statistics(images), device)
-        data = ours.part(data, setting.count(len(data.images)))
-        work = ours.task(nn.Identity(), data, {}, device, ops=ours.ops(name))
-        epochs = itertools.count()
+    def sides(setting: Setting) -> Sides:
+        work = Work(name, strategy, setting.count(25 * BATCH), setting.epochs(), 1, outputs)
+        found: dict[str, Callable[[], Side]] = {}
+        for count in (1, 2) if setting.quick else (1, 2, 3, 4):
 
-        def side() -> float:
-            torch.set_num_threads(setting.threads)
-            plan = plan_epoch(work.training, work.ops, 0, "student", next(epochs), setting.batch, False)
-            for index in range(len(plan.offsets) - 1):
-                make_batch(work.training, work.ops, plan, index)
-            return len(work.training)
+            def at_once(graphs: bool, count: int = count) -> Side:
+                return side_by_side(setting, replace(work, graphs=graphs), count)
 
-        return side
+            found |= both_ways(setting, f"{count} at once", at_once)
+        return found
 
-    return lambda setting: {"torchvision, 2 workers": lambda: theirs(setting), "ours": lambda: mine(setting)}
+    return sides
 
 
-def evaluation(name: str, own: int, other: int) -> Callable[[Setting], Sides]:
-    """Return the row of evaluating one model on `own` and `other` images, the test set repeated."""
+def determinism(name: str, strategy: str, outputs: str) -> Callable[[Setting], Sides]:
+    """Return the row of what `runtime.deterministic=true` costs: its sides' ratios are below 1."""
 
-    def theirs(setting: Setting) -> Side:
-        images, count = setting.data("test"), setting.count(own + other)
-        model = plain(
-            ours.build(name, images, resolve(setting.device, "fp32", setting.threads), **setting.params(name))
-        )
-        kept = pictures(setting, images, count=count)
+    def sides(setting: Setting) -> Sides:
+        work = Work(name, strategy, setting.count(100 * BATCH), setting.epochs(), setting.threads, outputs)
+        wanted = replace(work, deterministic=True)
+        return {
+            **both_ways(setting, "default", lambda graphs: our_side(setting, replace(work, graphs=graphs))),
+            **both_ways(setting, "deterministic", lambda graphs: our_side(setting, replace(wanted, graphs=graphs))),
+        }
 
-        def with_workers(workers: int) -> Side:
-            batches = DataLoader(kept, batch_size=256, num_workers=workers, persistent_workers=workers > 0)
-
-            def side() -> float:
-                torch.set_num_threads(setting.threads)
-                conventional.evaluate(model, batches, setting.device)
-                return count
-
-            return side
-
-        return with_workers(0) if setting.quick else best_of_workers(with_workers)
-
-    def mine(setting: Setting) -> Side:
-        images, count = setting.data("test"), setting.count(own + other)
-        device, first = resolve(setting.device, "bf16", setting.threads), count * own // (own + other)
-        model = ours.build(name, images, device, **setting.params(name))
-        data = ours.part(common.on_device(images, ours.statistics(images), device), count)
-
-        def side() -> float:
-            torch.set_num_threads(setting.threads)
-            logits, embeddings = (values.numpy() for values in common.predict(model, data, device))
-            labels = data.labels.cpu().numpy()
-            score(logits[:first], labels[:first], embeddings=embeddings[:first])
-            score(logits[first:], labels[first:])
-            return count
-
-        return side
-
-    return lambda setting: {"conventional": lambda: theirs(setting), "ours": lambda: mine(setting)}
+    return sides
 
 
 def quickstart(setting: Setting) -> Sides:
@@ -190,18 +144,19 @@ def quickstart(setting: Setting) -> Sides:
 
 ROWS: dict[str, Row] = {
     "teacher": Row("CPU 1.7 x, aim 2.2 x; GPU 3 x, aim 8 x", teacher),
-    "lenet": Row("CPU 50 x, aim 100 x; GPU 30 x, aim 100 x", student("lenet", 3 * BATCH, 150 * BATCH)),
-    "alexnet": Row("CPU 2 x, aim 4 x; GPU 5 x, aim 20 x", student("alexnet", BATCH, 3 * BATCH)),
+    "lenet": Row("CPU 50 x, aim 100 x; GPU 30 x, aim 100 x", student("lenet", 3 * BATCH, 150 * BATCH, 3)),
+    "alexnet": Row("CPU 2 x, aim 4 x; GPU 5 x, aim 20 x", student("alexnet", BATCH, 3 * BATCH, 1)),
     "bank": Row("CPU 1 x, aim 2 x; GPU 6 x, aim 20 x", bank("lenet", 25), counts=False),
     **{
         name: Row("CPU 15 x, aim 30 x; GPU 300 x, aim 1000 x", augmentation(name))
         for name in ("flip-crop", "cutout", "mixup", "cutmix")
     },
-    "evaluation": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("lenet", 10_000, 70_000)),
-    "evaluation-resnet18": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("resnet18", 64, 448)),
-    "quickstart": Row("CPU under 150 s, aim 90 s", quickstart, counts=False),
-}
-NOT_HERE = {
-    "paper": "the whole study takes a GPU; its time was not extrapolated either, for want of one",
-    "paper, first block": "the same",
+    "evaluation": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("lenet", 80_000, 80_000)),
+    "evaluation-resnet18": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("resnet18", 512, 10_000)),
+    "quickstart": Row("CPU under 150 s, aim 90 s", quickstart, counts=False, only="cpu"),
+    "several-teachers": Row("where it pays", several("resnet18", "flip-crop", "none"), counts=False, only="cuda"),
+    "several-alexnets": Row("where it pays", several("alexnet", "baseline", "cached"), counts=False, only="cuda"),
+    "deterministic-teacher": Row("none", determinism("resnet18", "flip-crop", "none"), counts=False, only="cuda"),
+    "deterministic-lenet": Row("none", determinism("lenet", "baseline", "cached"), counts=False, only="cuda"),
+    "deterministic-alexnet": Row("none", determinism("alexnet", "baseline", "cached"), counts=False, only="cuda"),
 }

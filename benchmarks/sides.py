@@ -1,9 +1,8 @@
 """The sides that rows compare: the conventional loop and ours, each made ready for a unit of work."""
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ from augdistill.data import ImageSet
 from augdistill.models.dropout import Dropout
 from augdistill.stages import common
 from augdistill.training.device import Device, resolve
+from augdistill.training.loop import Task
 from benchmarks import conventional, ours
-from benchmarks.measure import Side, timed
+from benchmarks.measure import EAGER, GRAPHS, Side, Sides, Timed, timed
 
 BATCH = 128
-
-Sides = dict[str, Callable[[], Side]]  # what makes each side ready, the yardstick's first
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,25 @@ class Setting:
     device: str
     threads: int
 
+    @property
+    def on_gpu(self) -> bool:
+        return self.device == "cuda"
+
     def data(self, split: str = "train") -> ImageSet:
         return ours.read("digits" if self.quick else "cifar10", split, self.cache, self.root)
 
-    def count(self, full: int) -> int:
+    def count(self, on_cpu: int, on_gpu: int | None = None) -> int:
         """Return how many images a unit of work has; two small batches where it should be quick."""
-        return 2 * 16 if self.quick else full
+        if self.quick:
+            return 2 * 16
+        return on_gpu if self.on_gpu and on_gpu is not None else on_cpu
+
+    def epochs(self, timed: int = 1) -> int:
+        """Return how many epochs a unit of training has: on a GPU one apart, in which graphs are recorded, and some.
+
+        So it is, too, where it should be quick, that this way is tested.
+        """
+        return 1 + timed if self.on_gpu or self.quick else 1
 
     @property
     def batch(self) -> int:
@@ -49,6 +60,31 @@ class Setting:
     def params(self, name: str) -> dict[str, int]:
         """Return a model's parameters: the standard ResNet18, a narrow one where it should be quick."""
         return {"width": 4 if self.quick else 64} if name == "resnet18" else {}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What our side trains: a model under a strategy, on some images in each epoch, and how.
+
+    `outputs` are the teacher's: "none", "cached" or "live". The first of several epochs stands apart.
+    """
+
+    model: str
+    strategy: str
+    images: int
+    epochs: int
+    threads: int
+    outputs: str = "none"
+    precision: str = "bf16"
+    graphs: bool = False
+    deterministic: bool = False
+
+
+def both_ways(setting: Setting, name: str, make: Callable[[bool], Side]) -> Sides:
+    """Return a side of ours, on a GPU as two: its steps eager, and as CUDA graphs."""
+    if not setting.on_gpu:
+        return {name: lambda: make(False)}
+    return {name + EAGER: lambda: make(False), name + GRAPHS: lambda: make(True)}
 
 
 def pictures(setting: Setting, images: ImageSet, name: str = "baseline", count: int | None = None) -> Any:
@@ -94,7 +130,12 @@ def conventional_side(setting: Setting, name: str, strategy: str, count: int, di
 
     def with_workers(workers: int) -> Side:
         batches = conventional.loader(
-            pictures(setting, images, strategy), strategy, workers, sampler, batch_size=setting.batch
+            pictures(setting, images, strategy),
+            strategy,
+            workers,
+            sampler,
+            batch_size=setting.batch,
+            pin_memory=setting.on_gpu,
         )
 
         def side() -> float:
@@ -104,7 +145,8 @@ def conventional_side(setting: Setting, name: str, strategy: str, count: int, di
 
         return side
 
-    return with_workers(0) if tuned or setting.quick else best_of_workers(with_workers)
+    only_one = setting.quick or (tuned and not setting.on_gpu)  # on a CPU the loaders of bf16 would take its cores
+    return with_workers(0) if only_one else best_of_workers(with_workers)
 
 
 def in_layout(model: nn.Module, tuned: bool) -> nn.Module:
@@ -122,32 +164,81 @@ def best_of_workers(make: Callable[[int], Side]) -> Side:
     return sides[min(seconds, key=seconds.__getitem__)]
 
 
-def our_side(
-    setting: Setting, name: str, strategy: str, count: int, precision: str, threads: int, outputs: str
-) -> Side:
-    """Return our side: an epoch over `count` images, the teacher's `outputs` "none", "cached" or "live"."""
-    images, device = setting.data(), resolve(setting.device, precision, threads)
-    data = ours.part(common.on_device(images, ours.statistics(images), device), count)
-    taught: dict[str, Any] = {}
-    if outputs == "live":
-        taught = {"teacher": ours.build("resnet18", images, device, 2, **setting.params("resnet18")).eval()}
-    elif outputs == "cached":  # which numbers they are does not matter to the time it takes to learn from them
-        taught = {"teacher_logits": torch.randn(count, 10, generator=torch.Generator().manual_seed(0))}
-    model = ours.build(name, images, device, **setting.params(name))
-    recipe = ours.recipe(name, epochs=1, batch_size=setting.batch)
-    work = ours.task(model, data, recipe, device, ops=ours.ops(strategy), **taught)
+def our_side(setting: Setting, work: Work, together: Callable[[], object] = lambda: None) -> Side:
+    """Return our side: training from the beginning; the timed epochs begin when `together` returns."""
+    device = device_for(setting, work.precision, work.threads, work.graphs)
+    task = task_for(setting, work, device)
 
-    def side() -> float:
-        torch.set_num_threads(threads)
-        ours.train(work, device)
-        return count
+    def side() -> float | Timed:
+        torch.set_num_threads(work.threads)
+        clock = ours.Clock(together)
+        with deterministic(work.deterministic):
+            ours.train(task, device, clock)
+        return unit(work.images, clock)
+
+    return side
+
+
+def device_for(setting: Setting, precision: str, threads: int, graphs: bool = False) -> Device:
+    """Return where our side runs."""
+    return resolve(setting.device, precision, threads, cuda_graphs="true" if graphs else "false")
+
+
+def task_for(setting: Setting, work: Work, device: Device) -> Task:
+    """Return what our loop trains."""
+    images = setting.data()
+    data = ours.part(common.on_device(images, ours.statistics(images), device), work.images)
+    taught: dict[str, Any] = {}
+    if work.outputs == "live":
+        taught = {"teacher": ours.build("resnet18", images, device, 2, **setting.params("resnet18")).eval()}
+    elif work.outputs == "cached":  # which numbers they are does not matter to the time it takes to learn from them
+        taught = {"teacher_logits": torch.randn(work.images, 10, generator=torch.Generator().manual_seed(0))}
+    model = ours.build(work.model, images, device, **setting.params(work.model))
+    recipe = ours.recipe(work.model, epochs=work.epochs, batch_size=setting.batch)
+    return ours.task(model, data, recipe, device, ops=ours.ops(work.strategy), **taught)
+
+
+def unit(images: float, clock: ours.Clock) -> float | Timed:
+    """Return what training on so many images in each epoch was, the first of several epochs apart.
+
+    What a GPU keeps for a stream that recorded graphs is given back: each unit has one of its own.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    timed_epochs = len(clock.ends) - 1
+    return Timed(images * timed_epochs, clock.seconds, images) if timed_epochs else images
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Choose deterministic operations meanwhile, as `runtime.deterministic=true` does, or change nothing."""
+    if wanted:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        if wanted:
+            torch.use_deterministic_algorithms(False)
+
+
+def bank_side(setting: Setting, work: Work, students: int) -> Side:
+    """Return our side: as many students as one stacked model, from the beginning."""
+    device = device_for(setting, work.precision, work.threads, work.graphs)
+    first, images = task_for(setting, work, device), setting.data()
+    tasks = [replace(first, model=ours.build(work.model, images, device, seed), seed=seed) for seed in range(students)]
+
+    def side() -> float | Timed:
+        torch.set_num_threads(work.threads)
+        clock = ours.Clock()
+        ours.train_bank(tasks, device, clock)
+        return unit(students * work.images, clock)
 
     return side
 
 
 def teacher_pass(setting: Setting, count: int) -> Side:
     """Return the computation of a ResNet18's outputs."""
-    images, device = setting.data(), resolve(setting.device, "bf16", setting.threads)
+    images, device = setting.data(), device_for(setting, "bf16", setting.threads)
     data = ours.part(common.on_device(images, ours.statistics(images), device), count)
     model = ours.build("resnet18", images, device, 2, **setting.params("resnet18"))
 
@@ -157,23 +248,3 @@ def teacher_pass(setting: Setting, count: int) -> Side:
         return count
 
     return side
-
-
-def on_each_core(setting: Setting, words: tuple[Any, ...]) -> Side:
-    """Return our side in as many processes at once as there are threads, which live on."""
-    pool = ProcessPoolExecutor(setting.threads, mp_context=get_context("forkserver"))
-
-    def side() -> float:
-        return sum(pool.map(alone_in_process, [setting] * setting.threads, [words] * setting.threads))
-
-    return side
-
-
-def alone_in_process(setting: Setting, words: tuple[Any, ...]) -> float:
-    """Run our side in a worker process, made ready at the first time."""
-    if words not in READY:
-        READY[words] = our_side(setting, *words)
-    return READY[words]()
-
-
-READY: dict[tuple[Any, ...], Side] = {}  # of a worker process

@@ -1,0 +1,168 @@
+"""How long the whole study `paper` takes on a GPU: some real epochs of each kind of its stages, extrapolated.
+
+The stages are the study's own, run by the study's executor; the plan says how many there are, of how many epochs.
+"""
+
+import json
+import os
+import re
+import statistics
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import OmegaConf
+from PIL import Image
+
+from augdistill.config import Config, conf_dir
+from augdistill.data import cinic10
+from augdistill.executors import local
+from augdistill.executors.banks import Banks, banks_of
+from augdistill.executors.devices import devices
+from augdistill.runs import Run, RunStore
+from augdistill.study.estimate import Left, Rates, kind_of
+from augdistill.study.plan import Plan, Stage, make_plan
+from benchmarks.measure import RowError
+from benchmarks.sides import Setting
+
+NAME = "paper"
+TARGET = "GPU: the whole study 150 min, aim 75 min; its first block alone 30 min, aim 15 min"
+EPOCHS = 11  # of each model that is trained: ten from one epoch's end to the next's
+EACH = 2  # stages of each kind, the last: students that have teachers; and all teachers, for each strategy's own cost
+ENDED = re.compile(r"^(\S+ \S+) INFO epoch \d+/", re.MULTILINE)  # in a run's log, to a thousandth of a second
+
+
+def measure(setting: Setting, outputs: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Run a part of the study, with `overrides` of its config, and return and print what all of it would take."""
+    outputs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=outputs) as folder:
+        here = Path(folder)
+        config = composed([*words_of(setting, here), *overrides])
+        plan, store = make_plan(config), RunStore(here / "outputs")
+        epochs = 2 if setting.quick else EPOCHS
+        trained = ["teacher", *(f"students.{name}" for name in plan.study["students"])]
+        fewer = [f"study.{model}.optim.epochs={epochs}" for model in trained]
+        chosen = part_of(make_plan(composed([*words_of(setting, here), *overrides, *fewer])), config["executor"])
+        results = local.run(chosen, store, config["executor"])
+        if results.failed:
+            raise RowError(f"stages failed: {[outcome.error for outcome in results.failed.values()]}")
+        runs = [(stage, run) for stage in chosen.stages if (run := store.find(stage.ref)) is not None]
+        return told(plan, runs, config["executor"], epochs, overrides)
+
+
+def words_of(setting: Setting, here: Path) -> list[str]:
+    """Return the overrides that make a study's config, its outputs and, where they need be, its data below `here`."""
+    where = f"outputs={here / 'outputs'}"
+    if setting.quick:
+        few = "study.students_per_teacher=2"
+        return ["study=tiny", few, "study.blocks=3", "executor.workers=1", "executor.bank=2", where]
+    root = whole_data(setting, here / "data").absolute()
+    return [f"study={NAME}", "study.dataset.verify=false", f"study.dataset.root={root}", where]
+
+
+def composed(words: list[str]) -> Config:
+    """Return the config of `augdistill study` with these overrides."""
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        found = OmegaConf.to_container(hydra.compose("study", words), resolve=True)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
+
+
+def whole_data(setting: Setting, folder: Path) -> Path:
+    """Return a root of data with all of CINIC-10; where it is not, CIFAR-10's test images stand in, as many."""
+    files = sum(1 for _ in (setting.root / cinic10.FOLDER).glob("*/*.png"))
+    if files >= cinic10.FULL:
+        return setting.root
+    if not folder.is_dir():
+        print(f"  CINIC-10 has {files} images here: CIFAR-10's stand in for its {cinic10.FULL:,}", flush=True)
+        folder.mkdir()
+        for entry in setting.root.iterdir():
+            if entry.name != cinic10.FOLDER.parts[0]:
+                (folder / entry.name).symlink_to(entry.absolute())
+        stand_in(setting, folder, cinic10.FULL)
+    return folder
+
+
+def stand_in(setting: Setting, root: Path, count: int) -> None:
+    """Write so many images into where CINIC-10 is below a root: the test images, linked again and again."""
+    images = setting.data("test")
+    for name in images.header.classes:
+        (root / cinic10.FOLDER / name).mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        again, row = divmod(index, len(images.images))
+        folder = root / cinic10.FOLDER / images.header.classes[images.labels[row]]
+        if again:
+            (folder / f"{row}-{again}.png").hardlink_to(folder / f"{row}-0.png")
+        else:
+            Image.fromarray(images.images[row].transpose(1, 2, 0)).save(folder / f"{row}-0.png")
+
+
+def part_of(plan: Plan, executor: Config) -> Plan:
+    """Return the stages of a plan's first block that show every kind of work, whole banks, and what these wait for."""
+    banks: Banks = banks_of(plan, executor["bank"], on_gpu=bool(devices(plan)))
+    seen: Counter[Any] = Counter()
+    chosen: set[str] = set()
+    for stage in reversed(plan.stages):
+        if stage.arm["block"] == plan.study["first_block"]:
+            seen[kind_of(stage)] += 1
+            if stage.kind == "teacher" or seen[kind_of(stage)] <= EACH:
+                chosen |= {stage.id, *(member.id for member in banks.get(stage.id, ()))}
+    for stage in reversed(plan.stages):
+        if stage.id in chosen:
+            chosen |= set(stage.parents)
+    return replace(plan, stages=[stage for stage in plan.stages if stage.id in chosen])
+
+
+def lasts(run: Run, epochs: int) -> float:
+    """Return how long a run would take with so many epochs: what it took, and for each more the median of its epochs.
+
+    A student of a bank takes its share of both.
+    """
+    provenance = run.manifest["provenance"]
+    log = (run.path / "log").read_text() if run.kind in ("teacher", "student") else ""
+    ends = [datetime.strptime(when, "%Y-%m-%d %H:%M:%S,%f") for when in ENDED.findall(log)]
+    if not ends:
+        return float(provenance["seconds"])
+    epoch = statistics.median((after - before).total_seconds() for before, after in pairwise(ends))
+    return float(provenance["seconds"] + (epochs - len(ends)) * epoch / len(provenance.get("bank", [run.path.name])))
+
+
+def told(
+    plan: Plan, runs: Sequence[tuple[Stage, Run]], executor: Config, epochs: int, overrides: Sequence[str]
+) -> dict[str, Any]:
+    """Return and print what the whole plan and its first block take by these runs, on what the executor uses."""
+    rates = Rates(plan)
+    like = {kind_of(stage): stage for stage in plan.stages}
+    for stage, run in runs:
+        whole = like[kind_of(stage)]
+        rates.learn(whole, lasts(run, whole.job["config"].get("optim", {}).get("epochs", 0)))
+    cuda = devices(plan)
+    at_once = executor["per_device"] * len(cuda) if cuda else executor["workers"] or os.cpu_count() or 1
+    # On a GPU a stage takes a place of it, however many threads it has.
+    stages = [replace(stage, threads=1) for stage in plan.stages] if cuda else plan.stages
+    first = [stage for stage in stages if stage.arm["block"] == plan.study["first_block"]]
+    found: dict[str, Any] = {"overrides": list(overrides), "epochs": epochs, "at_once": at_once, "kinds": {}}
+    print(
+        f"  extrapolated from {epochs} epochs and {len(runs)} runs, {at_once} at once, without the report", flush=True
+    )
+    for name, some in (("the whole study", stages), ("its first block", first)):
+        left: Left = rates.left(some, at_once)
+        assert not left.unknown, f"no run tells of {left.unknown}"
+        found[name] = {"stages": len(some), "minutes": left.waiting / 60, "computing_minutes": left.computing / 60}
+        print(f"  {name}, extrapolated: {left.waiting / 60:.1f} min for {len(some)} stages", flush=True)
+    for (name, settings), count in Counter(kind_of(stage) for stage in stages).items():
+        kind = (name, settings)
+        seconds = rates.seconds(like[kind])
+        assert seconds is not None
+        found["kinds"][name + settings] = {"stages": count, "seconds": seconds, "runs": len(rates.seen[kind])}
+        print(f"    {count:4} {name.rstrip('-'):60} {seconds:9.2f} s each, told by {len(rates.seen[kind])} runs")
+    found["left_out"] = dict(plan.skipped)
+    for name, why in plan.skipped.items():
+        print(f"  left out, {name}: {why}")
+    return json.loads(json.dumps(found))
