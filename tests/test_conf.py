@@ -17,14 +17,15 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from augdistill.checking import check
 from augdistill.cli import COMMANDS
-from augdistill.config import SCHEMAS, check, choices, conf_dir, parameters
+from augdistill.config import SCHEMAS, choices, conf_dir, parameters
 from augdistill.errors import ConfigError
 from augdistill.report.claims import Study, load_claims
 from augdistill.report.expansion import expand
 from augdistill.study.arms import student_jobs
 
-JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what config.check calls its job
+JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what checking.check calls its job
 EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset
 HEAVY = ("torch", "torchvision", "sklearn", "pandas", "scipy", "matplotlib")
 SECONDS = 1.0  # within which --help and --cfg job answer

@@ -10,7 +10,8 @@ import pytest
 
 import core
 from augdistill import identity
-from augdistill.config import Dataset, Optim, Runtime, check
+from augdistill.checking import check
+from augdistill.config import Dataset, Optim, Runtime
 from augdistill.identity import Ref, evaluation_ref, outputs_ref, student_ref, teacher_of, teacher_ref
 
 DATA = "0123456789abcdef"

@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augdistill.config import Config, check, check_group, known_keys, one_of, require
+from augdistill.checking import check, check_group, known_keys
+from augdistill.config import Config, one_of, require
 from augdistill.errors import DataError, RequestError, WorkError
 from augdistill.identity import teacher_of
 from augdistill.listing import (

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Protocol
 
-from augdistill.config import Config, known_keys, not_a_group, one_of, parameters
+from augdistill.checking import known_keys, not_a_group
+from augdistill.config import Config, one_of, parameters
 from augdistill.errors import ConfigError, RequestError
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results

@@ -15,7 +15,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from augdistill.config import Config, known_keys, require
+from augdistill.checking import known_keys
+from augdistill.config import Config, require
 from augdistill.errors import NoMemoryError, RequestError, WorkError
 from augdistill.executors.banks import banks_of, check_bank
 from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_signals
@@ -116,13 +117,12 @@ def resources_of(stage: Stage, gpus: Config, nodes: list[dict[str, Any]]) -> dic
     Raises RequestError if no node has so much. A stage takes no more cores than the largest node has.
     """
     runtime = stage.job["config"]["runtime"]
-    device = runtime["device"]
     has_gpus = [node for node in nodes if node["Resources"].get("GPU", 0) > 0]
     for key, in_vain in (("device", "cuda"), ("cuda_graphs", "true")):
         if runtime.get(key) == in_vain and not has_gpus:
             asked = f"study.runtime.{key}={in_vain}"
             raise RequestError(f"{asked}, but no node of the Ray cluster has a GPU: study.runtime.{key}=auto")
-    on_gpu = bool(has_gpus) and device != "cpu"
+    on_gpu = bool(has_gpus) and runtime["device"] != "cpu"
     most = max(node["Resources"].get("CPU", 0) for node in (has_gpus if on_gpu else nodes))
     if most < 1:
         raise RequestError(

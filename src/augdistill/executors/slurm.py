@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from augdistill.config import Config, known_keys, parameters, require
+from augdistill.checking import known_keys
+from augdistill.config import Config, parameters, require
 from augdistill.errors import RequestError
 from augdistill.executors.arrays import Array, arrange, indices
 from augdistill.executors.banks import Banks, bank_job, banks_of, check_bank

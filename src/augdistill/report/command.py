@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from augdistill.config import Config, known_keys
+from augdistill.checking import known_keys
+from augdistill.config import Config
 from augdistill.errors import ConfigError
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from augdistill.config import check
+from augdistill.checking import check
 from augdistill.identity import Ref
 from augdistill.runs import Run, RunStore, now
 from augdistill.stages import common, folders, student

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from augdistill import losses, models
 from augdistill.augment import check_ops
-from augdistill.config import Config, aug_name, check, model_parameters, ops_list
+from augdistill.checking import check
+from augdistill.config import Config, aug_name, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_folder, teacher_of, teacher_ref

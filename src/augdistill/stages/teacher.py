@@ -10,7 +10,8 @@ from torch import nn
 
 from augdistill import models
 from augdistill.augment import check_ops
-from augdistill.config import Config, aug_name, check, model_parameters, ops_list
+from augdistill.checking import check
+from augdistill.config import Config, aug_name, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, teacher_ref

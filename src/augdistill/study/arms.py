@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from augdistill.config import AUG_KEYS, Config, check, known_keys, parameters
+from augdistill.checking import check, known_keys
+from augdistill.config import AUG_KEYS, Config, parameters
 
 MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
 

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from augdistill.config import Config, aug_name, known_keys, require
+from augdistill.checking import known_keys
+from augdistill.config import Config, aug_name, require
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.errors import ConfigError, DataError
 from augdistill.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
