@@ -62,7 +62,8 @@ def main(words: list[str]) -> int:
     reached = peaks(device, asked.threads, 256 if asked.quick else 8192 if setting.on_gpu else 2048)
     print("this machine:", ", ".join(f"{name} {value:.0f}" for name, value in reached.items()), flush=True)
     failed = [name for name in asked.rows or TARGETS if not run(name, setting, asked, reached)]
-    print(f"\nfailed: {', '.join(failed)}" if failed else "", end="\n" if failed else "", file=sys.stderr)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -73,6 +74,8 @@ def run(name: str, setting: Setting, asked: argparse.Namespace, reached: dict[st
         print(f"  not run: {why}")
         return True
     began = time.monotonic()
+    if setting.on_gpu:
+        torch.cuda.empty_cache()  # what the row before kept is for other processes, too
     try:
         if name == study.NAME:
             found = study.measure(setting, asked.outputs, asked.study)

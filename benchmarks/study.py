@@ -3,7 +3,6 @@
 The stages are the study's own, run by the study's executor; the plan says how many there are, of how many epochs.
 """
 
-import json
 import os
 import re
 import statistics
@@ -26,7 +25,7 @@ from augdistill.executors import local
 from augdistill.executors.banks import Banks, banks_of
 from augdistill.executors.devices import devices
 from augdistill.runs import Run, RunStore
-from augdistill.study.estimate import Left, Rates, kind_of
+from augdistill.study.estimate import Rates, kind_of
 from augdistill.study.plan import Plan, Stage, make_plan
 from benchmarks.measure import RowError
 from benchmarks.sides import Setting
@@ -136,33 +135,43 @@ def lasts(run: Run, epochs: int) -> float:
 def told(
     plan: Plan, runs: Sequence[tuple[Stage, Run]], executor: Config, epochs: int, overrides: Sequence[str]
 ) -> dict[str, Any]:
-    """Return and print what the whole plan and its first block take by these runs, on what the executor uses."""
-    rates = Rates(plan)
-    like = {kind_of(stage): stage for stage in plan.stages}
-    for stage, run in runs:
-        whole = like[kind_of(stage)]
-        rates.learn(whole, lasts(run, whole.job["config"].get("optim", {}).get("epochs", 0)))
-    cuda = devices(plan)
+    """Return and print what the whole plan and its first block take by these runs, with what the executor runs at once.
+
+    Raises RowError where no run tells of a kind of stage.
+    """
+    rates, cuda = learned(plan, runs), devices(plan)
     at_once = executor["per_device"] * len(cuda) if cuda else executor["workers"] or os.cpu_count() or 1
     # On a GPU a stage takes a place of it, however many threads it has.
     stages = [replace(stage, threads=1) for stage in plan.stages] if cuda else plan.stages
     first = [stage for stage in stages if stage.arm["block"] == plan.study["first_block"]]
-    found: dict[str, Any] = {"overrides": list(overrides), "epochs": epochs, "at_once": at_once, "kinds": {}}
-    print(
-        f"  extrapolated from {epochs} epochs and {len(runs)} runs, {at_once} at once, without the report", flush=True
-    )
+    print(f"  {epochs} epochs, {len(runs)} runs; extrapolated, {at_once} at once, without the report:")
+    found: dict[str, Any] = {"overrides": list(overrides), "epochs": epochs, "at_once": at_once}
     for name, some in (("the whole study", stages), ("its first block", first)):
-        left: Left = rates.left(some, at_once)
-        assert not left.unknown, f"no run tells of {left.unknown}"
+        left = rates.left(some, at_once)
+        if left.unknown:
+            raise RowError(f"no run tells of {left.unknown}")
         found[name] = {"stages": len(some), "minutes": left.waiting / 60, "computing_minutes": left.computing / 60}
         print(f"  {name}, extrapolated: {left.waiting / 60:.1f} min for {len(some)} stages", flush=True)
-    for (name, settings), count in Counter(kind_of(stage) for stage in stages).items():
-        kind = (name, settings)
-        seconds = rates.seconds(like[kind])
-        assert seconds is not None
-        found["kinds"][name + settings] = {"stages": count, "seconds": seconds, "runs": len(rates.seen[kind])}
-        print(f"    {count:4} {name.rstrip('-'):60} {seconds:9.2f} s each, told by {len(rates.seen[kind])} runs")
-    found["left_out"] = dict(plan.skipped)
-    for name, why in plan.skipped.items():
-        print(f"  left out, {name}: {why}")
-    return json.loads(json.dumps(found))
+    return {**found, "kinds": kinds(plan, rates), "left_out": dict(plan.skipped)}
+
+
+def learned(plan: Plan, runs: Sequence[tuple[Stage, Run]]) -> Rates:
+    """Return how long a plan's stages take by runs with fewer epochs."""
+    rates, like = Rates(plan), {kind_of(stage): stage for stage in plan.stages}
+    for stage, run in runs:
+        whole = like[kind_of(stage)]
+        rates.learn(whole, lasts(run, whole.job["config"].get("optim", {}).get("epochs", 0)))
+    return rates
+
+
+def kinds(plan: Plan, rates: Rates) -> dict[str, dict[str, float]]:
+    """Return and print how many stages of a kind there are, how long one takes, by how many runs; and what is not."""
+    found = {}
+    like = {kind_of(stage): stage for stage in plan.stages}
+    for kind, count in Counter(map(kind_of, plan.stages)).items():
+        name, seconds, runs = kind[0].rstrip("-"), rates.seconds(like[kind]) or 0.0, len(rates.seen[kind])
+        found[" ".join(kind)] = {"stages": count, "seconds": seconds, "runs": runs}
+        print(f"    {count:4} {name:60} {seconds:9.2f} s each, told by {runs} runs")
+    for test_set, why in plan.skipped.items():
+        print(f"  left out, {test_set}: {why}")
+    return found

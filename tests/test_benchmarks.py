@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -45,6 +46,9 @@ def test_a_row_of_each_kind_runs_and_is_saved_in_its_smallest_form(tmp_path: Pat
         assert saved["ratios"][next(iter(saved["seconds"]))] == {"median": 1.0, "spread": [1.0, 1.0]}
         assert not ROWS[name].counts or saved["facts"]["ours"]["gbyte"] > 0
         assert saved["machine"]["versions"]["torch"] == torch.__version__.split("+")[0]
+    forward = 2 * (75 * 6 * 28**2 + 150 * 16 * 10**2 + 400 * 120 + 120 * 84 + 84 * 10)  # LeNet's, by its layers
+    trained = 3 * forward - 2 * 75 * 6 * 28**2  # images have no gradient
+    assert json.loads((tmp_path / "lenet.json").read_text())["facts"]["ours"]["gflop"] == pytest.approx(trained / 1e9)
     assert not torch.are_deterministic_algorithms_enabled()
 
 
@@ -131,24 +135,30 @@ def test_a_side_that_fails_is_left_out_and_a_row_without_its_yardstick_fails(cap
 
 
 def test_the_first_of_several_epochs_stands_apart(tmp_path: Path) -> None:
-    waits = iter([0.3, 0.0])
-    began = time.perf_counter()
-    done = sides.our_side(quick(tmp_path), LENET, lambda: time.sleep(next(waits)))()
-    whole = time.perf_counter() - began
+    together: list[float] = []
+
+    def meet() -> None:
+        time.sleep(0.05)
+        together.append(time.perf_counter())
+
+    done = sides.our_side(quick(tmp_path), LENET, meet)()
+    ended = time.perf_counter()
     assert isinstance(done, Timed)
-    assert (done.images, done.apart) == (64, 32)
-    assert 0 < done.seconds < whole - 0.3
+    assert (done.images, done.apart, len(together)) == (64, 32, 1)
+    assert 0 < done.seconds < ended - together[0]
     assert measure.timed(lambda: done) == (done.seconds, 64)
     assert sides.our_side(quick(tmp_path), dataclasses.replace(LENET, epochs=1))() == 32
 
 
-def test_processes_at_once_begin_their_timed_epochs_together_and_fail_together(tmp_path: Path) -> None:
-    side = processes.side_by_side(quick(tmp_path), LENET, 2)
-    done = side()
+def test_processes_at_once_are_timed_together_and_wait_for_none_that_failed(tmp_path: Path, monkeypatch) -> None:
+    done = processes.side_by_side(quick(tmp_path), LENET, 2)()
     assert isinstance(done, Timed)
     assert (done.images, done.apart) == (128, 64)
+    barrier = Barrier(2)
+    monkeypatch.setattr(processes, "MEETING", [barrier])
     with pytest.raises(ConfigError, match="model=none is unknown"):
-        processes.side_by_side(quick(tmp_path), dataclasses.replace(LENET, model="none"), 2)()
+        processes.in_process(quick(tmp_path), dataclasses.replace(LENET, model="none"))
+    assert barrier.broken
 
 
 def test_the_gate_sees_a_loop_that_computes_something_else(tmp_path: Path, monkeypatch) -> None:
@@ -233,7 +243,9 @@ def test_the_part_that_is_run_shows_every_kind_with_whole_banks_and_all_teachers
     kinds = Counter(map(kind_of, part.stages))
     assert set(kinds) == {kind_of(stage) for stage in paper.stages}
     assert min(kinds.values()) >= 2
-    assert {stage.arm["teacher_aug"] for stage in part.stages if stage.kind == "teacher"} == set(paper.study["aug"])
+    for some in (part, study.part_of(paper, {"bank": 1})):
+        taught = {stage.arm["teacher_aug"] for stage in some.stages if stage.kind == "teacher"}
+        assert taught == set(paper.study["aug"])
     there = {stage.id for stage in part.stages}
     assert all(there.issuperset(stage.parents) for stage in part.stages)
     lenets = [stage for stage in part.stages if stage.kind == "student" and stage.arm["model"] == "lenet"]
