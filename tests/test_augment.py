@@ -44,9 +44,13 @@ def tensors(draws: dict[str, np.ndarray], start: int = 0, stop: int | None = Non
     return {key: torch.from_numpy(values[start:stop]) for key, values in draws.items()}
 
 
+def prepared(name: str, draws: dict[str, np.ndarray], side: int = 12) -> dict[str, Tensor]:
+    return tensors(AUGMENTATIONS[name].prepare(draws, side))
+
+
 def applied(name: str, images: Tensor, targets: Tensor, draws, sizes=SIZES, black=BLACK) -> tuple[Tensor, Tensor]:
     """Apply batch by batch and return the whole epoch."""
-    ends = np.cumsum(sizes)
+    draws, ends = AUGMENTATIONS[name].prepare(draws, images.shape[-1]), np.cumsum(sizes)
     parts = [
         AUGMENTATIONS[name].apply(
             images[end - size : end], targets[end - size : end], tensors(draws, end - size, end), black
@@ -106,7 +110,7 @@ def test_flip_crop_is_torchvisions_before_normalisation():
     draws = drawn("flip-crop", [64], 32)
     assert 0 < draws["flip"].sum() < 64
     found, _ = AUGMENTATIONS["flip-crop"].apply(
-        tv.normalize(raw, mean, std), torch.ones(64, 2), tensors(draws), -mean / std
+        tv.normalize(raw, mean, std), torch.ones(64, 2), prepared("flip-crop", draws, 32), -mean / std
     )
     for i, image in enumerate(raw):
         expected = tv.crop(tv.pad(image, [4]), 4 + int(draws["down"][i]), 4 + int(draws["right"][i]), 32, 32)
@@ -117,7 +121,7 @@ def test_flip_crop_is_torchvisions_before_normalisation():
 def test_cutout_is_torchvisions_erase_with_zero():
     images, targets = epoch_of(16, 32)
     draws = drawn("cutout", [16], 32)
-    found, _ = AUGMENTATIONS["cutout"].apply(images, targets, tensors(draws), BLACK)
+    found, _ = AUGMENTATIONS["cutout"].apply(images, targets, prepared("cutout", draws, 32), BLACK)
     for i in range(16):
         top, bottom, left, right = (int(draws[edge][i]) for edge in ("top", "bottom", "left", "right"))
         assert torch.equal(found[i], tv.erase(images[i], top, left, bottom - top, right - left, torch.zeros(())))
@@ -142,7 +146,7 @@ def test_dtype_and_memory_format_stay_and_inputs_are_untouched(name, params, dty
     images, targets = (values.to(dtype) for values in epoch_of(6))
     images = images.contiguous(memory_format=memory)
     kept = images.clone(), targets.clone()
-    draws = tensors(drawn(name, [6], **params))
+    draws = prepared(name, drawn(name, [6], **params))
     found_images, found_targets = AUGMENTATIONS[name].apply(images, targets, draws, BLACK.float())
     assert found_images.dtype == found_targets.dtype == dtype
     assert found_images.is_contiguous(memory_format=memory)
@@ -157,23 +161,24 @@ def test_dtype_and_memory_format_stay_and_inputs_are_untouched(name, params, dty
 def test_apply_needs_no_value_on_the_host(name, params):
     """On the meta device there are no values: reading one, or a shape that depends on one, raises."""
     images, targets = (values.to("meta") for values in epoch_of(6))
-    draws = {key: values.to("meta") for key, values in tensors(drawn(name, [6], **params)).items()}
+    draws = {key: values.to("meta") for key, values in prepared(name, drawn(name, [6], **params)).items()}
     found_images, found_targets = AUGMENTATIONS[name].apply(images, targets, draws, BLACK.to("meta"))
     assert found_images.shape == images.shape
     assert found_targets.shape == targets.shape
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # in-place lerp has no batching rule
 @every_strategy
 def test_a_stack_of_batches_equals_each_alone(name, params):
     images, targets = epoch_of(12)
-    draws = tensors(drawn(name, [6, 6], **params))
+    draws = drawn(name, [6, 6], **params)
     stacked = vmap(AUGMENTATIONS[name].apply, in_dims=(0, 0, 0, None))(
         images.unflatten(0, (2, 6)),
         targets.unflatten(0, (2, 6)),
-        {key: values.unflatten(0, (2, 6)) for key, values in draws.items()},
+        {key: values.unflatten(0, (2, 6)) for key, values in prepared(name, draws).items()},
         BLACK,
     )
-    expected = applied(name, images, targets, {key: values.numpy() for key, values in draws.items()}, [6, 6])
+    expected = applied(name, images, targets, draws, [6, 6])
     torch.testing.assert_close(stacked[0].flatten(0, 1), expected[0], rtol=0, atol=0)
     torch.testing.assert_close(stacked[1].flatten(0, 1), expected[1], rtol=0, atol=0)
 
@@ -277,10 +282,12 @@ def test_ops_are_applied_in_the_order_given():
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("packed", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("shape", [(3, 32, 32), (3, 13, 13), (1, 8, 8)])
-def test_strategies_on_bytes_are_those_on_normalised_images_bit_by_bit(shape, dtype, layout):
+def test_strategies_on_bytes_are_those_on_normalised_images_bit_by_bit(shape, packed, dtype, layout):
     """Against normalising first, written out, in every stack of two; the largest padding too."""
     bytes_ = torch.randint(0, 256, (12, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    bytes_ = bytes_.contiguous(memory_format=packed)
     mean, std = (
         torch.tensor([0.49, 0.48, 0.45], dtype=dtype)[: shape[0]],
         torch.tensor([0.247, 0.243, 0.261], dtype=dtype)[: shape[0]],

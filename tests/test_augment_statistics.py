@@ -52,7 +52,7 @@ def test_cutout_masks_as_much_as_the_closed_form():
     pixels = AUGMENTATIONS["cutout"].apply(
         torch.ones(2000, 1, SIDE, SIDE),
         torch.ones(2000, 1),
-        {key: torch.from_numpy(values[:2000]) for key, values in draws.items()},
+        {key: torch.from_numpy(values[:2000]) for key, values in AUGMENTATIONS["cutout"].prepare(draws, SIDE).items()},
         torch.zeros(1),
     )[0]
     np.testing.assert_allclose(1 - pixels.double().mean(dim=(1, 2, 3)).numpy(), share[:2000])

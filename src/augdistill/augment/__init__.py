@@ -8,6 +8,9 @@ A strategy is two pure functions in a file of its own:
   anything linear in the labels, the batch's slice of the draws as tensors on their device, `black` [C] what black is
   in these images. No randomness, no shape that depends on values, no host synchronisation, inputs left alone.
 
+A third one, `prepare(draws, side) -> draws`, may make of an epoch's draws what `apply` wants of them, once instead of
+batch by batch: the rows and columns in a box instead of its edges.
+
 A strategy that only moves pixels, so that normalising before it or after it is the same, says so by `moves_pixels`. It
 then sees the bytes themselves, a quarter of the floats, as long as no other strategy before it needed floats.
 """
@@ -31,10 +34,11 @@ Ops = Sequence[Sequence[Any]]  # [name, parameters] in the order of application
 
 
 class Augmentation(NamedTuple):
-    """A strategy's two functions; `moves_pixels` says that `apply` takes bytes too, in which black is 0."""
+    """A strategy's functions; `moves_pixels` says that `apply` takes bytes too, in which black is 0."""
 
     draw: Callable[..., Draws]
     apply: Callable[[Tensor, Tensor, Mapping[str, Tensor], Tensor], tuple[Tensor, Tensor]]
+    prepare: Callable[[Draws, int], Draws] = lambda draws, side: draws
     moves_pixels: bool = False
 
 
@@ -49,7 +53,7 @@ def check_ops(ops: Ops, side: int, key: str = "aug") -> None:
 
 
 def draw_epoch(ops: Ops, seed: int, *labels: str | int, epoch: int, sizes: Sequence[int], side: int) -> list[Draws]:
-    """Return an epoch's draws, one dictionary for each op.
+    """Return an epoch's draws, prepared, one dictionary for each op.
 
     Each op has a stream of chance of its own, named by `labels`, its name (and occurrence, if not the first) and the
     epoch: what else is stacked, and in which order, changes none of its draws. Raises ConfigError.
@@ -60,7 +64,8 @@ def draw_epoch(ops: Ops, seed: int, *labels: str | int, epoch: int, sizes: Seque
         seen[name] += 1
         op = name if seen[name] == 1 else f"{name}-{seen[name]}"
         rng = np.random.default_rng(derive(seed, *labels, op, epoch))
-        drawn.append(AUGMENTATIONS[name].draw(rng, sizes, side, **params))
+        augmentation = AUGMENTATIONS[name]
+        drawn.append(augmentation.prepare(augmentation.draw(rng, sizes, side, **params), side))
     return drawn
 
 
@@ -82,8 +87,8 @@ def apply_all(
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {
-    "flip-crop": Augmentation(flip_crop.draw, flip_crop.apply, moves_pixels=True),
-    "cutout": Augmentation(cutout.draw, cutout.apply),
+    "flip-crop": Augmentation(flip_crop.draw, flip_crop.apply, flip_crop.prepare, moves_pixels=True),
+    "cutout": Augmentation(cutout.draw, cutout.apply, cutout.prepare),
     "mixup": Augmentation(mixup.draw, mixup.apply),
-    "cutmix": Augmentation(cutmix.draw, cutmix.apply, moves_pixels=True),
+    "cutmix": Augmentation(cutmix.draw, cutmix.apply, cutmix.prepare, moves_pixels=True),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from augdistill.augment.shared import (
@@ -14,8 +15,9 @@ from augdistill.augment.shared import (
     check_share,
     choose,
     clipped_box,
+    crossed,
     draw_partners,
-    inside_box,
+    in_box,
     label_shares,
     served,
 )
@@ -54,8 +56,15 @@ def draw(
     return {"partner": partner} | {name: np.repeat(values, repeats) for name, values in box.items()}
 
 
+def prepare(draws: Draws, side: int) -> Draws:
+    """Return partner and lam, and the rows and the columns that lie in each image's box, bool [N,side]."""
+    rows, columns = in_box(draws, side)
+    return {"partner": draws["partner"], "lam": draws["lam"], "rows": rows, "columns": columns}
+
+
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Take the box of images [B,C,H,W] from the partner, and blend targets [B,M] with the partner's by `lam`."""
     partner, rows = draws["partner"], as_rows(images)
-    mixed = choose(inside_box(draws, rows), rows, rows.index_select(0, partner))
+    inside = torch.minimum(*crossed(draws, rows)).view(rows.shape)
+    mixed = choose(inside, rows, rows.index_select(0, partner))
     return as_images(mixed), blend(targets, targets[partner], draws["lam"][:, None])

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, as_images, as_rows, clipped_box, inside_box, is_number
+from augdistill.augment.shared import Draws, as_images, as_rows, clipped_box, crossed, in_box, is_number
 from augdistill.config import require
 
 
@@ -21,7 +22,14 @@ def draw(rng: np.random.Generator, sizes: Sequence[int], side: int, *, size: flo
     return clipped_box(centres, square // 2, square - square // 2, side)
 
 
+def prepare(draws: Draws, side: int) -> Draws:
+    """Return the rows and the columns that lie outside of each image's square, bool [N,side]."""
+    rows, columns = in_box(draws, side)
+    return {"rows": ~rows, "columns": ~columns}
+
+
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Set the square in images [B,C,H,W] to 0, the mean after normalisation; leave the targets [B,M] as they are."""
     rows = as_rows(images)
-    return as_images(rows * (1 - inside_box(draws, rows))), targets
+    outside = torch.maximum(*crossed(draws, rows)).view(rows.shape)
+    return as_images(outside.mul_(rows)), targets

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, as_images, as_rows, check_share, choose
+from augdistill.augment.shared import Draws, as_images, as_mask, as_rows, check_share, choose
 
 
 def draw(
@@ -25,22 +25,36 @@ def draw(
     return {"flip": flips, "down": down, "right": right}
 
 
+def prepare(draws: Draws, side: int) -> Draws:
+    """Return flip, and where in the table of `apply` each row of a crop begins, counted from its image, int64 [N,side].
+
+    0 is a row of black.
+    """
+    row = np.arange(side) + draws["down"][:, None]
+    begin = (row + 1) * pitch(side) + draws["right"][:, None]
+    return {"flip": draws["flip"], "begin": np.where((row >= 0) & (row < side), begin, 0)}
+
+
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
     """Crop images [B,C,H,W] out of a surround of `black` [C], flip, and leave the targets [B,M] as they are.
 
     A row of a crop is a window of a table that has black pixels after each row, before the next, and a row of them
-    before each image: 96 short copies an image, where a pixel at a time takes ten times as long on a CPU.
+    before each image: some short copies an image, where a pixel at a time takes ten times as long on a CPU.
     """
     rows = as_rows(images)
     samples, planes, height, width, depth = rows.shape
-    pitch = width + (width + 1) // 2  # no crop reaches further: the padding is half of the side at most
-    table = rows.new_empty(samples, planes, 1 + height, pitch, depth)
-    table.copy_(black.view(planes, 1, 1, depth))
+    table = rows.new_empty(samples, planes, 1 + height, pitch(width), depth)
+    table.copy_(black.view(planes, 1, 1, depth).expand(-1, -1, pitch(width), -1).contiguous())
     table[:, :, 1:, :width] = rows
-    row = torch.arange(height, device=images.device) + draws["down"][:, None]
-    window = torch.where((row >= 0) & (row < height), (row + 1) * pitch + draws["right"][:, None], 0)
-    first = torch.arange(samples * planes, device=images.device).view(samples, planes, 1) * ((1 + height) * pitch)
     windows = table.flatten().unfold(0, width * depth, depth)
-    cropped = windows.index_select(0, (first + window[:, None]).flatten()).view(rows.shape)
-    flip = draws["flip"].to(rows.dtype)[:, None, None, None, None]
-    return as_images(choose(flip, cropped, cropped.flip(3))), targets
+    block = (1 + height) * pitch(width)
+    first = torch.arange(0, samples * planes * block, block, device=images.device).view(samples, planes, 1)
+    begin = (first + draws["begin"][:, None]).flatten()
+    cropped = as_images(windows.index_select(0, begin).view(rows.shape))
+    flip = as_mask(draws["flip"], images.dtype)[:, None, None, None]
+    return choose(flip, cropped, cropped.flip(3)), targets
+
+
+def pitch(side: int) -> int:
+    """Return how many pixels a row of the table has: no crop reaches further, the padding is half a side at most."""
+    return side + (side + 1) // 2

@@ -69,29 +69,54 @@ def as_images(rows: Tensor) -> Tensor:
     return rows[:, 0].permute(0, 3, 1, 2) if rows.shape[1] == 1 else rows[..., 0]
 
 
-def inside_box(draws: Mapping[str, Tensor], rows: Tensor) -> Tensor:
-    """Return 1 where rows [B,P,H,W,Q] lie in their image's box, else 0, [B,1,H,W,Q] of the dtype of `rows`."""
-    height, width, depth = rows.shape[2:]
-    row, column = torch.arange(height, device=rows.device), torch.arange(width, device=rows.device)
-    in_rows = (row >= draws["top"][:, None]) & (row < draws["bottom"][:, None])
-    in_columns = (column >= draws["left"][:, None]) & (column < draws["right"][:, None])
-    in_columns = in_columns.to(rows.dtype)[:, :, None].expand(-1, -1, depth).flatten(1)
-    inside = in_rows.to(rows.dtype)[:, None, :, None] * in_columns[:, None, None]
-    return inside.view(len(rows), 1, height, width, depth)
+def taken(images: Tensor, index: Tensor) -> Tensor:
+    """Return the images at `index` [B] of images [N,C,H,W], in the same memory format.
+
+    Rows are copied whole; indexing the images themselves goes byte by byte on a CPU, 20 times as long.
+    """
+    return as_images(as_rows(images).index_select(0, index))
+
+
+def in_box(draws: Draws, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows and which columns of an image lie in its box, bool [N,side] each."""
+    line = np.arange(side)
+    return tuple(
+        (line >= draws[begin][:, None]) & (line < draws[end][:, None])
+        for begin, end in (("top", "bottom"), ("left", "right"))
+    )
+
+
+def crossed(draws: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return draws "rows" and "columns", bool [B,side], as masks that meet as `rows` [B,P,H,W,Q] lie in memory.
+
+    The shapes are [B,P,H,1] and [B,1,1,WQ]; what is made of both is as vast as `rows` and can be viewed like them.
+    """
+    planes, depth = rows.shape[1], rows.shape[4]
+    down = as_mask(draws["rows"], rows.dtype)[:, None, :, None].expand(-1, planes, -1, -1)
+    across = as_mask(draws["columns"], rows.dtype)[:, :, None].expand(-1, -1, depth).flatten(1)
+    return down, across[:, None, None]
+
+
+def as_mask(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 1, or of bytes all bits, where `values` are true, else 0."""
+    mask = values.to(dtype)
+    return mask.neg_() if dtype == torch.uint8 else mask
 
 
 def choose(mask: Tensor, own: Tensor, other: Tensor) -> Tensor:
-    """Return `other` where `mask` is 1 and `own` where it is 0, exactly; all of one dtype, bytes or floats.
+    """Return `other`, which is written over, where `mask` is as `as_mask` makes it true, else `own`; exactly.
 
     `torch.where` and indexing by a mask are scalar loops on a CPU: 40 times as long as these on bytes.
     """
-    return own ^ ((own ^ other) & -mask) if own.dtype == torch.uint8 else blend(other, own, mask)
+    if own.dtype == torch.uint8:
+        return other.bitwise_xor_(own).bitwise_and_(mask).bitwise_xor_(own)
+    return blend(own, other, 1 - mask)
 
 
 def blend(own: Tensor, partners: Tensor, lam: Tensor) -> Tensor:
-    """Return lam * own + (1 - lam) * partners, exact where lam is 0 or 1; computed in fp32 at least.
+    """Return lam * own + (1 - lam) * partners, which are written over; exact where lam is 0 or 1, in fp32 at least.
 
     `lam` has as many dimensions as own and partners [B,...] and is broadcast.
     """
     wide = torch.promote_types(own.dtype, torch.float32)
-    return torch.lerp(partners.to(wide), own.to(wide), lam.to(wide)).to(own.dtype)
+    return partners.to(wide).lerp_(own.to(wide), lam.to(wide)).to(own.dtype)

@@ -33,7 +33,7 @@ class Header:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images uint8 [N, C, H, W], a read-only memory map, and labels int64 [N], read-only too."""
+    """Images uint8 [N, C, H, W], a read-only memory map, channels last in memory; labels int64 [N], read-only too."""
 
     header: Header
     images: np.ndarray

@@ -1,7 +1,7 @@
 """The packed cache: each split as one array file, read once from its source, then mapped in milliseconds.
 
     CACHE/<name>-<split>-<what was asked for>-<state of the source>/
-        images.npy    uint8 [N, C, H, W]
+        images.npy    uint8 [N, H, W, C]: channels last, as convolutions read them
         labels.npy    int64 [N]
         header.json   the Header, the source's state, sizes and SHA-256 of the two files, and its own checksum
 
@@ -31,7 +31,7 @@ from augdistill.reading import read_array, read_json
 from augdistill.runs import checksum, flush_folder, sha256, write_atomic, write_json
 
 log = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
 HEADER, IMAGES, LABELS = "header.json", "images.npy", "labels.npy"
 RECORD = {
     "header": {
@@ -109,7 +109,7 @@ def read_set(folder: Path) -> ImageSet | None:
     if header is None or not holds_what_was_packed(folder):
         return None
     try:
-        images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False).transpose(0, 3, 1, 2)
         labels = read_array(folder / LABELS, "it is packed again")
     except Exception:  # numpy raises almost anything on a damaged header
         return None
@@ -184,7 +184,7 @@ def _pack(folder: Path, request: Request) -> None:
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed: the lock is ours
     try:
         partial.mkdir()
-        write_array(partial / IMAGES, np.ascontiguousarray(pixels.images))
+        write_array(partial / IMAGES, np.ascontiguousarray(pixels.images.transpose(0, 2, 3, 1)))
         write_array(partial / LABELS, pixels.labels.astype(np.int64))
         record = {
             "header": asdict(describe(request, pixels)),

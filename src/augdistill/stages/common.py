@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from augdistill.augment.normaliser import Normaliser
+from augdistill.augment.shared import taken
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, load, split_validation
 from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedError, as_work_error
@@ -102,7 +103,7 @@ def device_of(runtime: Config) -> Device:
 
 @dataclass
 class Data:
-    """A dataset's fold on the device: images uint8 [N,C,H,W], labels int64 [N], statistics [C]."""
+    """A dataset's fold on the device: images uint8 [N,C,H,W], channels last, labels int64 [N], statistics [C]."""
 
     header: Header
     images: Tensor
@@ -115,7 +116,7 @@ class Data:
         if np.array_equal(rows, np.arange(len(self.images))):
             return self
         index = torch.from_numpy(rows).to(self.images.device)
-        return Data(self.header, self.images[index], self.labels[index], self.mean, self.std)
+        return Data(self.header, taken(self.images, index), self.labels[index], self.mean, self.std)
 
 
 @dataclass(frozen=True)
@@ -169,15 +170,17 @@ def on_device(images: ImageSet, statistics: dict[str, list[float]], device: Devi
 
 
 def mapped(images: np.ndarray) -> Tensor:
-    """Return an array in memory, or mapped from a file, as a tensor; a mapped one is read as it is used.
+    """Return images [N,C,H,W] in memory, or mapped from a file, as a tensor; mapped ones are read as they are used.
 
     The mapping is private: what is written to the tensor, and nothing here does, never reaches the file.
     """
     if not isinstance(images, np.memmap):
         return torch.from_numpy(np.array(images))
+    assert images.transpose(0, 2, 3, 1).flags.c_contiguous, "packed channels last"
+    count, channels, height, width = images.shape
     size = images.offset + images.nbytes
     whole = torch.from_file(str(images.filename), shared=False, size=size, dtype=torch.uint8)
-    return whole[images.offset :].view(images.shape)
+    return whole[images.offset :].view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def placed(model: nn.Module, device: Device) -> nn.Module:

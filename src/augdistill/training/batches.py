@@ -11,6 +11,7 @@ from torch import Tensor
 
 from augdistill.augment import apply_all, draw_epoch
 from augdistill.augment.normaliser import Normaliser
+from augdistill.augment.shared import taken
 from augdistill.seeds import derive
 
 Ops = Sequence[Sequence[Any]]
@@ -46,7 +47,7 @@ class TrainingSet:
 
     def normalised(self, index: Tensor) -> Tensor:
         """Return the images at `index` as float [B,C,H,W]."""
-        return self.normaliser(self.images.index_select(0, index))
+        return self.normaliser(taken(self.images, index))
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def make_batch(training: TrainingSet, ops: Ops, plan: EpochPlan, index: int) -> 
 def batch_at(training: TrainingSet, ops: Ops, plan: EpochPlan, part: slice | Tensor) -> Batch:
     """Return the batch whose places in the epoch are `part`: a slice, or int64 [B] on the device."""
     rows = plan.order[part]
-    # index_select copies whole images; indexing goes byte by byte, 20 times as long
-    pixels, targets = training.images.index_select(0, rows), training.targets.index_select(0, rows)
+    pixels, targets = taken(training.images, rows), training.targets.index_select(0, rows)
     images, mixed = apply_all(ops, pixels, targets, sliced(plan.draws, part), training.normaliser)
     if plan.teacher_draws is None:
         return Batch(images, mixed, None)
