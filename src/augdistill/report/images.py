@@ -15,7 +15,7 @@ def settle(drawn: Drawn) -> Drawn:
     """Lay a figure out once, instead of anew for every file, and return it."""
     with style.applied():
         drawn.figure.draw_without_rendering()
-        drawn.figure.set_layout_engine("none")
+        drawn.figure.set_layout_engine(None)  # a "none" would have `savefig` draw everything twice
     return drawn
 
 
