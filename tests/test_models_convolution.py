@@ -1,10 +1,10 @@
-"""The convolution as a product against PyTorch's own: maps and gradients in float64, and where it is chosen."""
+"""Images convolved side by side against PyTorch's own convolution: maps, gradients, and where it is chosen."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from augdistill.models.convolution import WIDE, Convolution, as_product, is_slow
+from augdistill.models.convolution import WIDE, Convolution, is_slow, side_by_side
 
 
 def noise(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -13,12 +13,13 @@ def noise(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 @pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (5, 2), (1, 0), (3, 0), ((3, 1), (1, 0))])
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
-def test_the_product_is_the_convolution(kernel, padding, memory) -> None:
+@pytest.mark.parametrize("batch", [3, 6, 32])  # one, two and all in a row
+def test_images_side_by_side_give_the_same_maps(kernel, padding, memory, batch) -> None:
     layer = Convolution(5, 7, kernel, padding=padding).double().to(memory_format=memory)
     plain = nn.Conv2d(5, 7, kernel, padding=padding).double()
     plain.load_state_dict(layer.state_dict())
-    ours, theirs = noise(3, 5, 4, 3).requires_grad_(), noise(3, 5, 4, 3).requires_grad_()
-    found, expected = as_product(layer, ours), plain(theirs)
+    ours, theirs = noise(batch, 5, 4, 3).requires_grad_(), noise(batch, 5, 4, 3).requires_grad_()
+    found, expected = side_by_side(layer, ours), plain(theirs)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     (found * noise(*found.shape)).sum().backward()
     (expected * noise(*expected.shape)).sum().backward()
@@ -43,7 +44,7 @@ def test_in_bf16_both_forms_round_alike() -> None:
     layer, images = Convolution(WIDE, 16, 3, padding=1), noise(4, WIDE, 2, 2, dtype=torch.float32)
     exact = nn.Conv2d.forward(layer, images)
     with torch.autocast("cpu", torch.bfloat16):
-        product, convolution = layer(images), nn.Conv2d.forward(layer, images)
-    assert product.dtype == convolution.dtype == torch.bfloat16
-    error, theirs = (float((found.float() - exact).norm() / exact.norm()) for found in (product, convolution))
+        rows, convolution = layer(images), nn.Conv2d.forward(layer, images)
+    assert rows.dtype == convolution.dtype == torch.bfloat16
+    error, theirs = (float((found.float() - exact).norm() / exact.norm()) for found in (rows, convolution))
     assert 0 < error < max(1.2 * theirs, 5e-3)  # bf16 has 8 bits: 0.2 to 0.4 %
