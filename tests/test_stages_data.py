@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from augdistill.augment import AUGMENTATIONS
+from augdistill.config import parameters
 from augdistill.data import load
 from augdistill.stages import common
+from augdistill.training.batches import TrainingSet, make_batch, one_hot, plan_epoch
 from augdistill.training.device import resolve
 
 STATISTICS = {"mean": [0.5], "std": [0.25]}
@@ -40,3 +44,22 @@ def test_all_rows_in_order_are_no_copy_and_others_are_what_was_asked_for(tmp_pat
     rows = np.arange(len(images.labels))[::-1].copy()
     assert torch.equal(data.part(rows).images, data.images.flip(0))
     assert torch.equal(data.part(rows[-3:]).labels, torch.from_numpy(images.labels[[2, 1, 0]]))
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [[], *([[name, parameters("aug", name)]] for name in AUGMENTATIONS)],
+    ids=lambda ops: ops[0][0] if ops else "baseline",
+)
+@pytest.mark.parametrize(("channels", "precision"), [(1, "fp32"), (1, "bf16"), (3, "fp32"), (3, "bf16")])
+def test_batches_lie_in_memory_as_the_device_wants_it(tmp_path, channels, precision, ops) -> None:
+    """Of one channel both formats are one; its strides are those of contiguous memory, by which convolutions go."""
+    images = load("digits", "test", root=tmp_path, cache=tmp_path / "cache", size=16, channels=channels)
+    device = resolve("cpu", precision, 1)
+    data = common.on_device(images, {"mean": [0.5] * channels, "std": [0.5] * channels}, device)
+    training = TrainingSet(data.images, one_hot(data.labels, 10), data.mean, data.std, device.memory_format)
+    seen = make_batch(training, ops, plan_epoch(training, ops, 0, "teacher", 0, 8, False), 0).images
+    evaluated = training.normaliser(data.images[:8])
+    last = (channels * 256, 1, channels * 16, channels)
+    first = (channels * 256, 256, 16, 1)
+    assert seen.stride() == evaluated.stride() == (last if (channels, precision) == (3, "bf16") else first)

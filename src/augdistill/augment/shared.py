@@ -65,8 +65,12 @@ def as_rows(images: Tensor) -> Tensor:
 
 
 def as_images(rows: Tensor) -> Tensor:
-    """Return the images [B,C,H,W] of which these are the rows."""
-    return rows[:, 0].permute(0, 3, 1, 2) if rows.shape[1] == 1 else rows[..., 0]
+    """Return the images [B,C,H,W] of which these are the rows.
+
+    Those of one channel, which lie in memory the same way in both formats, never have the strides of channels last:
+    convolutions go by strides, and in fp32 on a CPU must not take that way (see `Device.memory_format`).
+    """
+    return rows[..., 0] if rows.shape[4] == 1 else rows[:, 0].permute(0, 3, 1, 2)
 
 
 def taken(images: Tensor, index: Tensor) -> Tensor:

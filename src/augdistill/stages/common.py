@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from augdistill.augment.normaliser import Normaliser
-from augdistill.augment.shared import taken
+from augdistill.augment.shared import as_images, taken
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, load, split_validation
 from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedError, as_work_error
@@ -180,7 +180,7 @@ def mapped(images: np.ndarray) -> Tensor:
     count, channels, height, width = images.shape
     size = images.offset + images.nbytes
     whole = torch.from_file(str(images.filename), shared=False, size=size, dtype=torch.uint8)
-    return whole[images.offset :].view(count, height, width, channels).permute(0, 3, 1, 2)
+    return as_images(whole[images.offset :].view(count, 1, height, width, channels))
 
 
 def placed(model: nn.Module, device: Device) -> nn.Module:
