@@ -84,10 +84,12 @@ def taken(images: Tensor, index: Tensor) -> Tensor:
 def in_box(draws: Draws, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return which rows and which columns of an image lie in its box, bool [N,side] each."""
     line = np.arange(side)
-    return tuple(
-        (line >= draws[begin][:, None]) & (line < draws[end][:, None])
-        for begin, end in (("top", "bottom"), ("left", "right"))
-    )
+
+    def between(begin: str, end: str) -> np.ndarray:
+        inside: np.ndarray = (line >= draws[begin][:, None]) & (line < draws[end][:, None])
+        return inside
+
+    return between("top", "bottom"), between("left", "right")
 
 
 def crossed(draws: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:

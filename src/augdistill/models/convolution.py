@@ -37,8 +37,9 @@ def side_by_side(layer: nn.Conv2d, images: Tensor) -> Tensor:
     down, right = (int(amount) for amount in layer.padding)
     count, beyond = math.gcd(len(images), IN_A_ROW), layer.kernel_size[1] - 1
     apart = F.pad(images.permute(0, 2, 3, 1), (0, 0, right, right))
-    width = apart.shape[2]
-    rows = F.pad(apart.unflatten(0, (-1, count)).transpose(1, 2).flatten(2, 3), (0, 0, 0, beyond))
-    maps = F.conv2d(rows.permute(0, 3, 1, 2), layer.weight, layer.bias, padding=(down, 0))
-    single = maps.permute(0, 2, 3, 1).unflatten(2, (count, width))[:, :, :, : width - beyond]
+    _, height, width, channels = apart.shape
+    rows = apart.reshape(-1, count, height, width, channels).transpose(1, 2).flatten(2, 3)
+    rows = F.pad(rows, (0, 0, 0, beyond))
+    maps = F.conv2d(rows.permute(0, 3, 1, 2), layer.weight, layer.bias, padding=(down, 0)).permute(0, 2, 3, 1)
+    single = maps.reshape(*maps.shape[:2], count, width, -1)[:, :, :, : width - beyond]
     return single.transpose(1, 2).flatten(0, 1).permute(0, 3, 1, 2)
