@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
@@ -123,5 +124,4 @@ def train_bank(works: list[Task], device: Device, tell: Tell) -> list[Trained]:
 
 def part(data: common.Data, count: int) -> common.Data:
     """Return the first images of a set, again from the beginning where it has fewer."""
-    rows = torch.arange(count) % len(data.images)
-    return data.part(rows.numpy())
+    return data.part(np.arange(count) % len(data.images))
