@@ -13,7 +13,7 @@ from benchmarks.sides import BATCH, Setting, Work, bank_side, both_ways, convent
 from benchmarks.strategies import augmentation
 
 CIFAR10 = 390 * BATCH  # images of an epoch on a GPU: the short last batch is recorded as a graph in a later one
-IN_PAPER = 12  # LeNets of a block of the study `paper`, which are a bank
+IN_PAPER = 12  # students of each model in a block of the study `paper`, of which LeNets are a bank
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def student(name: str, few: int, many: int, timed: int) -> Callable[[Setting], S
 
     def sides(setting: Setting) -> Sides:
         some = setting.count(few, 50 * BATCH)
-        theirs = (name, "baseline", some)
-        live = Work(name, "baseline", some, setting.epochs(), setting.threads, "live")
+        theirs = (setting.model(name), "baseline", some)
+        live = Work(setting.model(name), "baseline", some, setting.epochs(), setting.threads, "live")
         work = replace(live, images=setting.count(many, CIFAR10), epochs=setting.epochs(timed), outputs="cached")
         one = {} if setting.on_gpu else {"ours on one thread": lambda: our_side(setting, replace(work, threads=1))}
         return {
@@ -70,12 +70,12 @@ def student(name: str, few: int, many: int, timed: int) -> Callable[[Setting], S
     return sides
 
 
-def bank(name: str, size: int) -> Callable[[Setting], Sides]:
-    """Return the row of students in a bank, per student, against one alone."""
+def bank(name: str, size: int, on_gpu: int) -> Callable[[Setting], Sides]:
+    """Return the row of students in a bank, per student, against one alone, on so many images in an epoch on a GPU."""
 
     def sides(setting: Setting) -> Sides:
-        images = setting.count(20 * BATCH, 200 * BATCH)
-        work = Work(name, "baseline", images, setting.epochs(2), setting.threads, "cached")
+        images = setting.count(20 * BATCH, on_gpu)
+        work = Work(setting.model(name), "baseline", images, setting.epochs(2), setting.threads, "cached")
         single = replace(work, threads=1)
 
         def together(students: int) -> Callable[[bool], Side]:
@@ -86,9 +86,10 @@ def bank(name: str, size: int) -> Callable[[Setting], Sides]:
             "alone, one on each core": lambda: side_by_side(setting, single, setting.threads),
             "a bank of 5": lambda: together(5)(False),
         }
+        smaller = both_ways(setting, f"a bank of {IN_PAPER}", together(IN_PAPER)) if size > IN_PAPER else {}
         return {
             **both_ways(setting, "alone", lambda graphs: our_side(setting, replace(work, graphs=graphs))),
-            **(both_ways(setting, f"a bank of {IN_PAPER}", together(IN_PAPER)) if setting.on_gpu else on_cpu),
+            **(smaller if setting.on_gpu else on_cpu),
             **both_ways(setting, "ours", together(size)),
         }
 
@@ -102,7 +103,7 @@ def several(name: str, strategy: str, outputs: str) -> Callable[[Setting], Sides
     """
 
     def sides(setting: Setting) -> Sides:
-        work = Work(name, strategy, setting.count(25 * BATCH), setting.epochs(), 1, outputs)
+        work = Work(setting.model(name), strategy, setting.count(25 * BATCH), setting.epochs(), 1, outputs)
         found: dict[str, Callable[[], Side]] = {}
         for count in (1, 2) if setting.quick else (1, 2, 3, 4):
 
@@ -119,7 +120,9 @@ def determinism(name: str, strategy: str, outputs: str) -> Callable[[Setting], S
     """Return the row of what `runtime.deterministic=true` costs: its sides' ratios are below 1."""
 
     def sides(setting: Setting) -> Sides:
-        work = Work(name, strategy, setting.count(100 * BATCH), setting.epochs(), setting.threads, outputs)
+        work = Work(
+            setting.model(name), strategy, setting.count(100 * BATCH), setting.epochs(), setting.threads, outputs
+        )
         wanted = replace(work, deterministic=True)
         return {
             **both_ways(setting, "default", lambda graphs: our_side(setting, replace(work, graphs=graphs))),
@@ -146,7 +149,7 @@ ROWS: dict[str, Row] = {
     "teacher": Row("CPU 1.7 x, aim 2.2 x; GPU 3 x, aim 8 x", teacher),
     "lenet": Row("CPU 50 x, aim 100 x; GPU 30 x, aim 100 x", student("lenet", 3 * BATCH, 150 * BATCH, 3)),
     "alexnet": Row("CPU 2 x, aim 4 x; GPU 5 x, aim 20 x", student("alexnet", BATCH, 3 * BATCH, 1)),
-    "bank": Row("CPU 1 x, aim 2 x; GPU 6 x, aim 20 x", bank("lenet", 25), counts=False),
+    "bank": Row("CPU 1 x, aim 2 x; GPU 6 x, aim 20 x", bank("lenet", 25, 200 * BATCH), counts=False),
     **{
         name: Row("CPU 15 x, aim 30 x; GPU 300 x, aim 1000 x", augmentation(name))
         for name in ("flip-crop", "cutout", "mixup", "cutmix")
@@ -154,6 +157,7 @@ ROWS: dict[str, Row] = {
     "evaluation": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("lenet", 80_000, 80_000)),
     "evaluation-resnet18": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("resnet18", 512, 10_000)),
     "quickstart": Row("CPU under 150 s, aim 90 s", quickstart, counts=False, only="cpu"),
+    "bank-alexnet": Row("where it pays", bank("alexnet", IN_PAPER, 20 * BATCH), counts=False, only="cuda"),
     "several-teachers": Row("where it pays", several("resnet18", "flip-crop", "none"), counts=False, only="cuda"),
     "several-alexnets": Row("where it pays", several("alexnet", "baseline", "cached"), counts=False, only="cuda"),
     "deterministic-teacher": Row("none", determinism("resnet18", "flip-crop", "none"), counts=False, only="cuda"),
