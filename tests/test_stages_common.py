@@ -2,12 +2,14 @@
 
 import logging
 import resource
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from augdistill.errors import NoMemoryError, RunError, StoppedError, WorkError
-from augdistill.stages.common import run_log
+from augdistill.stages.common import run_log, stop_on_signal
 
 log = logging.getLogger("augdistill.stages.test")
 
@@ -52,3 +54,55 @@ def test_a_log_that_cannot_be_written_costs_its_lines_only(tmp_path: Path, capfd
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert capfd.readouterr().err == ""
     assert (tmp_path / "log").stat().st_size <= 40
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C as a terminal's program has it, whatever started the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupted(times: int, error: Exception | None = None) -> list[bool]:
+    """Press Ctrl-C so often while a stage of a list runs, and end it; return what the stage and the list were told."""
+    told = []
+    with stop_on_signal() as outer:
+        try:
+            with stop_on_signal() as inner:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+                    told.append(inner())
+                if error is not None:
+                    raise error
+        finally:
+            told.append(outer())
+    return told
+
+
+def test_ctrl_c_asks_to_save_and_its_second_time_does_not_wait(interrupts) -> None:
+    with pytest.raises(StoppedError, match="saved"):
+        interrupted(1, StoppedError("saved"))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(2, AssertionError("it waited"))
+    assert interrupted(0) == [False]
+
+
+def test_a_ctrl_c_too_late_to_save_anything_still_ends_the_command(interrupts) -> None:
+    told = []
+    with pytest.raises(KeyboardInterrupt), stop_on_signal():
+        told += interrupted(1)
+    assert told == [True, True]  # and of a list of stages, the next is not begun
+
+
+def test_a_ctrl_c_that_is_not_ours_stays_with_its_handler(interrupts) -> None:
+    """A pool's workers ignore it, and Ray's mean by it that a task was cancelled."""
+    seen: list[int] = []
+    for handler in (signal.SIG_IGN, lambda number, frame: seen.append(number)):
+        signal.signal(signal.SIGINT, handler)
+        with stop_on_signal() as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert not stop()
+    assert seen == [signal.SIGINT]
+    signal.signal(signal.SIGINT, signal.default_int_handler)

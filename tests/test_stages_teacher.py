@@ -124,13 +124,17 @@ def test_an_interrupted_teacher_ends_with_the_same_bits(strategy: str, finished:
     assert {path.name for path in run.path.iterdir()} == FILES
 
 
-def test_a_signal_makes_the_command_save_and_the_same_command_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_makes_the_command_save_and_the_same_command_goes_on(number: int, tmp_path: Path) -> None:
+    def listen() -> None:  # a job in the background ignores Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     command = [str(Path(sysconfig.get_path("scripts")) / "augdistill"), "train-teacher", *core.TINY]
     command += [*(f"optim.{value}" for value in core.RECIPE), "optim.epochs=9", f"outputs={tmp_path}"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
         assert process.stderr is not None
         said = next(line for line in process.stderr if "epoch 1/9" in line)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         said += process.communicate(timeout=300)[1]
     assert process.returncode == 143, said
     assert "with everything saved: the same command goes on" in said

@@ -35,19 +35,26 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 @dataclass
 class StopRequest:
-    """Whether a signal asked this process to save and stop."""
+    """Whether a signal asked this process to save and stop; the handler of Ctrl-C, whose second time does not wait."""
 
     requested: bool = False
+    interrupted: bool = False
 
     def __call__(self) -> bool:
         return self.requested
 
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.interrupted:
+            signal.default_int_handler(number, frame)
+        self.requested = self.interrupted = True
+
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn SIGTERM and SIGUSR1 into a request that the training loop reads; in the main thread only.
+    """Turn SIGTERM, SIGUSR1 and Ctrl-C into a request that the training loop reads; in the main thread only.
 
-    Within another such block both are told: what runs now stops, and what would run after it is not begun.
+    Within another such block both are told: what runs now stops, and what would run after it is not begun. A Ctrl-C
+    that came too late for the loop is a KeyboardInterrupt at the end; one that is somebody else's to handle stays so.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -61,11 +68,16 @@ def stop_on_signal() -> Iterator[StopRequest]:
             outer(number, frame)
 
     before = {int(number): signal.signal(number, ask) for number in SIGNALS}
+    ours = signal.getsignal(signal.SIGINT)
+    if ours is signal.default_int_handler or isinstance(getattr(ours, "__self__", None), StopRequest):
+        before[int(signal.SIGINT)] = signal.signal(signal.SIGINT, request.interrupt)
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if request.interrupted:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
