@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import core
 from augdistill import models
@@ -143,3 +144,33 @@ def test_what_is_told_is_the_mean_of_those_that_train(device, tmp_path: Path) ->
     found = fit_bank(members, tasks[0].training, RECIPE, "batchmean", device, tmp_path, listening)
     assert [row["students"] for row in told] == [2, 2]
     assert told[1]["loss"] == pytest.approx((found[0].history[1]["loss"] + found[2].history[1]["loss"]) / 2)
+
+
+class Precisions(TorchDispatchMode):
+    """Notes the operands of convolutions and products, forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[str, torch.dtype]] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(func.overloadpacket).removeprefix("aten.")
+        if name in ("convolution", "convolution_backward", "bmm", "baddbmm", "mm", "addmm"):
+            self.seen |= {(name, value.dtype) for value in args if isinstance(value, Tensor)}
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["lenet", "alexnet"])
+def test_in_bf16_all_that_is_costly_is_in_bf16_and_members_round_as_they_do_alone(name: str, tmp_path: Path) -> None:
+    device = resolve("cpu", "bf16", 1)
+    recipe = {**RECIPE, "epochs": 1, "batch_size": core.COUNT, "warmup_epochs": 0.0}
+    alone, together = ([task(name, seed, torch.float32, recipe) for seed in SEEDS[:2]] for _ in range(2))
+    for number, one in enumerate(alone):
+        fit(one, device, tmp_path / str(number), hooks())
+    with Precisions() as precisions:
+        bank(together, tmp_path / "bank", device)
+    assert {"convolution", "convolution_backward"} < {called for called, _ in precisions.seen}
+    assert {dtype for _, dtype in precisions.seen} == {torch.bfloat16}
+    for one, other, seed in zip(alone, together, SEEDS, strict=False):
+        moved = furthest(one, task(name, seed, torch.float32, recipe))
+        assert 0 < furthest(one, other) < 0.05 * moved

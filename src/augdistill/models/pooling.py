@@ -11,14 +11,19 @@ FEW = 16
 
 
 class Halving(nn.MaxPool2d):
-    """`nn.MaxPool2d(2)` with the same results bit by bit; of few channels in bf16 on a CPU by whole maps."""
+    """`nn.MaxPool2d(2)` with the same results bit by bit; of few channels in bf16 on a CPU by whole maps.
+
+    Set `by_maps` to False where it shall run under `torch.func.vmap`, which knows no rule for that form.
+    """
+
+    by_maps = True
 
     def __init__(self) -> None:
         super().__init__(2)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the maxima [B,C,H/2,W/2] of images [B,C,H,W]."""
-        return by_maps(images) if is_slow(images) else super().forward(images)
+        return by_maps(images) if self.by_maps and is_slow(images) else super().forward(images)
 
 
 def is_slow(images: Tensor) -> bool:

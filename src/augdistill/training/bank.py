@@ -20,6 +20,7 @@ from torch.func import functional_call, vmap
 from augdistill.config import checkpoint_every
 from augdistill.errors import StoppedError
 from augdistill.losses import distillation_loss
+from augdistill.models.pooling import Halving
 from augdistill.seeds import derive
 from augdistill.training.batches import TrainingSet, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, save_checkpoint
@@ -58,15 +59,25 @@ class Bank(nn.Module):
         states = [dict(model.named_parameters()) for model in models]
         for name, value in self.stacked.named_parameters():
             value.data = torch.stack([state[name].detach() for state in states])
+        for module in self.stacked.modules():
+            if isinstance(module, Halving):
+                module.by_maps = False
 
     def forward(self, images: Tensor, keys: Tensor) -> Tensor:
-        """Return the members' logits [K,B,classes]."""
+        """Return the members' logits [K,B,classes].
 
-        def member(weights: dict[str, Tensor], its_images: Tensor, key: Tensor) -> Tensor:
-            logits: Tensor = functional_call(self.stacked, weights, (its_images, key))[0]
+        Under vmap, autocast reaches products but no convolutions, so what it would cast is cast before.
+        """
+        kind = images.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else images.dtype
+        weights = {name: value.to(dtype) for name, value in self.stacked.named_parameters()}
+
+        def member(its_weights: dict[str, Tensor], its_images: Tensor, key: Tensor) -> Tensor:
+            logits: Tensor = functional_call(self.stacked, its_weights, (its_images, key))[0]
             return logits
 
-        logits: Tensor = vmap(member)(dict(self.stacked.named_parameters()), images, keys)
+        with torch.autocast(kind, enabled=False):
+            logits: Tensor = vmap(member)(weights, images.to(dtype), keys)
         return logits
 
     def member(self, index: int) -> dict[str, Tensor]:
