@@ -30,6 +30,8 @@ from augdistill.study.plan import Plan, Stage, make_plan
 from benchmarks.measure import RowError
 from benchmarks.sides import Setting
 
+Ended = tuple[Stage, Run, float]  # and the seconds that it took its worker, from its job to its manifest
+
 NAME = "paper"
 TARGET = "GPU: the whole study 150 min, aim 75 min; its first block alone 30 min, aim 15 min"
 EPOCHS = 11  # of each model that is trained: ten from one epoch's end to the next's
@@ -51,7 +53,8 @@ def measure(setting: Setting, outputs: Path, overrides: Sequence[str]) -> dict[s
         results = local.run(chosen, store, config["executor"])
         if results.failed:
             raise RowError(f"stages failed: {[outcome.error for outcome in results.failed.values()]}")
-        runs = [(stage, run) for stage in chosen.stages if (run := store.find(stage.ref)) is not None]
+        ended = {id: outcome.seconds for id, outcome in results.outcomes.items()}
+        runs = [(stage, run, ended[stage.id]) for stage in chosen.stages if (run := store.find(stage.ref)) is not None]
         return told(plan, runs, config["executor"], epochs, overrides)
 
 
@@ -118,23 +121,21 @@ def part_of(plan: Plan, executor: Config) -> Plan:
     return replace(plan, stages=[stage for stage in plan.stages if stage.id in chosen])
 
 
-def lasts(run: Run, epochs: int) -> float:
+def lasts(run: Run, seconds: float, epochs: int) -> float:
     """Return how long a run would take with so many epochs: what it took, and for each more the median of its epochs.
 
-    A student of a bank takes its share of both.
+    A student of a bank takes its share of both; `seconds` is so already.
     """
-    provenance = run.manifest["provenance"]
     log = (run.path / "log").read_text() if run.kind in ("teacher", "student") else ""
     ends = [datetime.strptime(when, "%Y-%m-%d %H:%M:%S,%f") for when in ENDED.findall(log)]
     if not ends:
-        return float(provenance["seconds"])
+        return seconds
     epoch = statistics.median((after - before).total_seconds() for before, after in pairwise(ends))
-    return float(provenance["seconds"] + (epochs - len(ends)) * epoch / len(provenance.get("bank", [run.path.name])))
+    students = len(run.manifest["provenance"].get("bank", [run.path.name]))
+    return seconds + (epochs - len(ends)) * epoch / students
 
 
-def told(
-    plan: Plan, runs: Sequence[tuple[Stage, Run]], executor: Config, epochs: int, overrides: Sequence[str]
-) -> dict[str, Any]:
+def told(plan: Plan, runs: Sequence[Ended], executor: Config, epochs: int, overrides: Sequence[str]) -> dict[str, Any]:
     """Return and print what the whole plan and its first block take by these runs, with what the executor runs at once.
 
     Raises RowError where no run tells of a kind of stage.
@@ -155,12 +156,12 @@ def told(
     return {**found, "kinds": kinds(plan, rates), "left_out": dict(plan.skipped)}
 
 
-def learned(plan: Plan, runs: Sequence[tuple[Stage, Run]]) -> Rates:
+def learned(plan: Plan, runs: Sequence[Ended]) -> Rates:
     """Return how long a plan's stages take by runs with fewer epochs."""
     rates, like = Rates(plan), {kind_of(stage): stage for stage in plan.stages}
-    for stage, run in runs:
+    for stage, run, seconds in runs:
         whole = like[kind_of(stage)]
-        rates.learn(whole, lasts(run, whole.job["config"].get("optim", {}).get("epochs", 0)))
+        rates.learn(whole, lasts(run, seconds, whole.job["config"].get("optim", {}).get("epochs", 0)))
     return rates
 
 

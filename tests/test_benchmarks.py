@@ -221,12 +221,12 @@ LOG = """2026-01-02 10:00:00,500 INFO resnet18: 50000 images
 
 def test_a_run_with_more_epochs_takes_the_median_of_its_epochs_for_each(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(LOG)
-    run = Run(tmp_path, {"kind": "teacher", "provenance": {"seconds": 9.0}})
-    assert study.lasts(run, 3) == 9.0
-    assert study.lasts(run, 203) == 9.0 + 200 * 2.125
+    run = Run(tmp_path, {"kind": "teacher", "provenance": {}})
+    assert study.lasts(run, 9.0, 3) == 9.0
+    assert study.lasts(run, 9.0, 203) == 9.0 + 200 * 2.125
     run.manifest["provenance"]["bank"] = ["one", "two", "three", "four"]
-    assert study.lasts(run, 203) == 9.0 + 200 * 2.125 / 4
-    assert study.lasts(Run(tmp_path / "nowhere", {"kind": "evaluation", "provenance": {"seconds": 1.5}}), 0) == 1.5
+    assert study.lasts(run, 3.0, 203) == 3.0 + 200 * 2.125 / 4
+    assert study.lasts(Run(tmp_path / "nowhere", {"kind": "evaluation"}), 1.5, 0) == 1.5
 
 
 @pytest.fixture(scope="module")
@@ -257,10 +257,14 @@ def test_the_part_that_is_run_shows_every_kind_with_whole_banks_and_all_teachers
 
 
 def test_one_gpu_takes_all_stages_one_after_the_other_and_shared_ones_are_shared(paper: Plan, monkeypatch) -> None:
-    seconds = {"teacher": 600.0, "outputs": 6.0, "student": 60.0, "evaluation": 1.0}
-    monkeypatch.setattr(study, "lasts", lambda run, epochs: seconds[run.kind])
+    seconds = {"teacher": 3.0, "outputs": 6.0, "student": 0.3, "evaluation": 1.0}  # each of 200 epochs, or all
+
+    def lasts(run: Run, seconds: float, epochs: int) -> float:
+        return seconds * epochs if run.kind in ("teacher", "student") else seconds
+
+    monkeypatch.setattr(study, "lasts", lasts)
     monkeypatch.setattr(study, "devices", lambda plan: ["0"])
-    runs = [(stage, Run(Path("nowhere"), {"kind": stage.kind})) for stage in paper.stages]
+    runs = [(stage, Run(Path("nowhere"), {"kind": stage.kind}), seconds[stage.kind]) for stage in paper.stages]
     one, two = (study.told(paper, runs, {"per_device": n, "workers": None}, 11, []) for n in (1, 2))
     whole = 25 * (600 + 6) + 120 * 60 + (25 + 120) * 3
     assert one["the whole study"] == {"stages": 605, "minutes": whole / 60, "computing_minutes": whole / 60}
