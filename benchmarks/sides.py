@@ -1,5 +1,7 @@
 """The sides that rows compare: the conventional loop and ours, each made ready for a unit of work."""
 
+import logging
+import logging.handlers
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,9 +18,10 @@ from augdistill.data import ImageSet
 from augdistill.models.dropout import Dropout
 from augdistill.stages import common
 from augdistill.training.device import Device, resolve
+from augdistill.training.graphs import stepper
 from augdistill.training.loop import Task
 from benchmarks import conventional, ours
-from benchmarks.measure import EAGER, GRAPHS, Side, Sides, Timed, timed
+from benchmarks.measure import EAGER, GRAPHS, RowError, Side, Sides, Timed, timed
 
 BATCH = 128
 
@@ -176,7 +179,7 @@ def our_side(setting: Setting, work: Work, together: Callable[[], object] = lamb
     def side() -> float | Timed:
         torch.set_num_threads(work.threads)
         clock = ours.Clock(together)
-        with deterministic(work.deterministic):
+        with deterministic(work.deterministic), replayed(work.graphs):
             ours.train(task, device, clock)
         return unit(work.images, clock)
 
@@ -225,6 +228,25 @@ def deterministic(wanted: bool) -> Iterator[None]:
             torch.use_deterministic_algorithms(False)
 
 
+@contextmanager
+def replayed(wanted: bool) -> Iterator[None]:
+    """Raise RowError unless steps were replayed meanwhile, if wanted: a run whose replays differ goes on eagerly.
+
+    The log says so: a line for each graph that is replayed, a warning where one is not.
+    """
+    said, log = logging.handlers.BufferingHandler(1000), logging.getLogger(stepper.__module__)
+    level = log.level
+    log.addHandler(said)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(said)
+        log.setLevel(level)
+    if wanted and {record.levelno for record in said.buffer} != {logging.INFO}:
+        raise RowError("its steps were not replayed as CUDA graphs")
+
+
 def bank_side(setting: Setting, work: Work, students: int) -> Side:
     """Return our side: as many students as one stacked model, from the beginning."""
     device = device_for(setting, work.precision, work.threads, work.graphs)
@@ -234,7 +256,8 @@ def bank_side(setting: Setting, work: Work, students: int) -> Side:
     def side() -> float | Timed:
         torch.set_num_threads(work.threads)
         clock = ours.Clock()
-        ours.train_bank(tasks, device, clock)
+        with replayed(work.graphs):
+            ours.train_bank(tasks, device, clock)
         return unit(students * work.images, clock)
 
     return side

@@ -151,6 +151,21 @@ def test_the_first_of_several_epochs_stands_apart(tmp_path: Path) -> None:
     assert sides.our_side(quick(tmp_path), dataclasses.replace(LENET, epochs=1))() == 32
 
 
+def test_a_side_as_graphs_that_replays_nothing_or_something_else_is_none(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(graphs, "Recorder", TapeRecorder)
+    work = dataclasses.replace(LENET, graphs=True)  # three epochs of two batches
+    refused = "its steps were not replayed as CUDA graphs"
+    monkeypatch.setattr(sides, "device_for", lambda *how: gates.CPU)
+    with pytest.raises(measure.RowError, match=refused):
+        sides.our_side(quick(tmp_path), work)()
+    monkeypatch.setattr(sides, "device_for", lambda *how: dataclasses.replace(gates.CPU, graphs=True))
+    assert isinstance(sides.our_side(quick(tmp_path), work)(), Timed)
+    assert TapeRecorder.replayed == 3
+    monkeypatch.setattr(graphs, "is_close", lambda *groups: False)
+    with pytest.raises(measure.RowError, match=refused):
+        sides.our_side(quick(tmp_path), work)()
+
+
 def test_processes_at_once_are_timed_together_and_wait_for_none_that_failed(tmp_path: Path, monkeypatch) -> None:
     done = processes.side_by_side(quick(tmp_path), LENET, 2)()
     assert isinstance(done, Timed)
