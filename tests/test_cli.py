@@ -1,12 +1,15 @@
 """The real command: every refused request gets one line and exit code 2, and leaves nothing new on disk."""
 
+import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from conftest import COMMAND
 from data_files import write_cifar10
 
 TINY = ["dataset=digits", "dataset.size=16", "teacher.width=4", "optim.epochs=1", "runtime.threads=1"]
@@ -34,7 +37,12 @@ REFUSED = {
     "train-teacher seed=-1": ["seed=-1", "0 or more"],
     "train-teacher dataset=digits teacher.width=0": ["width=0", "1 to 1024"],
     "train-teacher runtime.precision=fp16": ["runtime.precision=fp16", "bf16"],
-    "train-teacher word": ["word is not an override", "KEY=VALUE"],
+    "train-teacher word": ["word is not an override: write KEY=VALUE"],
+    "study paper": ["paper is not an override (did you mean study=paper?)"],
+    "distill lenet": ["did you mean student=lenet?"],
+    "train-teacher --seed 3": ["--seed is no flag", "KEY=VALUE, as in seed=3"],
+    "runs --wacth": ["--wacth is no flag (did you mean --watch?)"],
+    "train-teacher aug=flip-crop,cutmix": ["aug=flip-crop,cutmix are", "add -m", "'aug=[flip-crop,cutmix]' is a list"],
     "train-teacher hydra/launcher=joblib": ["hydra/launcher", "add -m"],
     "train-teacher --experimental-rerun=config.pickle": ["pickle", "not allowed"],
     "train-teacher dataset=cinic10": ["test set", "cifar10"],
@@ -185,6 +193,19 @@ def test_the_sweep_trains_each_and_goes_on_after_a_failure(run_augdistill, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
     assert ran.code in (0, 1)
     assert ran.code == int("diverged" in ran.stderr)
+
+
+def test_a_stopped_sweep_begins_no_other_job(tmp_path):
+    words = ["train-teacher", "-m", *TINY, "optim.epochs=500", "seed=0,1"]
+    with subprocess.Popen([COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as sweep:
+        assert sweep.stderr is not None
+        next(line for line in sweep.stderr if "epoch 1/500" in line)
+        sweep.send_signal(signal.SIGTERM)
+        *_, last = sweep.communicate(timeout=60)[1].splitlines()
+    assert sweep.returncode == 143
+    assert re.fullmatch(r"augdistill train-teacher: stopped at step \d+ with everything saved: the same .*", last)
+    (run,) = (tmp_path / "outputs/runs").iterdir()
+    assert "-s0-" in run.name
 
 
 def test_the_commands_of_the_readme_work_by_hand(run_augdistill, tmp_path):

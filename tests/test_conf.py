@@ -241,6 +241,8 @@ def test_help_and_config_answer_at_once_and_import_nothing_heavy(words: str, tmp
     assert min(seconds) < SECONDS
     assert set(json.loads(ended.stderr.splitlines()[-1])).isdisjoint(HEAVY)
     assert list(tmp_path.iterdir()) == []
+    if words == "--help":
+        assert max(map(len, ended.stdout.splitlines())) <= 80  # as wide as a terminal is by default
     if words.endswith("--help"):
         assert f"augdistill {words}".removesuffix(" --help") in ended.stdout
     else:

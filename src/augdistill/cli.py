@@ -17,17 +17,21 @@ if TYPE_CHECKING:
 log = logging.getLogger("augdistill")
 
 COMMANDS = {
-    "study": "everything: teachers, students, evaluations, table",
+    "study": "everything: teachers, students, evaluations, a page: study=NAME",
     "train-teacher": "train one teacher: aug=cutmix, 'aug=[flip-crop,cutmix]', seed=1",
-    "distill": "distil one student from the teacher that the same choices made: student=lenet aug=cutmix",
+    "distill": "distil one student from that teacher: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
     "runs": "list, show, verify (checksums) or remove runs",
-    "data": "what datasets are there; fetch NAME gets one from its publisher",
-    "report": "tables, figures, verdicts and one page from a study's saved results: study=NAME",
-    "compare": "two arms of a study: STUDY --a teacher_aug=cutmix,model=lenet --b teacher_aug=baseline,model=lenet",
-    "doctor": "versions, device, precision, datasets, whether results can be written",
+    "data": "what datasets are there; fetch NAME gets one",
+    "report": "a study's tables, figures and verdicts again: study=NAME",
+    "compare": "any two arms of a study: STUDY --a ARM --b ARM",
+    "doctor": "versions, device, datasets, whether results can be written",
 }
 WITH_ACTIONS = ("runs", "data")  # commands that take words: action and target
+FLAGS = (
+    *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"),
+    *("--shell-completion", "-sc", "--info", "-i"),
+)
 FLAGS_WITH_VALUES = (
     "--cfg",
     "-c",
@@ -72,7 +76,7 @@ def usage() -> str:
     width = max(map(len, COMMANDS))
     lines = "\n".join(f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items())
     return (
-        "augdistill: what does a teacher's data augmentation do to the students distilled from it?\n\n"
+        "augdistill: what a teacher's data augmentation does to its students\n\n"
         f"usage: augdistill COMMAND [KEY=VALUE ...] [-m] [--cfg job] [--help]\n\n{lines}\n\n"
         "augdistill COMMAND --help lists a command's groups and values."
     )
@@ -111,6 +115,9 @@ def dispatch(command: str, words: list[str]) -> None:
         if shows_all:
             raise
         raise ConfigError(one_line(command, error, words)) from None
+    except SystemExit:  # a signal stopped a sweep; or a flag such as --help is done
+        if not failures:
+            raise
     if failures:
         raise max(failures, key=lambda failure: failure.exit_code)
 
@@ -151,11 +158,17 @@ def with_arms(words: list[str]) -> list[str]:
 
 
 def refuse_traps(words: list[str]) -> None:
-    """Refuse what Hydra would accept and silently not do, or do by loading a pickle."""
+    """Refuse flags that are none, and what Hydra would accept and silently not do, or do by loading a pickle."""
+    from augdistill.config import nearest
+
     if any(word.startswith("--experimental-rerun") for word in words):
         raise RequestError("--experimental-rerun loads a pickle and is not allowed: repeat the command itself")
     if any(re.match(r"--config-path|-cp|[+~]*hydra\.searchpath", word) for word in words):
         raise RequestError("--config-path and hydra.searchpath are not allowed: add configs with --config-dir FOLDER")
+    flags = (word.partition("=")[0] for word in words if word.startswith("-"))
+    if (unknown := next((flag for flag in flags if flag not in (*FLAGS, *FLAGS_WITH_VALUES)), None)) is not None:
+        hint = nearest(unknown, (*FLAGS, *FLAGS_WITH_VALUES, "--watch", "--a", "--b"))
+        raise RequestError(f"{unknown} is no flag{hint}: values are written KEY=VALUE, as in seed=3, without dashes")
     sweeping = any(word in ("-m", "--multirun") for word in words)
     if not sweeping and any(word.lstrip("+").startswith("hydra/launcher=") for word in words):
         raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
@@ -170,7 +183,7 @@ def config_dirs(words: list[str]) -> list[Path]:
 
 def one_line(command: str, error: Exception, words: list[str]) -> str:
     """Return one line for an error of Hydra's or OmegaConf's: what was wrong, what is allowed."""
-    from augdistill.config import nearest
+    from augdistill.config import conf_dir, nearest
 
     text = str(error)
     group = re.search(r"Could not find '([^']+)/([^'/]+)'\n+Available options in '[^']+':\n((?:\t.*\n?)+)", text)
@@ -185,9 +198,15 @@ def one_line(command: str, error: Exception, words: list[str]) -> str:
             above = above.rpartition(".")[0]
         there = [other for other in known if other.rpartition(".")[0] == above]
         return f"{key[1]} is not a config key{nearest(key[1], known)}: known there are {', '.join(there) or 'none'}"
+    several = re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text)
+    if several:
+        word = f"{several[1]}={several[2]}"
+        return f"{word} are several values: add -m to run each in turn; '{several[1]}=[{several[2]}]' is a list"
     override = getattr(error, "override", None)
     if override is not None:
-        return f"{override} is not an override: write KEY=VALUE, and quote lists, as in 'aug=[flip-crop,cutmix]'"
+        groups = [path.parent.name for path in conf_dir().glob("*/*.yaml") if path.stem == override]
+        meant = f" (did you mean {max(groups)}={override}?)" if groups else ""  # a model rather than its recipe
+        return f"{override} is not an override{meant}: write KEY=VALUE, and quote lists, as in 'aug=[flip-crop,cutmix]'"
     cause = f" ({str(error.__cause__).splitlines()[0]})" if error.__cause__ else ""
     return " ".join(text.split("\n\n")[0].split()) + cause
 
@@ -248,9 +267,11 @@ def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictCon
         except AugdistillError as error:
             if sweeping:
                 log.error("job %s: %s", hydra_config.job.num, error)
-            if not is_here or (sweeping and isinstance(error, StoppedError)):
+            if not is_here:
                 raise
             failures.append(error)
+            if sweeping and isinstance(error, StoppedError):
+                raise SystemExit from None  # an Exception would not keep Hydra from the next job
 
     return task
 
