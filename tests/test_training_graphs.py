@@ -6,54 +6,31 @@ was; what a graph cannot hold it refuses. Without a GPU `graphs.Recorder` stays 
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import core
-from augdistill.augment import AUGMENTATIONS
-from augdistill.config import parameters
 from augdistill.errors import ConfigError, StoppedError, WorkError
-from augdistill.losses import teacher_probabilities
 from augdistill.seeds import derive
 from augdistill.stages import student, teacher
-from augdistill.stages.student import distillation_loss, live_logits
 from augdistill.training import graphs
+from augdistill.training.bank import Bank, Lessons, Member, clip_members, fit_bank
 from augdistill.training.batches import Batch, make_batch, plan_epoch
 from augdistill.training.device import Device
-from augdistill.training.loop import Changing, Hooks, Loss, Task, clip, fit, learning_rate, sgd, step
-from core import COUNT, EPOCHS, LOOP_RECIPE, MIXUP, same, small_model, small_set, two_part_loss
+from augdistill.training.loop import Hooks, Task, clip, epoch_row, fit, learning_rate, sgd
+from core import COUNT, EPOCHS, LOOP_RECIPE, same, two_part_loss
+from steps import BANKS, CASES, FORBIDDEN, at, made, members
 
-ALL = [[name, parameters("aug", name)] for name in AUGMENTATIONS]
-CLIPPED = {"clip_norm": 0.7, "warmup_epochs": 1.0}
-CASES: dict[str, dict[str, Any]] = {
-    "batch norm": {"model": "resnet18"},
-    "dropout": {"model": "drops", "recipe": CLIPPED},
-    "no momentum": {"model": "lenet", "recipe": {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}},
-    "multi-step": {"model": "lenet", "recipe": {"schedule": "multistep", "milestones": [2]}},
-    **{name: {"model": "lenet", "ops": [[name, params]]} for name, params in ALL},
-    "stacked": {"model": "resnet18", "ops": ALL, "recipe": CLIPPED},
-    "bf16": {"model": "resnet18", "ops": MIXUP, "precision": "bf16"},
-    "live teacher": {"model": "lenet", "ops": ALL, "teacher": "resnet18"},
-    "own view": {"model": "drops", "ops": MIXUP, "teacher": "lenet", "own_view": True},
-}
-ON_A_GPU = {**CASES, "alexnet": {"model": "alexnet"}}  # too large for a tape
+ON_A_GPU = {**CASES, "alexnet": {"model": "alexnet"}, **BANKS}  # AlexNet is too large for a tape
 NEEDS_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU at hand: not yet run")
-FORBIDDEN = {
-    "_local_scalar_dense",
-    "lift_fresh",
-    "nonzero",
-    "masked_select",
-    "is_nonzero",
-}  # host and device would meet
 
 
 class Tape(TorchDispatchMode):
@@ -131,39 +108,55 @@ class TapeRecorder:
 
 @pytest.fixture
 def tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    TapeRecorder.recorded = TapeRecorder.replayed = 0
     monkeypatch.setattr(graphs, "Recorder", TapeRecorder)
 
 
-def made(case: dict[str, Any], place: str, put: Callable[[Any], Any] | None = None, dtype=torch.float32) -> Task:
-    """Return a task of CASES, the same each time; `put` puts a tensor or a model where it is to be."""
-    put = put or (lambda value: value.to(place))
-    loss: Loss = two_part_loss
-    if "teacher" in case:
-        lesson = {"alpha": 0.5, "temperature": 4.0, "reduction": "batchmean"}
-        live = partial(
-            live_logits, put(small_model(case["teacher"], dtype).eval().requires_grad_(False)), device=at(place)
-        )
-        loss = distillation_loss(lesson, 10, lambda batch: teacher_probabilities(live(batch), 4.0))
-    model, training = put(small_model(case["model"], dtype)), small_set(dtype)
-    there = {name: put(getattr(training, name)) for name in ("images", "targets", "mean", "std")}
-    recipe = {**LOOP_RECIPE, **case.get("recipe", {})}
-    ops, own_view = case.get("ops", []), case.get("own_view", False)
-    return Task(model, dataclasses.replace(training, **there), loss, ops, recipe, 3, "teacher", own_view)
+def silent(stop: Callable[[], bool] = lambda: False) -> Hooks:
+    return Hooks(lambda model: {}, lambda epoch, row: None, stop, "60min")
 
 
-def at(place: str, **how: Any) -> Device:
-    return Device(torch.device(place), how.pop("precision", "fp32"), 1, **how)
+def without_time(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{key: row[key] for key in row if key != "images_per_second"} for row in rows]
 
 
 def fitted(task: Task, device: Device, folder: Path, stop: Callable[[], bool] = lambda: False) -> tuple[Any, Any]:
     """Return weights and history, without the time column."""
     folder.mkdir(exist_ok=True)
-    rows = fit(task, device, folder, Hooks(lambda model: {}, lambda epoch, row: None, stop, "60min"))
-    return task.model.state_dict(), [{key: row[key] for key in row if key != "images_per_second"} for row in rows]
+    rows = fit(task, device, folder, silent(stop))
+    return task.model.state_dict(), without_time(rows)
 
 
-def plainly(task: Task, device: Device) -> tuple[Any, Any]:
+def trained(
+    case: dict[str, Any],
+    folder: Path,
+    stop: Callable[[], bool] = lambda: False,
+    place: str = "cpu",
+    graphs: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Any, Any]:
+    """Return what training makes of a case: weights, of all members of a bank, and history, without the time column."""
+    device = at(place, case, graphs=graphs)
+    if case not in BANKS.values():
+        return fitted(made(case, place, dtype=dtype), device, folder, stop)
+    folder.mkdir(exist_ok=True)
+    students, training = members(case, place, dtype=dtype)
+    recipe = {**LOOP_RECIPE, **case.get("recipe", {})}
+    found = fit_bank(students, training, recipe, "batchmean", device, folder, silent(stop))
+    assert [one.diverged for one in found] == [None] * len(students)
+    return weights_of(students), [without_time(one.history) for one in found]
+
+
+def weights_of(students: list[Member]) -> dict[str, Tensor]:
+    named = [member.model.state_dict().items() for member in students]
+    return {f"{index}.{name}": value for index, its in enumerate(named) for name, value in its}
+
+
+def plainly(case: dict[str, Any]) -> tuple[Any, Any]:
     """Train without a tensor that stays where it is: numbers from the host, slices of each epoch's own plan."""
+    if case in BANKS.values():
+        return plainly_together(case)
+    task, device = made(case, "cpu"), at("cpu", case)
     model, recipe, step, rows = task.model.train(), task.recipe, 0, []
     optimizer, key = sgd(model, recipe), derive(task.seed, task.role, "dropout") >> 1
     for epoch in range(EPOCHS):
@@ -181,20 +174,48 @@ def plainly(task: Task, device: Device) -> tuple[Any, Any]:
             optimizer.step()
             sums += torch.cat([losses.detach(), clipped[None]]) * size
             step += 1
-        loss, ce, kd, share = (sums / COUNT).tolist()
-        row = {"epoch": epoch, "loss": loss, "ce": ce, "kd": kd, "lr": rate}
-        rows.append(row if recipe["clip_norm"] is None else row | {"clipped": share})
+        rows.append(epoch_row(epoch, (sums / COUNT).tolist(), recipe, rate))
     return model.state_dict(), rows
 
 
-@pytest.mark.parametrize("name", CASES)
+def plainly_together(case: dict[str, Any]) -> tuple[Any, Any]:
+    """Train a bank in the same way."""
+    students, training = members(case, "cpu")
+    device, recipe, step = at("cpu", case), {**LOOP_RECIPE, **case.get("recipe", {})}, 0
+    bank = Bank([member.model for member in students]).train()
+    optimizer, lessons = sgd(bank, recipe), Lessons.of(students, "batchmean", device)
+    rows: list[list[dict[str, float]]] = [[] for _ in students]
+    for epoch in range(EPOCHS):
+        plans = [plan_epoch(training, [], member.seed, "student", epoch, 8, False) for member in students]
+        sums = torch.zeros(len(students), 4)
+        for index, size in enumerate([8, 8, 8, 5]):
+            rate = optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, 4)
+            places = torch.stack([plan.order[plan.part(index)] for plan in plans])
+            optimizer.zero_grad()
+            with device.autocast():
+                images = torch.stack([training.normalised(its) for its in places])
+                logits = bank(images, lessons.keys + step)
+            losses = lessons.losses(logits, places)
+            losses[:, 0].sum().backward()
+            clipped = clip_members(bank, len(students), recipe["clip_norm"])
+            optimizer.step()
+            sums += torch.cat([losses.detach(), clipped[:, None]], dim=1) * size
+            step += 1
+        for its, means in zip(rows, (sums / COUNT).tolist(), strict=True):
+            its.append(epoch_row(epoch, means, recipe, rate))
+    for index, member in enumerate(students):
+        member.model.load_state_dict(bank.member(index))
+    return weights_of(students), rows
+
+
+@pytest.mark.parametrize("name", [*CASES, *BANKS])
 def test_steps_by_static_tensors_and_their_replays_equal_a_plain_loop(name: str, tape: None, tmp_path: Path) -> None:
-    case, precision = CASES[name], CASES[name].get("precision", "fp32")
-    plain, history = plainly(made(case, "cpu"), at("cpu", precision=precision))
-    eager, rows = fitted(made(case, "cpu"), at("cpu", precision=precision), tmp_path / "eager")
+    case = {**CASES, **BANKS}[name]
+    plain, history = plainly(case)
+    eager, rows = trained(case, tmp_path / "eager")
     assert same(eager, plain)
     assert rows == history
-    replayed, rows = fitted(made(case, "cpu"), at("cpu", precision=precision, graphs=True), tmp_path / "replayed")
+    replayed, rows = trained(case, tmp_path / "replayed", graphs=True)
     assert same(replayed, plain)
     assert rows == history
     # Of the long batches those of the first epoch are eager, of the short ones those of the first three.
@@ -203,17 +224,49 @@ def test_steps_by_static_tensors_and_their_replays_equal_a_plain_loop(name: str,
 
 @pytest.mark.parametrize("step", [2, 5, 7])
 @pytest.mark.parametrize("at_first", [True, False])
-def test_a_run_goes_on_by_replays_from_wherever_it_stopped(step: int, at_first: bool, tape: None, tmp_path) -> None:
+@pytest.mark.parametrize("case", [CASES["stacked"], BANKS["bank"]])
+def test_a_run_goes_on_by_replays_from_wherever_it_stopped(
+    case: dict[str, Any], step: int, at_first: bool, tape: None, tmp_path: Path
+) -> None:
     """Also from a step that was eager to replays and back: a checkpoint knows nothing of either."""
-    case = CASES["stacked"]
-    undisturbed = fitted(made(case, "cpu"), at("cpu"), tmp_path / "undisturbed")
+    undisturbed = trained(case, tmp_path / "undisturbed")
     asked = iter(range(1, 100))
     with pytest.raises(StoppedError, match=f"stopped at step {step} "):
-        fitted(made(case, "cpu"), at("cpu", graphs=at_first), tmp_path / "stopped", lambda: next(asked) == step)
-    resumed = fitted(made(case, "cpu"), at("cpu", graphs=True), tmp_path / "stopped")
+        trained(case, tmp_path / "stopped", lambda: next(asked) == step, graphs=at_first)
+    resumed = trained(case, tmp_path / "stopped", graphs=True)
     assert same(resumed[0], undisturbed[0])
     assert resumed[1] == undisturbed[1]
     assert TapeRecorder.replayed > 6
+
+
+@pytest.mark.parametrize("step", [1, 6])
+@pytest.mark.parametrize("graphed", [False, True])
+def test_a_member_that_diverges_stays_apart_in_replays(step: int, graphed: bool, tape: None, tmp_path, monkeypatch):
+    """Its teacher's probabilities turn NaN, where the graph reads them: before the recording, or long after it."""
+    whole, histories = trained(BANKS["bank"], tmp_path)
+    lessons, make, asked = [], Lessons.of, iter(range(1, 100))
+    monkeypatch.setattr(Lessons, "of", lambda *arguments: lessons.append(make(*arguments)) or lessons[0])
+
+    def hurt() -> bool:
+        if next(asked) == step:
+            lessons[0].targets[1] = math.nan
+        return False
+
+    students, training = members(BANKS["bank"], "cpu")
+    recipe, device = {**LOOP_RECIPE, **BANKS["bank"]["recipe"]}, at("cpu", {}, graphs=graphed)
+    found = fit_bank(students, training, recipe, "batchmean", device, tmp_path, silent(hurt))
+    assert [became.diverged for became in found] == [None, step // 4, None]
+    for became, rows in zip(found, histories, strict=True):
+        assert without_time(became.history) == rows[: became.diverged]
+    others = {name: value for name, value in weights_of(students).items() if not name.startswith("1.")}
+    assert same(others, {name: whole[name] for name in others})
+    assert TapeRecorder.replayed == (14 if graphed else 0)
+
+
+def test_replays_are_compared_where_steps_are_finite() -> None:
+    before, expected = [torch.zeros(3)], [torch.tensor([math.nan, 1.0, 0.0])]
+    for found, agrees in (([math.nan, 1.0, 0.0], True), ([0.0, 2.0, 0.0], False), ([math.nan] * 3, False)):
+        assert graphs.is_close(before, expected, [torch.tensor(found)]) == agrees
 
 
 def test_scoring_between_epochs_and_the_best_weights_are_those_of_eager_steps(tape: None, tmp_path: Path) -> None:
@@ -228,7 +281,7 @@ def test_scoring_between_epochs_and_the_best_weights_are_those_of_eager_steps(ta
             return {"test_accuracy": next(scores), "logits": float(logits.detach().sum())}
 
         hooks = Hooks(score, lambda epoch, row: None, lambda: False, "60min")
-        rows = fit(task, at("cpu", graphs=graphed), tmp_path, hooks)
+        rows = fit(task, at("cpu", {}, graphs=graphed), tmp_path, hooks)
         found.append((task.model.state_dict(), [row["logits"] for row in rows]))
     assert same(found[0][0], found[1][0])
     assert found[0][1] == found[1][1]
@@ -251,7 +304,7 @@ def test_replays_that_differ_give_way_to_eager_steps(tape: None, tmp_path: Path,
 
         folder = tmp_path / str(graphed)
         with caplog.at_level(logging.WARNING, logger="augdistill"):
-            found.append(fitted(dataclasses.replace(task, loss=loss), at("cpu", graphs=graphed), folder, stop))
+            found.append(fitted(dataclasses.replace(task, loss=loss), at("cpu", {}, graphs=graphed), folder, stop))
     assert same(found[0][0], found[1][0])
     assert found[0][1] == found[1][1]
     assert TapeRecorder.replayed == 1
@@ -271,7 +324,7 @@ def test_the_tape_refuses_what_a_graph_cannot_hold(forbidden, tape: None, tmp_pa
     task = made(CASES["mixup"], "cpu")
     loss = dataclasses.replace(task, loss=lambda logits, batch: forbidden(two_part_loss(logits, batch)))
     with pytest.raises(RuntimeError, match="while a graph is recorded"):
-        fitted(loss, at("cpu", graphs=True), tmp_path)
+        fitted(loss, at("cpu", {}, graphs=True), tmp_path)
 
 
 @pytest.mark.parametrize(("stage", "config"), [(teacher, core.teacher_config), (student, core.student_config)])
@@ -281,81 +334,17 @@ def test_a_job_on_a_cpu_refuses_graphs_before_any_work(stage: Any, config: Any, 
     assert not list(tmp_path.iterdir())
 
 
-class OnTheDevice(TorchDispatchMode):
-    """Refuses operations that touch the host's memory, or wait for the device's."""
-
-    count = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        found = function(*args, **(kwargs or {}))
-        places = {str(value.device) for value in tree_leaves((args, kwargs, found)) if isinstance(value, Tensor)}
-        assert places <= {"cuda:0"}, f"{function} on {places}"
-        assert function.overloadpacket.__name__ not in FORBIDDEN
-        self.count += 1
-        return found
-
-
-def without_content(value: Any) -> Any:
-    """Return a tensor of the same form, or a model with such, which claims to lie on a GPU and holds nothing."""
-    if isinstance(value, Tensor):
-        return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="cuda")
-    for module in value.modules():
-        for name, held in module._parameters.items():
-            if held is not None:
-                module._parameters[name] = nn.Parameter(without_content(held), held.requires_grad)
-        module._buffers.update({name: without_content(held) for name, held in module._buffers.items()})
-    return value
-
-
-@pytest.mark.parametrize("name", ON_A_GPU)
-def test_a_step_on_a_gpu_touches_nothing_of_the_host(name: str, monkeypatch) -> None:
-    """On PyTorch's tensors without content: all but the backward pass, SGD's kernel and autocast."""
-    mode = FakeTensorMode()
-
-    def put(value: Any) -> Any:
-        with mode:
-            return without_content(value)
-
-    def backward(losses: Tensor) -> None:
-        for value in task.model.parameters():
-            value.grad = without_content(value)
-
-    def update(*tensors: list[Tensor], lr: Tensor, **how: Any) -> None:
-        assert (lr.dtype, lr.device.type) == (torch.float32, "cuda")
-
-    here, task = made(ON_A_GPU[name], "cpu"), made(ON_A_GPU[name], "cuda", put)
-    plan = plan_epoch(here.training, here.ops, 3, "teacher", 0, 8, here.own_view)
-    draws = [
-        [{key: put(values) for key, values in op.items()} for op in ops or []]
-        for ops in (plan.draws, plan.teacher_draws)
-    ]
-    plan = dataclasses.replace(
-        plan, order=put(plan.order), draws=draws[0], teacher_draws=draws[1] if here.own_view else None
-    )
-    monkeypatch.setattr(Tensor, "backward", backward)
-    monkeypatch.setattr(torch, "_fused_sgd_", update)
-    with mode:
-        changing, optimizer = Changing.on(at("cuda"), torch.float32), sgd(task.model, task.recipe)
-        optimizer.param_groups[0]["lr"] = changing.rate
-        begin = torch.zeros((), dtype=torch.int64, device="cuda")
-        with OnTheDevice() as watched:
-            for _ in range(2):  # the second with momentum
-                step(task, optimizer, changing, at("cuda"), plan, begin + torch.arange(8, device="cuda"))
-    assert watched.count > 100
-
-
 @pytest.mark.filterwarnings("ignore")  # where a GPU has no deterministic way, PyTorch warns
 @NEEDS_A_GPU
 @pytest.mark.parametrize("name", ON_A_GPU)
 def test_captured_steps_equal_eager_ones_on_a_gpu(name: str, tmp_path: Path, monkeypatch, caplog) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     monkeypatch.setattr(graphs, "TOLERANCE", 0.0)
-    case, precision, found = ON_A_GPU[name], ON_A_GPU[name].get("precision", "fp32"), []
+    found = []
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         for graphed in (False, True):
-            device = at("cuda", precision=precision, graphs=graphed)
-            found.append(fitted(made(case, "cuda"), device, tmp_path / str(graphed)))
+            found.append(trained(ON_A_GPU[name], tmp_path / str(graphed), place="cuda", graphs=graphed))
     finally:
         torch.use_deterministic_algorithms(False)
     assert same(found[0][0], found[1][0])
@@ -364,10 +353,10 @@ def test_captured_steps_equal_eager_ones_on_a_gpu(name: str, tmp_path: Path, mon
 
 
 @NEEDS_A_GPU
-@pytest.mark.parametrize("name", [name for name in CASES if name != "bf16"])
+@pytest.mark.parametrize("name", [name for name, case in {**CASES, **BANKS}.items() if "precision" not in case])
 def test_steps_on_a_gpu_equal_those_on_a_cpu_in_float64(name: str, tmp_path: Path) -> None:
-    here = fitted(made(CASES[name], "cpu", dtype=torch.float64), at("cpu"), tmp_path / "here")
-    there = fitted(made(CASES[name], "cuda", dtype=torch.float64), at("cuda", graphs=True), tmp_path / "there")
+    here = trained(ON_A_GPU[name], tmp_path / "here", dtype=torch.float64)
+    there = trained(ON_A_GPU[name], tmp_path / "there", place="cuda", graphs=True, dtype=torch.float64)
     for mine, its in zip(here[0].values(), there[0].values(), strict=True):
         torch.testing.assert_close(mine, its.cpu(), rtol=0, atol=1e-5)  # the rate is fp32 there
 
@@ -379,4 +368,4 @@ def test_a_step_that_cannot_be_captured_says_so_in_one_line(tmp_path: Path) -> N
         task, loss=lambda logits, batch: two_part_loss(logits, batch) * float(logits.detach().sum())
     )
     with pytest.raises(WorkError, match=r"a step cannot be recorded as a CUDA graph \(.*: runtime.cuda_graphs=false"):
-        fitted(waits, at("cuda", graphs=True), tmp_path)
+        fitted(waits, at("cuda", {}, graphs=True), tmp_path)

@@ -22,10 +22,11 @@ from augdistill.errors import StoppedError
 from augdistill.losses import distillation_loss
 from augdistill.models.pooling import Halving
 from augdistill.seeds import derive
-from augdistill.training.batches import TrainingSet, batch_sizes, plan_epoch
+from augdistill.training.batches import EpochPlan, TrainingSet, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import Device
-from augdistill.training.loop import Hooks, epoch_row, learning_rate, resume, sgd
+from augdistill.training.graphs import stepper
+from augdistill.training.loop import Changing, Hooks, epoch_row, moved, resume, sgd, take_epoch
 
 ROLE = "student"
 
@@ -102,11 +103,15 @@ def fit_bank(
     stop.
     """
     assert (recipe["select"], recipe["stop_accuracy"]) == ("last", None), "all end at once, with their last weights"
-    bank = Bank([member.model for member in members])
+    bank = Bank([member.model for member in members]).train()
     optimizer = sgd(bank, recipe)
     state = resume(folder, bank, optimizer, device)
     sizes = batch_sizes(len(training), recipe["batch_size"])
     lessons = Lessons.of(members, reduction, device)
+    changing = Changing.on(device, lessons.targets.dtype, len(members))
+    optimizer.param_groups[0]["lr"] = changing.rate
+    taken = partial(step, bank, optimizer, training, lessons, recipe, changing, device)
+    take = stepper(taken, partial(moved, bank, optimizer, changing), device)
     saved, (minutes, epochs) = time.monotonic(), checkpoint_every(hooks.checkpoint_every)
 
     def save_if_due(ended: int | None = None) -> None:
@@ -119,20 +124,13 @@ def fit_bank(
             raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
 
     while state.step < recipe["epochs"] * len(sizes):
-        epoch, first = divmod(state.step, len(sizes))
-        orders = orders_of(members, training, epoch, recipe["batch_size"])
-        totals = torch.zeros(len(members), 4, dtype=lessons.targets.dtype) if state.totals is None else state.totals
-        totals = state.totals = totals.to(device.device)
-        began = time.monotonic() - state.seconds
-        for index in range(first, len(sizes)):
-            optimizer.param_groups[0]["lr"] = learning_rate(recipe, state.step, len(sizes))
-            rows = orders[:, index * recipe["batch_size"] :][:, : sizes[index]]
-            totals += step(bank, optimizer, training, lessons, rows, state.step, recipe, device) * sizes[index]
-            state.step += 1
-            state.seconds = time.monotonic() - began
-            if index + 1 < len(sizes):
-                save_if_due()
-        end_epoch(bank, members, hooks, state, recipe, optimizer.param_groups[0]["lr"], len(training))
+        epoch = state.step // len(sizes)
+        plan = plan_together(members, training, epoch, recipe["batch_size"])
+        sums, rate = take_epoch(take, plan, changing, state, recipe, 0, save_if_due)
+        means = (sums / len(training)).tolist()
+        speed = round(len(members) * len(training) / state.seconds, 1)
+        rows = [{**epoch_row(epoch, its, recipe, rate), "images_per_second": speed} for its in means]
+        end_epoch(bank, members, hooks, state, rows)
         save_if_due(ended=epoch)
     return [outcome(bank, member, state, recipe["epochs"], index) for index, member in enumerate(members)]
 
@@ -165,10 +163,10 @@ class Lessons:
         return found
 
 
-def orders_of(members: Sequence[Member], training: TrainingSet, epoch: int, batch_size: int) -> Tensor:
-    """Return the order in which each member sees the images in an epoch, [K,N], as it would alone."""
+def plan_together(members: Sequence[Member], training: TrainingSet, epoch: int, batch_size: int) -> EpochPlan:
+    """Return an epoch's plan whose order [K,N] is that in which each member would see the images alone."""
     plans = [plan_epoch(training, [], member.seed, ROLE, epoch, batch_size, False) for member in members]
-    return torch.stack([plan.order for plan in plans])
+    return EpochPlan(torch.stack([plan.order for plan in plans]), plans[0].offsets, [], None)
 
 
 def step(
@@ -176,22 +174,23 @@ def step(
     optimizer: torch.optim.SGD,
     training: TrainingSet,
     lessons: Lessons,
-    rows: Tensor,
-    number: int,
     recipe: dict[str, Any],
+    changing: Changing,
     device: Device,
-) -> Tensor:
-    """Take one step of every member, on images `rows` [K,B]; return [K,4]: loss, its two parts, whether clipped."""
+    plan: EpochPlan,
+    part: slice | Tensor,
+) -> None:
+    """Take one step of every member, on the batches at `part` of an epoch's plan; it can be replayed as the loop's."""
+    rows = plan.order[:, part]
     images = training.normalised(rows.flatten())
     optimizer.zero_grad()
-    bank.train()
     with device.autocast():
-        logits = bank(images.view(*rows.shape, *images.shape[1:]), lessons.keys + number)
+        logits = bank(images.view(*rows.shape, *images.shape[1:]), lessons.keys + changing.key)
     losses = lessons.losses(logits, rows)
     losses[:, 0].sum().backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip_members(bank, len(rows), recipe["clip_norm"])
     optimizer.step()
-    return torch.cat([losses.detach(), clipped.to(losses.dtype)[:, None]], dim=1)
+    changing.totals.add_(torch.cat([losses.detach(), clipped.to(losses.dtype)[:, None]], dim=1) * rows.shape[1])
 
 
 def clip_members(bank: Bank, count: int, norm: float | None) -> Tensor:
@@ -207,31 +206,20 @@ def clip_members(bank: Bank, count: int, norm: float | None) -> Tensor:
     return (total > norm).float()
 
 
-def end_epoch(
-    bank: Bank,
-    members: Sequence[Member],
-    hooks: Hooks,
-    state: State,
-    recipe: dict[str, Any],
-    lr: float,
-    count: int,
-) -> None:
-    """Write down and score an epoch of `count` images of every member that has not diverged, and tell their mean."""
-    assert state.totals is not None
-    epoch, rows = state.step // len(batch_sizes(count, recipe["batch_size"])) - 1, []
-    for index, (means, member) in enumerate(zip((state.totals / count).tolist(), members, strict=True)):
-        if len(rows_of(state, index)) < epoch or not math.isfinite(means[0]):
+def end_epoch(bank: Bank, members: Sequence[Member], hooks: Hooks, state: State, rows: list[dict[str, float]]) -> None:
+    """Write down and score the epoch's row of every member that has not diverged, and tell their mean."""
+    told = []
+    for index, (row, member) in enumerate(zip(rows, members, strict=True)):
+        if len(rows_of(state, index)) < row["epoch"] or not math.isfinite(row["loss"]):
             continue
-        row: dict[str, Any] = epoch_row(epoch, means, recipe, lr)
-        row["images_per_second"] = round(len(members) * count / state.seconds, 1)
         member.model.load_state_dict(bank.member(index))
         row |= hooks.score(member.model)
         state.history.append({"member": index, **row})
-        rows.append(row)
+        told.append(row)
     state.totals, state.seconds = None, 0.0
-    if rows:
-        mean = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
-        hooks.tell(epoch, {**mean, "students": len(rows)})
+    if told:
+        mean = {name: sum(row[name] for row in told) / len(told) for name in told[0]}
+        hooks.tell(int(rows[0]["epoch"]), {**mean, "students": len(told)})
 
 
 def rows_of(state: State, index: int) -> list[dict[str, float]]:

@@ -79,22 +79,12 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
             raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
 
     while state.step < recipe["epochs"] * len(sizes) and not is_good_enough(recipe, state.history):
-        epoch, first = divmod(state.step, len(sizes))
+        epoch = state.step // len(sizes)
         plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
-        changing.totals.copy_(torch.zeros(4) if state.totals is None else state.totals)
-        state.totals, began = changing.totals, time.monotonic() - state.seconds
         model.train()
-        for index in range(first, len(sizes)):
-            rate = learning_rate(recipe, state.step, len(sizes))
-            changing.rate.fill_(rate)
-            changing.key.fill_(dropout + state.step)
-            take(plan, index)
-            state.step += 1
-            state.seconds = time.monotonic() - began
-            if index + 1 < len(sizes):
-                save_if_due()
-        row = epoch_row(epoch, (changing.totals / len(training)).tolist(), recipe, rate)
-        row["images_per_second"] = round(len(training) / (time.monotonic() - began), 1)
+        sums, rate = take_epoch(take, plan, changing, state, recipe, dropout, save_if_due)
+        row = epoch_row(epoch, (sums / len(training)).tolist(), recipe, rate)
+        row["images_per_second"] = round(len(training) / state.seconds, 1)
         must_be_finite(row["loss"], state.history)
         state.totals, state.seconds = None, 0.0
         row |= hooks.score(model)
@@ -109,20 +99,56 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     return state.history
 
 
+def take_epoch(
+    take: Callable[[EpochPlan, int], None],
+    plan: EpochPlan,
+    changing: "Changing",
+    state: State,
+    recipe: dict[str, Any],
+    key: int,
+    save_if_due: Callable[[], None],
+) -> tuple[Tensor, float]:
+    """Take an epoch's steps, from where `state` stands, and return its sums, read once at the end, and the last rate.
+
+    Dropout's key is `key` plus the step's number.
+    """
+    steps = len(plan.offsets) - 1
+    if state.totals is None:
+        changing.totals.zero_()
+    else:
+        changing.totals.copy_(state.totals)
+    state.totals, began = changing.totals, time.monotonic() - state.seconds
+    for index in range(state.step % steps, steps):
+        rate = learning_rate(recipe, state.step, steps)
+        changing.rate.fill_(rate)
+        changing.key.fill_(key + state.step)
+        take(plan, index)
+        state.step += 1
+        state.seconds = time.monotonic() - began
+        if index + 1 < steps:
+            save_if_due()
+    sums = changing.totals.cpu()
+    state.seconds = time.monotonic() - began  # the device's work too, for which the sums had to wait
+    return sums, rate
+
+
 @dataclass(frozen=True)
 class Changing:
-    """What differs from step to step, in tensors that stay in place: rate, dropout's key, the epoch's sums [4]."""
+    """What differs from step to step, in tensors that stay in place: rate, dropout's key, the epoch's sums [4].
+
+    In a bank of K the sums are [K,4].
+    """
 
     rate: Tensor
     key: Tensor
     totals: Tensor
 
     @classmethod
-    def on(cls, device: Device, dtype: torch.dtype) -> "Changing":
+    def on(cls, device: Device, dtype: torch.dtype, *members: int) -> "Changing":
         # SGD's fused kernel reads a rate on the GPU as fp32; on a CPU fp64 holds the very number of the schedule.
         precise = torch.float32 if device.device.type == "cuda" else torch.float64
         zeros = partial(torch.zeros, device=device.device)
-        return cls(zeros((), dtype=precise), zeros((), dtype=torch.int64), zeros(4, dtype=dtype))
+        return cls(zeros((), dtype=precise), zeros((), dtype=torch.int64), zeros(*members, 4, dtype=dtype))
 
 
 def step(
