@@ -46,6 +46,7 @@ REFUSED = {
     "train-teacher hydra/launcher=joblib": ["hydra/launcher", "add -m"],
     "train-teacher --experimental-rerun=config.pickle": ["pickle", "not allowed"],
     "train-teacher dataset=cinic10": ["test set", "cifar10"],
+    "train-teacher dataset=as-trained": ["dataset=None is unknown: choose one of as-trained, cifar10, "],
     "train-teacher dataset=cifar10": ["cifar-10-batches-py", "data_batch_1", "augdistill data fetch cifar10"],
     "train-teacher dataset=mnist": ["MNIST", "augdistill data fetch mnist"],
     "train-teacher dataset=image-folder": ["dataset.path"],
@@ -62,7 +63,8 @@ REFUSED = {
     "evaluate predictions=nothing.npz dataset=digits": ["nothing.npz is not a file"],
     "runs show": ["which run"],
     "runs show nothing": ["no run is called nothing"],
-    "runs shwo": ["shwo", "did you mean show"],
+    "runs shwo": ["runs: action=shwo is unknown (did you mean show?): choose one of list, "],
+    "runs list teachers": ["runs: kind=teachers is unknown (did you mean teacher?): choose one of teacher, "],
     "data fetch": ["fetch what"],
     "data fetch cifra10": ["cifra10", "did you mean cifar10"],
     "study study=quikstart": ["study=quikstart", "did you mean quickstart"],
@@ -144,7 +146,9 @@ def test_an_unfinished_teacher_is_refused(outputs, run_augdistill, tmp_path):
     folder = teacher_folder(outputs)
     (folder / "manifest.json").unlink()
     ran = run_augdistill(["distill", *TINY_STUDENT, f"distillation.teacher={folder.name}"], tmp_path)
-    assert_refused(ran, "unfinished")
+    assert_refused(
+        ran, f"is unfinished: the command that made it goes on with it, augdistill runs remove {folder.name}"
+    )
 
 
 def test_a_damaged_teacher_is_refused(outputs, run_augdistill, tmp_path):

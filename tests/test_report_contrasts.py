@@ -46,8 +46,9 @@ def test_the_real_command_prints_welchs_test_and_each_class(saved, run_augdistil
     )
     assert "a: LeNet student of CutMix\nb: LeNet student of Baseline\n" in ran.stdout
     lines = ran.stdout.splitlines()
-    assert len(lines) == 4 + 1 + 10
-    assert len({len(line) for line in lines[3:]}) == 1  # aligned
+    assert len(lines) == 5 + 1 + 10
+    assert len({len(line) for line in lines[4:]}) == 1  # aligned
+    assert max(map(len, lines[:4])) <= 80
     cat = [values(saved, metric="class_accuracy[cat]", teacher_aug=aug).mean() for aug in ("cutmix", "baseline")]
     assert f"{cat[0] - cat[1]:+.2f}" in line(ran.stdout, "cat")
 
@@ -57,7 +58,7 @@ def test_pairs_are_blocks_where_asked(saved):
     a, b = (values(saved, teacher_aug=aug) for aug in ("cutmix", "baseline"))
     assert f"{stats.ttest_rel(a, b).pvalue:.4f}" in line(text, "overall")
     assert "paired, block by block" in text
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 6
 
 
 def test_cells_of_a_grid_are_arms_and_shared_runs_stand_in_each(saved):
@@ -71,9 +72,9 @@ def test_cells_of_a_grid_are_arms_and_shared_runs_stand_in_each(saved):
 def test_another_metric_has_its_own_unit_and_no_classes(saved):
     text = ask(saved, metric="nll")
     a, b = (values(saved, metric="nll", teacher_aug=aug) / 100 for aug in ("cutmix", "baseline"))
-    assert "NLL on Digits, nats;" in text
+    assert "NLL on Digits, nats, means" in text
     assert f"{a.mean() - b.mean():+.4f}" in line(text, "overall")
-    assert len(text.splitlines()) == 5
+    assert len(text.splitlines()) == 6
 
 
 def test_a_variants_own_commas_and_equal_signs_stay_in_its_value():
@@ -109,5 +110,7 @@ def test_what_is_no_contrast_is_refused_in_one_line(words, message, saved, run_a
 def test_an_unknown_study_is_refused(saved):
     with pytest.raises(RequestError, match=r"no study small below .*: start it with augdistill study study=small"):
         ask(saved, study="small")
+    with pytest.raises(RequestError, match=r"no study tin below .* \(did you mean tiny\?\): start it with"):
+        ask(saved, study="tin")
     with pytest.raises(ConfigError, match="is not the name of a study"):
         ask(saved, study=["tiny", "paper"])

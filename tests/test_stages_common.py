@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from augdistill.errors import NoMemoryError, RunError, StoppedError, WorkError
-from augdistill.stages.common import run_log, stop_on_signal
+from augdistill.stages.common import run_log, stop_on_signal, told
+from augdistill.training.device import resolve
 
 log = logging.getLogger("augdistill.stages.test")
 
@@ -106,3 +107,8 @@ def test_a_ctrl_c_that_is_not_ours_stays_with_its_handler(interrupts) -> None:
             assert not stop()
     assert seen == [signal.SIGINT]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_where_a_run_is_made_is_told_in_words() -> None:
+    device = resolve("cpu", "fp32", 1)
+    assert told(device) == f"cpu ({device.facts()['hardware']}), precision fp32, threads 1"

@@ -122,10 +122,11 @@ def check_ops(key: str, aug: object) -> dict[str, Config]:
     one = [f"{key}.ops.{name}" for name, values in ops.items() if not isinstance(values, Mapping)]
     if one:
         raise ConfigError(f"{one[0]} holds no parameters: copy them from conf/aug")
+    strategies = [choice for choice in choices("aug") if choice != "baseline"]
     for name, values in ops.items():
-        if name not in choices("aug") or name == "baseline":
-            strategies = [choice for choice in choices("aug") if choice != "baseline"]
-            raise ConfigError(f"{key}.ops.{name} is unknown{nearest(name, strategies)}: choose from {strategies}")
+        if name not in strategies:
+            hint = nearest(str(name), strategies)
+            raise ConfigError(f"{key}.ops.{name} is unknown{hint}: choose one of {', '.join(strategies)}")
         known_keys(f"{key}.ops.{name}.", values, list(parameters("aug", name)))
     return {
         name: finite(

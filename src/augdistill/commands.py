@@ -191,7 +191,7 @@ def runs(config: Config) -> None:
     """List, show, verify or remove runs."""
     known_keys("", config, ("outputs", "wait", "action", "target", "watch", "watch_seconds"))
     actions = {"list": list_runs, "show": show_run, "verify": verify_runs, "remove": remove_run}
-    one_of("the action", config["action"], actions)
+    one_of("action", config["action"], actions)
     if config["watch"]:
         from augdistill.watching import watch
 
@@ -207,7 +207,7 @@ def data(config: Config) -> None:
     from augdistill.data import fetch
 
     known_keys("", config, ("outputs", "wait", "action", "target", "dataset"))
-    one_of("the action", config["action"], ("status", "fetch"))
+    one_of("action", config["action"], ("status", "fetch"))
     root = Path(config["dataset"]["root"])
     if config["action"] == "fetch":
         if config["target"] is None:

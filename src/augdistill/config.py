@@ -189,8 +189,7 @@ def choices(group: str) -> tuple[str, ...]:
 @cache
 def parameters(group: str, name: str) -> Mapping[str, Any]:
     """Return the parameters, with defaults, that `conf/GROUP/NAME.yaml` lists beside the keys all of its group have."""
-    if name not in choices(group):
-        raise ConfigError(f"{group}={name} is unknown{nearest(name, choices(group))}: choose from {choices(group)}")
+    one_of(group, name, choices(group))
     loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
     assert isinstance(loaded, dict)
     if group == "aug":

@@ -55,7 +55,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def list_runs(store: RunStore, target: str | None) -> str:
     """Return a line per run, of one kind if `target` says so, oldest first, then what was begun and has no end."""
     if target is not None:
-        one_of("the kind", target, KINDS)
+        one_of("kind", target, KINDS)
     found = sorted(store.all(target), key=lambda run: str(run.manifest["provenance"]["ended"]))
     known = {run.path.name for run in found}
     others = [path for name, path in folders(store, target).items() if name not in known]

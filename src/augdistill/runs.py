@@ -123,7 +123,7 @@ class RunStore:
         path = self.place(name)
         manifest = read_manifest(path)
         if manifest is None:
-            raise RunError(f"{name} is unfinished: the command that made it goes on with it")
+            raise RunError(f"{name} is unfinished: the command that made it goes on with it, {removal(path)} drops it")
         return Run(path, manifest)
 
     def place(self, name: str) -> Path:

@@ -60,7 +60,7 @@ class Watcher:
 def watch(store: RunStore, kind: str | None, seconds: float) -> None:
     """Show runs until Ctrl-C: on a terminal a screen that refreshes, elsewhere a line per change."""
     if kind is not None:
-        one_of("the kind", kind, KINDS)
+        one_of("kind", kind, KINDS)
     watcher, before = Watcher(store, kind), None
     try:
         while True:

@@ -71,7 +71,8 @@ def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, st
         how += "; p of classes by Holm over the classes"
     name = labels.metric(metric)
     lines = [
-        f"{name} on {labels.test_set(test_set)}{f', {unit}' if unit else ''}; means ± s.d. over blocks; {how}",
+        f"{name} on {labels.test_set(test_set)}{f', {unit}' if unit else ''}, means ± s.d. over blocks",
+        how,
         *(
             f"{side}: {arm_name(arm, variant)}"
             for side, arm, variant in zip("ab", (found.a, found.b), variants, strict=True)

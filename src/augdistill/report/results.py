@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from augdistill.config import nearest
 from augdistill.errors import RequestError, RunError
 from augdistill.metrics import Scores
 from augdistill.reading import read_json
@@ -27,7 +28,9 @@ def load_plan(outputs: Path, name: str) -> dict[str, Any]:
     try:
         plan: dict[str, Any] = read_json(path, PLAN, again)
     except FileNotFoundError:
-        raise RequestError(f"no study {name} below {outputs}: start it with augdistill study study={name}") from None
+        hint = nearest(name, [plan.parent.name for plan in path.parents[1].glob("*/plan.json")])
+        again = f"start it with augdistill study study={name}"
+        raise RequestError(f"no study {name} below {outputs}{hint}: {again}") from None
     if plan["name"] != name:
         raise RequestError(f"{path} is the plan of another study, {plan['name']}: {again}")
     if not is_settled([plan["study"], plan["stages"]]):

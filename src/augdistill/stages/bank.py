@@ -59,7 +59,9 @@ def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common
     training = TrainingSet(
         fold.training.images, members[0].targets, fold.images.mean, fold.images.std, device.memory_format
     )
-    log.info("a bank of %d students: %s; %d images, %s", len(names), ", ".join(names), len(training), device.facts())
+    log.info(
+        "a bank of %d students: %s; %d images, %s", len(names), ", ".join(names), len(training), common.told(device)
+    )
     hooks = student.hooks_of(config, fold, device, f"{len(names)} x {config['student']['name']}", stop)
     folder = store.banks / ref_of(pupils).folder
     folder.mkdir(parents=True, exist_ok=True)

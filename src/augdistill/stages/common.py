@@ -107,6 +107,12 @@ class RunLogHandler(logging.FileHandler):
         """Do nothing where logging would print a traceback."""
 
 
+def told(device: Device) -> str:
+    """Return in words where and how a job computes."""
+    facts = device.facts()
+    return f"{facts['device']} ({facts['hardware']}), precision {facts['precision']}, threads {facts['threads']}"
+
+
 def device_of(runtime: Config) -> Device:
     """Return where and how a job that trains computes, by its checked `runtime`."""
     how = (runtime[key] for key in ("device", "precision", "threads", "deterministic", "cuda_graphs"))

@@ -131,7 +131,7 @@ def train(pupil: Pupil, store: RunStore, folder: Path, device: Device, stop: com
     fold = common.training_fold(config, pupil.ref.document["data"], device)
     model = untrained(pupil, fold, device)
     training, loss = lesson(pupil, fold, device)
-    log.info("%s: %d images, %s", pupil.ref.folder, len(training), device.facts())
+    log.info("%s: %d images, %s", pupil.ref.folder, len(training), common.told(device))
     task = Task(
         model=model,
         training=training,

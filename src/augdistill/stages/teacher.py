@@ -65,7 +65,7 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
     fold = common.training_fold(config, ref.document["data"], device)
     header = fold.images.header
     model = common.placed(build(config, header.shape, len(header.classes)), device)
-    log.info("%s: %d images, %s", ref.folder, len(fold.rows), device.facts())
+    log.info("%s: %d images, %s", ref.folder, len(fold.rows), common.told(device))
     task = Task(
         model=model,
         training=training_set(fold, device),
