@@ -26,13 +26,17 @@ def draw(
 
 
 def prepare(draws: Draws, side: int) -> Draws:
-    """Return flip, and where in the table of `apply` each row of a crop begins, counted from its image, int64 [N,side].
+    """Return flip, and where in the table of `apply` each row of a crop begins, counted from its image, int32 [N,side].
 
     0 is a row of black.
     """
-    row = np.arange(side) + draws["down"][:, None]
-    begin = (row + 1) * pitch(side) + draws["right"][:, None]
-    return {"flip": draws["flip"], "begin": np.where((row >= 0) & (row < side), begin, 0)}
+    down, right = (draws[axis].astype(np.int32)[:, None] for axis in ("down", "right"))
+    begin = np.arange(side, dtype=np.int32) + down
+    inside = (begin >= 0) & (begin < side)
+    begin *= pitch(side)
+    begin += right + pitch(side)
+    begin *= inside
+    return {"flip": draws["flip"], "begin": begin}
 
 
 def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
