@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from augdistill import commands
+from augdistill.errors import WorkError
 from augdistill.executors import local
 from augdistill.runs import RunStore
 from augdistill.study.plan import Plan
@@ -60,7 +62,8 @@ def test_a_failing_stage_stops_only_what_needs_it(tmp_path):
 
 
 def test_a_diverged_teacher_is_not_repeated_and_teaches_nobody(tmp_path):
-    plan = tiny_plan(tmp_path, "study.teacher.optim.lr=900", "study.teacher.optim.epochs=2", "study.aug=[baseline]")
+    words = ("study.teacher.optim.lr=900", "study.teacher.optim.epochs=2", "study.aug=[baseline]")
+    plan = tiny_plan(tmp_path, *words)
     first = local.run(plan, RunStore(tmp_path), EXECUTOR)
     (teacher,) = (stage for stage in plan.stages if stage.kind == "teacher")
     assert first.outcomes[teacher.id].status == "diverged"
@@ -68,6 +71,8 @@ def test_a_diverged_teacher_is_not_repeated_and_teaches_nobody(tmp_path):
     again = local.run(plan, RunStore(tmp_path), EXECUTOR)
     assert not again.outcomes
     assert set(again.blocked) == set(first.blocked) != set()
+    with pytest.raises(WorkError, match=f"^{len(first.blocked)} not run for want of others: the same command goes on"):
+        commands.study(composed(tmp_path, "study=tiny", *words))
 
 
 def test_a_killed_worker_costs_a_retry_only(tmp_path):

@@ -254,7 +254,7 @@ def test_a_study_is_submitted_once_and_gives_the_same_results_as_here(testbed, t
     words = ["study", "study=tiny", "executor=slurm"]
     detached = run_augdistill([*words, "executor.detach=true"], tmp_path)
     assert detached.code == 0, detached.stderr
-    assert "12 stages are queued" in detached.stdout
+    assert "12 stages in the queue" in detached.stdout
     outputs = tmp_path / "outputs"
     first = submissions(outputs)
     assert len(first) == 3

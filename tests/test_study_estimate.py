@@ -68,7 +68,7 @@ def test_the_real_command_says_how_long(store, run_augdistill):
     lines = ran.stdout.splitlines()
     assert [line.split()[0] for line in lines[:24]].count("finished") == 12
     assert lines[24:] == [
-        "12 of 24 stages are there; to do: 2 teacher, 2 outputs, 3 student, 5 evaluation",
+        "12 of 24 stages are there; to do: 2 teachers, 2 outputs, 3 students, 5 evaluations",
         "time left: about 1 min 14 s with 2 at once, 2 min 27 s one by one, told by 12 finished runs of the same kinds",
     ]
     fresh = run_augdistill(["study", "study=tiny", "dry_run=true", "outputs=elsewhere"], store.outputs.parent)

@@ -22,6 +22,7 @@ from augdistill.listing import (
     show_run,
     verify_runs,
 )
+from augdistill.report.labels import counted
 from augdistill.runs import Run, RunStore, duration
 from augdistill.schemas import KINDS
 
@@ -83,7 +84,8 @@ def study(config: Config) -> None:
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config["executor"])
     if results.queued:
-        print(f"{results.queued} stages are queued: add dry_run=true to see how they stand, or repeat this to wait")
+        waiting = f"{counted(results.queued, 'stage')} in the queue"
+        print(f"{waiting}: add dry_run=true to see how that stands, or repeat this to wait")
         return
     print_results(plan.name, store)
     if results.failed or results.blocked:
@@ -92,8 +94,9 @@ def study(config: Config) -> None:
             print(f"failed: {store.runs / folders[id]}: {outcome.error} (see its log)", file=sys.stderr)
         for id, cause in results.blocked.items():
             print(f"not run: {folders[id]}, which needs {cause}", file=sys.stderr)
-        lost = f"{len(results.failed)} stages failed, {len(results.blocked)} were not run for want of others"
-        raise WorkError(f"{lost}: the same command goes on with what is missing")
+        failed = [f"{counted(len(results.failed), 'stage')} failed"] if results.failed else []
+        blocked = [f"{len(results.blocked)} not run for want of others"] if results.blocked else []
+        raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
 
 
 def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
@@ -106,7 +109,7 @@ def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
         state, why = found[stage.id].state, found[stage.id].why
         print(f"{state:10} {stage.folder}{f' ({why})' if why else ''}")
     kinds = Counter(stage.kind for stage in plan.stages if found[stage.id].state not in ("finished", "diverged"))
-    todo = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+    todo = ", ".join(counted(kinds[kind], kind.removesuffix("s")) for kind in KINDS if kinds[kind])
     print(f"{len(plan.stages) - kinds.total()} of {len(plan.stages)} stages are there; to do: {todo or 'nothing'}")
     if not kinds:
         return
