@@ -243,6 +243,9 @@ def test_help_and_config_answer_at_once_and_import_nothing_heavy(words: str, tmp
     assert list(tmp_path.iterdir()) == []
     if words == "--help":
         assert max(map(len, ended.stdout.splitlines())) <= 80  # as wide as a terminal is by default
+    if words.endswith(" --help"):
+        has_choices = words.split()[0] in ("study", "train-teacher", "distill", "evaluate")
+        assert ("\ndataset: as-trained, cifar10, " in ended.stdout) == has_choices
     if words.endswith("--help"):
         assert f"augdistill {words}".removesuffix(" --help") in ended.stdout
     else:

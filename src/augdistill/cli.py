@@ -28,6 +28,8 @@ COMMANDS = {
     "doctor": "versions, device, datasets, whether results can be written",
 }
 WITH_ACTIONS = ("runs", "data")  # commands that take words: action and target
+WITHOUT_GROUPS = (*WITH_ACTIONS, "report", "compare", "doctor")  # whose --help has no choices to list
+PLAIN_HELP = "${hydra.help.header}\n\nConfig:\n\n$CONFIG\n\nChange any value with KEY=VALUE."
 FLAGS = (
     *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"),
     *("--shell-completion", "-sc", "--info", "-i"),
@@ -97,6 +99,8 @@ def dispatch(command: str, words: list[str]) -> None:
     if command == "study":  # where data lie is said alike in all commands
         words = [re.sub(r"^dataset\.(root|verify)=", r"study.dataset.\1=", word) for word in words]
     refuse_traps(words)
+    if command in WITHOUT_GROUPS and not {"--help", "-h"}.isdisjoint(words):
+        words = [f"hydra.help.template='{PLAIN_HELP}'", *words]
     for folder in config_dirs(words):
         from augdistill.configdirs import refuse_code
 
