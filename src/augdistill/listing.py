@@ -207,9 +207,8 @@ def installed(name: str) -> str:
 
 def writable(folder: Path) -> str:
     """Say whether results can be written below a folder, without creating it."""
-    there = next(parent for parent in (folder.resolve(), *folder.resolve().parents) if parent.is_dir())
-    return (
-        "can be written"
-        if os.access(there, os.W_OK | os.X_OK)
-        else f"CANNOT be written ({there} is read-only): outputs="
-    )
+    there = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if not there.is_dir():
+        return f"CANNOT be written ({there} is no folder): outputs="
+    may_write = os.access(there, os.W_OK | os.X_OK)
+    return "can be written" if may_write else f"CANNOT be written ({there} is read-only): outputs="

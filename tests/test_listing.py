@@ -1,0 +1,13 @@
+"""What `doctor` says of the outputs folder, before anything is written there."""
+
+from pathlib import Path
+
+from augdistill.listing import writable
+
+
+def test_where_results_can_be_written_is_known_without_writing(tmp_path: Path) -> None:
+    assert writable(tmp_path / "new" / "outputs") == "can be written"
+    (tmp_path / "file").touch()
+    for folder in ("file", "file/outputs"):
+        assert writable(tmp_path / folder) == f"CANNOT be written ({tmp_path / 'file'} is no folder): outputs="
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
