@@ -329,11 +329,11 @@ def test_what_is_kept_of_a_run_that_diverges_is_its_last_good_epoch(tmp_path: Pa
 @pytest.mark.parametrize(
     ("began", "now", "message"),
     [
-        (Device(torch.device("cpu"), "fp32", 2), None, "runtime.threads=2, now 1: type runtime.threads=2, or delete"),
+        (Device(torch.device("cpu"), "fp32", 2), None, "runtime.threads=2, now 1: type runtime.threads=2, or begin"),
         (
             Device(torch.device("cpu"), "bf16", 1),
             None,
-            "runtime.precision=bf16, now fp32: go on where auto means that, or delete the folder to begin again",
+            "runtime.precision=bf16, now fp32: go on where auto means that, or begin again after augdistill runs",
         ),
         (None, Device(torch.device("cpu"), "fp32", 3), "runtime.threads=1, now 3: type runtime.threads=1"),
     ],

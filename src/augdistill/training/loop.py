@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from augdistill.config import checkpoint_every
 from augdistill.errors import DivergedError, RunError, StoppedError
+from augdistill.runs import removal
 from augdistill.seeds import derive
 from augdistill.training.batches import Batch, EpochPlan, Ops, TrainingSet, batch_at, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
@@ -212,7 +213,7 @@ def resume(folder: Path, model: nn.Module, optimizer: torch.optim.SGD, device: D
             remedy = "go on where auto means that" if key == "precision" else f"type runtime.{key}={facts[key]}"
             raise RunError(
                 f"{folder.name} began with runtime.{key}={facts[key]}, now {device.facts()[key]}: "
-                f"{remedy}, or delete the folder to begin again"
+                f"{remedy}, or begin again after {removal(folder)}"
             )
     log.info("%s goes on from step %d, in epoch %d", folder.name, state.step, len(state.history) + 1)
     return state
