@@ -361,10 +361,15 @@ def test_steps_on_a_gpu_equal_those_on_a_cpu_in_float64(name: str, tmp_path: Pat
 
 
 @NEEDS_A_GPU
-def test_a_step_that_cannot_be_captured_says_so_in_one_line(tmp_path: Path) -> None:
+def test_a_step_that_cannot_be_captured_says_so_in_one_line_and_the_next_run_can_be(tmp_path: Path, caplog) -> None:
     task = made(CASES["mixup"], "cuda")
     waits = dataclasses.replace(
         task, loss=lambda logits, batch: two_part_loss(logits, batch) * float(logits.detach().sum())
     )
     with pytest.raises(WorkError, match=r"a step cannot be recorded as a CUDA graph \(.*: runtime.cuda_graphs=false"):
         fitted(waits, at("cuda", {}, graphs=True), tmp_path)
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+    caplog.set_level(logging.INFO, "augdistill")
+    trained(CASES["mixup"], tmp_path / "next", place="cuda", graphs=True)
+    replayed = [f"steps of {size} images are replayed as a CUDA graph" for size in (8, 5)]
+    assert caplog.messages == replayed

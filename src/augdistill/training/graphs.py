@@ -10,6 +10,7 @@ The steps before the recording are steps of the training, and recording runs not
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import torch
@@ -143,11 +144,14 @@ class Recorder:
         """Return what replays work, which does not run meanwhile. Raises WorkError if it cannot be recorded."""
         graph = torch.cuda.CUDAGraph()
         try:
-            # The stream around it: where recording fails, older PyTorch does not leave its own.
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, self.pool, self.stream):
                 work()
         except RuntimeError as error:
             cause = error.__context__ or error  # what broke the recording, where its end has failed for that alone
+            # Before 2.12 PyTorch then stays on its stream (hence the one around it), and its allocator goes on
+            # recording, so that no later graph can be (github.com/pytorch/pytorch/pull/180395).
+            with suppress(RuntimeError):
+                torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self.pool)
             raise WorkError(
                 f"a step cannot be recorded as a CUDA graph ({str(cause).splitlines()[0]}): runtime.cuda_graphs=false"
             ) from error
