@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from augdistill.data import Header
 from augdistill.stages import common
+from augdistill.training import graphs
 from augdistill.training.bank import Bank, Lessons, plan_together
 from augdistill.training.bank import step as bank_step
 from augdistill.training.batches import EpochPlan, plan_epoch
@@ -194,6 +195,36 @@ def test_an_epoch_on_a_gpu_reads_its_sums_and_nothing_else(name: str, mode: Fake
         take_epoch(take, found.plan, found.changing, state, found.recipe, 5, lambda: asked.append(state.step))
     assert watched.met == [f"{len(watched.seen)}: _to_copy on cpu, cuda"]
     assert (state.step, asked) == (4, [1, 2, 3])
+
+
+@pytest.mark.parametrize("name", ["stacked", "bank"])
+def test_what_is_recorded_on_a_gpu_touches_nothing_of_the_host(name: str, mode: FakeTensorMode, monkeypatch) -> None:
+    """All that the stepper does on the device: of an epoch its first steps, the recorded one, and of the next one."""
+    watches: list[Watch] = []
+
+    class Recorder:
+        def __init__(self, device: torch.device) -> None:
+            assert device.type == "cuda"
+
+        def run(self, work: Callable[[], None]) -> None:
+            work()
+
+        def record(self, work: Callable[[], None]) -> Callable[[], None]:
+            with Watch() as watched:
+                work()
+            watches.append(watched)
+            return work
+
+    monkeypatch.setattr(graphs, "Recorder", Recorder)
+    monkeypatch.setattr(graphs, "is_close", lambda before, expected, found: True)  # for that it has to wait
+    found, state = work(name, "bf16", mode), State()
+    with mode:
+        take = graphs.stepper(found.step, lambda: [[found.changing.totals]], at("cuda", {}, graphs=True))
+        for plan in (found.plan, put_plan(found.plan, torch.clone)):
+            with Watch() as watched:
+                take_epoch(take, plan, found.changing, state, found.recipe, 5, lambda: None)
+            assert watched.met == [f"{len(watched.seen)}: _to_copy on cpu, cuda"]
+    assert [(watched.met, len(watched.seen) > 100) for watched in watches] == [([], True)]
 
 
 def test_predictions_leave_a_gpu_once_they_are_all_there(mode: FakeTensorMode) -> None:
