@@ -45,6 +45,7 @@ ENVIRONMENT = {  # module -> the variables that it reads or sets
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},
+    "training.device": {"CUBLAS_WORKSPACE_CONFIG"},
 }
 
 PACKAGE = Path(augdistill.__file__).parent

@@ -1,5 +1,6 @@
 """Where training runs: `auto` made definite, and precision that is what it says."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -38,6 +39,17 @@ def test_determinism_is_that_of_the_job_and_not_of_the_one_before() -> None:
     for asked in (True, False):
         resolve("cpu", "fp32", 1, deterministic=asked)
         assert torch.are_deterministic_algorithms_enabled() == asked
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, ":4096:8"), (":16:8", ":16:8")])
+def test_determinism_asks_cublas_too_unless_the_user_did(before, after, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    resolve("cpu", "fp32", 1)
+    assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    if before is not None:
+        monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", before)
+    resolve("cpu", "fp32", 1, deterministic=True)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == after
 
 
 @pytest.mark.parametrize(

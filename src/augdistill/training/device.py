@@ -1,6 +1,7 @@
 """Where training runs and in which precision: `auto` made definite."""
 
 import ctypes
+import os
 import platform
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ def resolve(
         raise ConfigError("runtime.cuda_graphs=true, but this job runs on a CPU: runtime.cuda_graphs=auto or false")
     torch.set_num_threads(threads)
     keep_memory()
+    if deterministic:  # read when cuBLAS first multiplies; otherwise its sums may change from run to run
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if deterministic != torch.are_deterministic_algorithms_enabled():  # asking is quick, setting imports a lot
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
     if precision == "auto":
