@@ -26,7 +26,8 @@ from augdistill.training.bank import Bank, Lessons, plan_together
 from augdistill.training.bank import step as bank_step
 from augdistill.training.batches import EpochPlan, plan_epoch
 from augdistill.training.checkpoint import State
-from augdistill.training.loop import Changing, sgd, step, take_epoch
+from augdistill.training.loop import Changing, step, take_epoch
+from augdistill.training.sgd import sgd
 from core import BATCH, COUNT, LOOP_RECIPE, small_model, small_set
 from steps import BANKS, CASES, FORBIDDEN, at, made, members
 

@@ -21,7 +21,7 @@ from augdistill.training import loop
 from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.checkpoint import State, drop_checkpoints, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device, resolve
-from augdistill.training.loop import sgd
+from augdistill.training.sgd import sgd
 from core import (
     COUNT,
     EPOCHS,

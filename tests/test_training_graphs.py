@@ -25,7 +25,8 @@ from augdistill.training import graphs
 from augdistill.training.bank import Bank, Lessons, Member, clip_members, fit_bank
 from augdistill.training.batches import Batch, make_batch, plan_epoch
 from augdistill.training.device import Device
-from augdistill.training.loop import Hooks, Task, clip, epoch_row, fit, learning_rate, sgd
+from augdistill.training.loop import Hooks, Task, clip, epoch_row, fit, learning_rate
+from augdistill.training.sgd import sgd
 from core import COUNT, EPOCHS, LOOP_RECIPE, same, two_part_loss
 from steps import BANKS, CASES, FORBIDDEN, at, made, members
 

@@ -14,7 +14,7 @@ from augdistill.identity import Ref
 from augdistill.runs import RunStore, checksum
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import resolve
-from augdistill.training.loop import sgd
+from augdistill.training.sgd import sgd
 from core import LOOP_RECIPE, teacher_config
 
 

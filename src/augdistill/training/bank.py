@@ -26,7 +26,8 @@ from augdistill.training.batches import EpochPlan, TrainingSet, batch_sizes, pla
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import Device
 from augdistill.training.graphs import stepper
-from augdistill.training.loop import Changing, Hooks, epoch_row, moved, resume, sgd, take_epoch
+from augdistill.training.loop import Changing, Hooks, epoch_row, moved, resume, take_epoch
+from augdistill.training.sgd import sgd
 
 ROLE = "student"
 

@@ -20,6 +20,7 @@ from augdistill.training.batches import Batch, EpochPlan, Ops, TrainingSet, batc
 from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device
 from augdistill.training.graphs import stepper
+from augdistill.training.sgd import sgd
 
 log = logging.getLogger(__name__)
 
@@ -187,18 +188,6 @@ def must_be_finite(loss: float, history: list[dict[str, float]]) -> None:
     if not math.isfinite(loss):
         told = f"the training loss is {loss} in epoch {len(history)}: a lower optim.lr may train"
         raise DivergedError(told, history)
-
-
-def sgd(model: nn.Module, recipe: dict[str, Any]) -> torch.optim.SGD:
-    """Return SGD by the recipe; one fused update for all parameters."""
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=recipe["lr"],
-        momentum=recipe["momentum"],
-        nesterov=recipe["nesterov"],
-        weight_decay=recipe["weight_decay"],
-        fused=True,
-    )
 
 
 def resume(folder: Path, model: nn.Module, optimizer: torch.optim.SGD, device: Device) -> State:
