@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 import core
 from augdistill.errors import ConfigError, StoppedError, WorkError
@@ -51,9 +51,12 @@ class Tape(TorchDispatchMode):
             writes = argument.alias_info is not None and argument.alias_info.is_write
             if writes or argument.name in ("running_mean", "running_var"):  # of which batch norm's schema says nothing
                 for tensor in tree_leaves(value):
-                    self.before.setdefault(tensor.data_ptr(), (tensor, tensor.clone()))
+                    self.before.setdefault(tensor.data_ptr(), (tensor.detach(), tensor.clone()))
         found = function(*args, **(kwargs or {}))
-        self.calls.append((function, args, kwargs or {}, found))
+        as_now = tree_map_only(
+            Tensor, Tensor.detach, (args, kwargs or {}, found)
+        )  # SGD turns tensors, and turns them back
+        self.calls.append((function, *as_now))
         return found
 
     @torch.no_grad()

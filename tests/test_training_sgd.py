@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from augdistill.training.sgd import SGD, is_copied, sgd
 
@@ -47,6 +48,19 @@ def test_updates_are_those_that_are_not_fused(memory, changed):
             buffer, expected = ours.state[mine]["momentum_buffer"], theirs.state[other]["momentum_buffer"]
             torch.testing.assert_close(buffer, expected, rtol=1e-14, atol=1e-14)
             assert buffer.stride() == mine.stride()  # a checkpoint holds it as it lies
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_nothing_is_copied(memory):
+    model = network(memory)
+    optimizer = sgd(model, RECIPE)
+    for number in range(2):
+        gradients(model, number)
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            optimizer.step()
+    names = {event.key for event in seen.key_averages()}
+    assert "aten::_fused_sgd_" in names
+    assert "aten::clone" not in names
 
 
 def test_what_has_no_gradient_stays():

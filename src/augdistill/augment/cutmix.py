@@ -67,4 +67,4 @@ def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: T
     partner, rows = draws["partner"], as_rows(images)
     inside = torch.minimum(*crossed(draws, rows)).view(rows.shape)
     mixed = choose(inside, rows, rows.index_select(0, partner))
-    return as_images(mixed), blend(targets, targets[partner], draws["lam"][:, None])
+    return as_images(mixed), blend(targets, targets.index_select(0, partner), draws["lam"][:, None])

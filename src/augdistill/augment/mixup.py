@@ -49,4 +49,4 @@ def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: T
     """Blend images [B,C,H,W] and targets [B,M] with their partner's: lam * own + (1 - lam) * partner's."""
     partner, rows = draws["partner"], as_rows(images)
     mixed = blend(rows, rows.index_select(0, partner), draws["lam"][:, None, None, None, None])
-    return as_images(mixed), blend(targets, targets[partner], draws["share"][:, None])
+    return as_images(mixed), blend(targets, targets.index_select(0, partner), draws["share"][:, None])
