@@ -230,14 +230,19 @@ def predict(model: nn.Module, data: Data, device: Device, batch: int = 512) -> t
     """Return logits [N,K] and embeddings [N,d], float32 on the CPU, of a model in evaluation mode."""
     model.eval()
     normalise = Normaliser(data.mean, data.std, data.header.shape, device.memory_format)
-    logits, embeddings = [], []
+    logits = embeddings = torch.empty(0)
     for start in range(0, len(data.images), batch):
         images = normalise(data.images[start : start + batch])
         with device.autocast():
             some_logits, some_embeddings = model(images)
-        logits.append(some_logits.float())
-        embeddings.append(some_embeddings.float())
-    return torch.cat(logits).cpu(), torch.cat(embeddings).cpu()
+        if start == 0:  # written where they end, since lists and what is made of them would be there at once
+            logits, embeddings = (
+                torch.empty(len(data.images), some.shape[1], device=some.device)
+                for some in (some_logits, some_embeddings)
+            )
+        logits[start : start + batch] = some_logits
+        embeddings[start : start + batch] = some_embeddings
+    return logits.cpu(), embeddings.cpu()
 
 
 def accuracy(model: nn.Module, data: Data, device: Device) -> float:
