@@ -237,9 +237,8 @@ def test_predictions_leave_a_gpu_once_they_are_all_there(mode: FakeTensorMode) -
         with Watch() as watched:
             logits, embeddings = common.predict(network, data, at("cuda", {"precision": "bf16"}), batch=10)
     assert {value.device.type for value in (logits, embeddings)} == {"cpu"}
-    assert watched.seen[-4:] == ["cat", "_to_copy", "cat", "_to_copy"]
     last = len(watched.seen)
-    assert watched.met == [f"{last - 2}: _to_copy on cpu, cuda", f"{last}: _to_copy on cpu, cuda"]
+    assert watched.met == [f"{last - 1}: _to_copy on cpu, cuda", f"{last}: _to_copy on cpu, cuda"]
     assert watched.seen.count("convolution") == 3 * 20
 
 
