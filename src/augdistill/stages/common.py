@@ -230,18 +230,16 @@ def predict(model: nn.Module, data: Data, device: Device, batch: int = 512) -> t
     """Return logits [N,K] and embeddings [N,d], float32 on the CPU, of a model in evaluation mode."""
     model.eval()
     normalise = Normaliser(data.mean, data.std, data.header.shape, device.memory_format)
-    logits = embeddings = torch.empty(0)
+    outputs: list[Tensor] = []
     for start in range(0, len(data.images), batch):
         images = normalise(data.images[start : start + batch])
         with device.autocast():
-            some_logits, some_embeddings = model(images)
-        if start == 0:  # written where they end, since lists and what is made of them would be there at once
-            logits, embeddings = (
-                torch.empty(len(data.images), some.shape[1], device=some.device)
-                for some in (some_logits, some_embeddings)
-            )
-        logits[start : start + batch] = some_logits
-        embeddings[start : start + batch] = some_embeddings
+            found = model(images)
+        if not outputs:  # written where they end: a list of parts and what is made of it would be there at once
+            outputs = [torch.empty(len(data.images), some.shape[1], device=some.device) for some in found]
+        for output, some in zip(outputs, found, strict=True):
+            output[start : start + batch] = some
+    logits, embeddings = outputs
     return logits.cpu(), embeddings.cpu()
 
 
