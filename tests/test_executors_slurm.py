@@ -380,7 +380,7 @@ def test_faults_cost_time_alone(fault: Callable[[Path], None], testbed, undistur
     assert len(submissions(tmp_path)) == 3
     assert results(tmp_path) == undisturbed
     if fault in (requeue, preempt):
-        assert logs(tmp_path)[0].count("1437 images") == 2  # began twice, and went on
+        assert logs(tmp_path)[0].count(": 1437 images,") == 2  # began twice, and went on
         assert logs(tmp_path)[0].count("epoch 2/") == 1
 
 
@@ -391,7 +391,7 @@ def test_a_job_at_its_time_limit_goes_on(testbed, tmp_path):
     told = ended(longer(tmp_path / "slurm", *more, "executor.teacher.minutes=2", "executor.warn_seconds=95"))
     assert told.startswith("0\n"), told
     (log,) = logs(tmp_path / "slurm")
-    assert log.count("1437 images") >= 2
+    assert log.count(": 1437 images,") >= 2
     assert log.count("epoch 2/") == 1
     assert results(tmp_path / "slurm") == undisturbed_results(tmp_path / "here", *more)
 

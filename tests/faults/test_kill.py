@@ -94,7 +94,7 @@ def test_a_signal_saves_at_the_next_step_and_exits_with_143(number: signal.Signa
     timed(job("teacher", teacher_config(calm, *words)), calm)
     work = job("teacher", teacher_config(outputs, *words))
     child = start(work, outputs / "told")
-    wait_for_log(outputs, "137 images")
+    wait_for_log(outputs, ": 137 images,")
     time.sleep(0.1)
     assert child.process.pid
     os.kill(child.process.pid, number)

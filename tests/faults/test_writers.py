@@ -31,7 +31,7 @@ def test_one_works_and_the_others_wait(count: int, copied: Copied) -> None:
     work = job("teacher", teacher_config(outputs, *WORDS))
     children = [start(work, outputs / f"told{number}") for number in range(count)]
     assert [child.wait() for child in children] == [Ended(0, "")] * count
-    assert log_of_the_run(outputs).count("137 images") == 1
+    assert log_of_the_run(outputs).count(": 137 images,") == 1
     assert len(documents(outputs)) == 5  # four were there before
     assert not list((outputs / "locks").glob("*.owner"))
 
@@ -41,7 +41,7 @@ def test_without_waiting_the_others_say_who_has_it(count: int, copied: Copied) -
     outputs = copied("outputs")
     config = teacher_config(outputs, *WORDS)
     first = start(job("teacher", config), outputs / "told0")
-    wait_for_log(outputs, "137 images")
+    wait_for_log(outputs, ": 137 images,")
     others = [start(job("teacher", config, wait=False), outputs / f"told{number}") for number in range(1, count)]
     for other in others:
         told = other.wait()
@@ -50,7 +50,7 @@ def test_without_waiting_the_others_say_who_has_it(count: int, copied: Copied) -
         whose = rf"{socket.gethostname()} pid {first.process.pid} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
         assert re.fullmatch(rf"{re.escape(folder)} is held by {whose}: wait=true waits for it", told.told)
     assert first.wait() == Ended(0, "")
-    assert log_of_the_run(outputs).count("137 images") == 1
+    assert log_of_the_run(outputs).count(": 137 images,") == 1
 
 
 def test_a_run_whose_process_is_stopped_is_still_held_and_one_whose_process_died_is_free(copied: Copied) -> None:
