@@ -81,7 +81,7 @@ def sharper(run: Run) -> None:
 
 def slightly_other(run: Run) -> None:
     state = weights(run)
-    state["head.bias"][3] += 0.01
+    state["head.bias"][3] += 0.05
     core.rewrite_weights(run, state)
 
 

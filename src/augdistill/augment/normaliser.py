@@ -24,4 +24,4 @@ class Normaliser:
     def __call__(self, images: Tensor) -> Tensor:
         """Return uint8 images [B,C,H,W] as floats; the channels are moved while they are bytes, a quarter of floats."""
         pixels = images.contiguous(memory_format=self.memory_format).to(self.scale.dtype)
-        return pixels.mul_(self.scale).add_(self.shift)
+        return torch.addcmul(self.shift, pixels, self.scale, out=pixels)
