@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -206,9 +207,11 @@ def installed(name: str) -> str:
 
 
 def writable(folder: Path) -> str:
-    """Say whether results can be written below a folder, without creating it."""
+    """Say whether results can be written below a folder, without creating it: by a file without a name."""
     there = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
-    if not there.is_dir():
-        return f"CANNOT be written ({there} is no folder): outputs="
-    may_write = os.access(there, os.W_OK | os.X_OK)
-    return "can be written" if may_write else f"CANNOT be written ({there} is read-only): outputs="
+    try:
+        with tempfile.TemporaryFile(dir=there, buffering=0) as file:
+            file.write(b"0")
+    except OSError as error:
+        return f"CANNOT be written ({there}: {error.strerror or error}): outputs="
+    return "can be written"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from augdistill.listing import writable
 from augdistill.runs import RunStore
 from core import student_config, teacher_config
 from faults.harness import Ended, FailAt, ended, job, results, start, timed
@@ -70,6 +71,12 @@ def test_a_disk_that_fills_up_at_any_write_costs_that_write_only(disk: Path, cop
     failures, _ = fill_up(disk, tmp_path / "told", 48 * 1024)
     assert failures >= 4
     assert results(disk) == undisturbed(copied)
+
+
+def test_doctor_tells_a_full_disk(disk: Path) -> None:
+    assert writable(disk / "new") == "can be written"
+    leave(disk, 0)
+    assert writable(disk / "new") == f"CANNOT be written ({disk}: No space left on device): outputs="
 
 
 @pytest.mark.long
