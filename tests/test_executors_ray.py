@@ -110,6 +110,21 @@ def test_a_stopped_study_saves_and_another_executor_goes_on(tmp_path, tiny_study
     assert weights(tmp_path) == weights(tiny_study)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_is_stopped_while_it_looks_at_its_nodes(number, tmp_path):
+    """Ray's C++ aborts, or tells of a SystemError, where a handler raises within it."""
+    words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}", "executor=ray"]
+    study = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(tmp_path.glob(".ray-*")):
+        time.sleep(0.005)
+    study.send_signal(number)
+    _, stderr = study.communicate(timeout=120)
+    assert study.returncode == (130 if number == signal.SIGINT else 143), stderr
+    assert "Traceback" not in stderr
+    assert not list(tmp_path.glob(".ray-*"))
+
+
 def parent_of(pid: int) -> int:
     """Return a process's parent; that of a Ray worker is its node's raylet."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -228,7 +228,25 @@ def raising_on_signals() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise StoppedError(STOPPED)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    with handling(signal.SIGTERM, signal.SIGUSR1, by=stop):
+        yield
+
+
+@contextmanager
+def noting_signals(note: Callable[[BaseException], None]) -> Iterator[None]:
+    """Note what SIGTERM, SIGUSR1 and Ctrl-C would raise, and raise nothing: for code that cannot be interrupted."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        note(KeyboardInterrupt() if number == signal.SIGINT else StoppedError(STOPPED))
+
+    with handling(signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, by=stop):
+        yield
+
+
+@contextmanager
+def handling(*numbers: int, by: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Set the handler of signals, and those that were there before at the end."""
+    before = {number: signal.signal(number, by) for number in numbers}
     try:
         yield
     finally:

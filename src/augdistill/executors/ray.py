@@ -7,19 +7,22 @@ import json
 import logging
 import os
 import re
+import signal
 import socket
+import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, wait
-from contextlib import contextmanager, redirect_stdout
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from augdistill.checking import known_keys
 from augdistill.config import Config, require
 from augdistill.errors import NoMemoryError, RequestError, WorkError
 from augdistill.executors.banks import banks_of, check_bank
-from augdistill.executors.base import Board, Outcome, Results, Work, raising_on_signals
+from augdistill.executors.base import Board, Outcome, Results, Work, noting_signals
 from augdistill.executors.ray_worker import LISTENER, Listener, look, run_stage
 from augdistill.runs import RunStore, now, write_atomic
 from augdistill.schemas import KINDS
@@ -27,6 +30,8 @@ from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
 
 log = logging.getLogger(__name__)
+
+Events = SimpleQueue[Future[Any] | BaseException]  # of tasks that ended, put there by a thread of Ray's, and of signals
 
 TIME_TO_SAVE = 60  # seconds that workers have after the study was told to stop
 WINDOW = 1000  # stages handed to Ray at once, at least, so that a long plan takes no more memory than a short one
@@ -52,19 +57,21 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     """Run what of a plan is not there yet and return how every stage ended.
 
     A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker has
-    saved and stopped, RequestError for a cluster that cannot run the plan.
+    saved and stopped, or when asked again; RequestError for a cluster that cannot run the plan.
     """
     board = Board(plan, store)
     if not board.unmet:
         return board.results
-    # Ray replaces the handler of SIGTERM while it starts: ours is set again then, and the first one comes back last.
-    with raising_on_signals(), cluster(executor["address"], executor["retries"]), raising_on_signals():
+    events: Events = SimpleQueue()
+    noting = partial(noting_signals, partial(note, events))
+    # Ray sets a handler of its own for SIGTERM while it starts: ours is set again then.
+    with noting(), cluster(executor["address"], executor["retries"]), noting():
         nodes = alive_nodes()
         resources = {stage.id: resources_of(stage, executor["gpus"], nodes) for stage in board.todo}
         board.banks = banks_of(plan, executor["bank"], any(needed["num_gpus"] for needed in resources.values()))
         with token(store.outputs) as place:
-            look_at(nodes, place)
-            tasks = Tasks(board, resources, place, executor["retries"], work)
+            look_at(nodes, place, events)
+            tasks = Tasks(board, resources, place, executor["retries"], work, events)
             with board.shown():
                 try:
                     tasks.loop()
@@ -81,27 +88,29 @@ def cluster(address: str | None, retries: int) -> Iterator[None]:
     """
     import ray
 
-    own = {
+    own: dict[str, Any] = {
         "include_dashboard": False,
         "object_store_memory": OBJECTS,
         "_system_config": {"task_oom_retries": retries},  # Ray's own default is without end
     }
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address and address != "auto":
-            host, port = address.split(":")
-            socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for two minutes
-        ray.init(address or "local", **quiet, **({} if address else own))
-    except Exception as error:  # Ray raises plain ones, too
-        told = str(error).strip().splitlines()[0]
-        if address is None:
-            raise WorkError(f"no Ray cluster came up on this machine: {told}") from None
-        raise RequestError(f"executor.address={address}: {told}; ray start --head starts a cluster") from None
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # where Ray prints of lost tasks what we say, too
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    # In the main thread Ray sets a handler of SIGTERM that exits. The thread stays: what it starts would end with it.
+    with ThreadPoolExecutor(1) as thread:
         try:
-            yield
-        finally:
-            ray.shutdown()
+            if address and address != "auto":
+                host, port = address.split(":")
+                socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for two minutes
+            thread.submit(ray.init, address or "local", **quiet, **({} if address else own)).result()
+        except Exception as error:  # Ray raises plain ones, too
+            told = str(error).strip().splitlines()[0]
+            if address is None:
+                raise WorkError(f"no Ray cluster came up on this machine: {told}") from None
+            raise RequestError(f"executor.address={address}: {told}; ray start --head starts a cluster") from None
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # Ray prints of lost tasks what we say, too
+            try:
+                yield
+            finally:
+                ray.shutdown()
 
 
 def alive_nodes() -> list[dict[str, Any]]:
@@ -144,7 +153,21 @@ def token(outputs: Path) -> Iterator[dict[str, str]]:
         path.unlink(missing_ok=True)
 
 
-def look_at(nodes: list[dict[str, Any]], place: dict[str, str]) -> None:
+def note(events: Events, asked: BaseException) -> None:
+    """Note what a signal asks for; raised within Ray's C++ it would abort the process, or come out as a SystemError."""
+    signal.alarm(0)  # Ray's own handler, had it been the first, gives the process three seconds
+    events.put(asked)
+
+
+def heard(events: Events, seconds: float | None = None) -> Future[Any]:
+    """Return the next future that ended; raises what a signal asked for, and queue.Empty if nothing came in time."""
+    event = events.get(timeout=seconds)
+    if isinstance(event, BaseException):
+        raise event
+    return event
+
+
+def look_at(nodes: list[dict[str, Any]], place: dict[str, str], events: Events) -> None:
     """Raise RequestError for a node that does not share this one's folders or has other packages."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -154,21 +177,31 @@ def look_at(nodes: list[dict[str, Any]], place: dict[str, str]) -> None:
     task = ray.remote(look)
     message = json.dumps({**place, "versions": {**versions(), "python": ""}})
     on = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
-    seen = [task.options(num_cpus=0, scheduling_strategy=there, max_retries=0).remote(message) for there in on]
-    for node, found in zip(nodes, seen, strict=True):
+    refs = [task.options(num_cpus=0, scheduling_strategy=there, max_retries=0).remote(message) for there in on]
+    seen = {ref.future(): node for ref, node in zip(refs, nodes, strict=True)}
+    for future in seen:
+        future.add_done_callback(events.put)
+    for _ in nodes:
+        future = heard(events)
         try:
-            problem = ray.get(found)
+            problem = future.result()
         except ray.exceptions.RayError as error:
             problem = f"it cannot run augdistill ({last_line(error)})"
         if problem:
-            raise RequestError(f"node {node['NodeManagerHostname']}: {problem}")
+            raise RequestError(f"node {seen[future]['NodeManagerHostname']}: {problem}")
 
 
 class Tasks:
     """The stages that Ray has, and what is heard of them: ends and, through the listener, beginnings."""
 
     def __init__(
-        self, board: Board, resources: dict[str, dict[str, float]], place: dict[str, str], retries: int, work: Work
+        self,
+        board: Board,
+        resources: dict[str, dict[str, float]],
+        place: dict[str, str],
+        retries: int,
+        work: Work,
+        events: Events,
     ) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -184,7 +217,7 @@ class Tasks:
         self.ends: dict[str, Future[str]] = {}
         self.stages: dict[Future[str], Stage] = {}
         self.begun: set[str] = set()
-        self.events: SimpleQueue[Future[Any]] = SimpleQueue()  # filled by a thread of Ray's
+        self.events = events
         self.heard: Future[Any] | None = None
 
     def loop(self) -> None:
@@ -193,7 +226,7 @@ class Tasks:
         self.hand_over_banks(self.board.ready)
         self.submit()
         while self.board.unmet:
-            event = self.events.get()
+            event = heard(self.events)
             if event is self.heard:
                 self.take_beginnings(event)
             elif event in self.stages:
@@ -265,7 +298,10 @@ class Tasks:
 
         for ref in reversed(self.refs.values()):  # children first: none begins in between
             ray.cancel(ref)
-        wait(self.ends.values(), TIME_TO_SAVE)
+        end = time.monotonic() + TIME_TO_SAVE
+        with suppress(Empty):
+            while not all(future.done() for future in self.ends.values()):
+                heard(self.events, max(0, end - time.monotonic()))
 
 
 def after_banks(board: Board) -> set[str]:
