@@ -95,7 +95,7 @@ def test_a_stopped_study_saves_and_another_executor_goes_on(tmp_path, tiny_study
     """Also a cluster of one's own: SIGTERM ends it, and every process that it had."""
     words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
     study = subprocess.Popen([*words, "executor=ray"], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline and not (workers := training_workers(tmp_path)):
         time.sleep(0.02)
     study.terminate()
@@ -117,7 +117,8 @@ def test_a_study_is_stopped_while_it_looks_at_its_nodes(number, tmp_path):
     study = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list(tmp_path.glob(".ray-*")):
-        time.sleep(0.005)
+        time.sleep(0.02)
+    time.sleep(1)  # its workers start meanwhile, which takes longer
     study.send_signal(number)
     _, stderr = study.communicate(timeout=120)
     assert study.returncode == (130 if number == signal.SIGINT else 143), stderr
