@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from augdistill.errors import ConfigError, NoMemoryError, RequestError, StoppedError
-from augdistill.executors import chosen, ray_worker
+from augdistill.executors import chosen, ray_cluster, ray_worker
 from augdistill.executors import ray as executor
 from augdistill.executors.base import Outcome
 from augdistill.runs import Run, RunStore
@@ -33,7 +33,7 @@ RAY = {
     "bank": "auto",
     "gpus": {"teacher": 1.0, "outputs": 0.5, "student": 0.2, "evaluation": 0.2},
 }
-NODE = {"num_cpus": 1, "object_store_memory": executor.OBJECTS, "include_dashboard": False}
+NODE = {"num_cpus": 1, "object_store_memory": ray_cluster.OBJECTS, "include_dashboard": False}
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def test_a_stage_takes_the_cores_of_its_threads_and_its_share_of_a_gpu():
 def test_a_node_that_does_not_share_the_folders_says_so(tmp_path):
     from augdistill.stages.folders import versions
 
-    with executor.token(tmp_path) as place:
+    with ray_cluster.token(tmp_path) as place:
         same = {**place, "versions": {**versions(), "python": ""}}
         assert ray_worker.look(json.dumps(same)) == ""
         other = json.dumps({**same, "versions": {**same["versions"], "torch": "1.0"}})
@@ -254,7 +254,7 @@ def test_a_worker_ends_or_raises_at_what_ray_tries_again(raised, words, tmp_path
     monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(ray_worker, "quiet_worker", lambda: None)
     monkeypatch.setattr(ray_worker, "listener", lambda: (_ for _ in ()).throw(ValueError))
-    with executor.token(tmp_path) as place:
+    with ray_cluster.token(tmp_path) as place:
         message = json.dumps({**place, "id": "a", "job": {}})
         if isinstance(raised, KeyError):
             assert words in ray_worker.run_stage(message, work)

@@ -1,42 +1,36 @@
 """Run a plan's stages as tasks of a Ray cluster, each waiting for the references of its parents' tasks.
 
-What travels is one importable function and JSON. Ray is imported only here, and only when it is used.
+What travels is one importable function and JSON. Ray is imported only when it is used.
 """
 
 import json
 import logging
-import os
 import re
-import signal
-import socket
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from augdistill.checking import known_keys
 from augdistill.config import Config, require
-from augdistill.errors import NoMemoryError, RequestError, WorkError
+from augdistill.errors import NoMemoryError, RequestError
 from augdistill.executors.banks import banks_of, check_bank
 from augdistill.executors.base import Board, Outcome, Results, Work, noting_signals
-from augdistill.executors.ray_worker import LISTENER, Listener, look, run_stage
-from augdistill.runs import RunStore, now, write_atomic
+from augdistill.executors.ray_cluster import Events, alive_nodes, cluster, heard, last_line, look_at, note, token
+from augdistill.executors.ray_worker import LISTENER, Listener, run_stage
+from augdistill.runs import RunStore
 from augdistill.schemas import KINDS
 from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
 
 log = logging.getLogger(__name__)
 
-Events = SimpleQueue[Future[Any] | BaseException]  # of tasks that ended, put there by a thread of Ray's, and of signals
-
 TIME_TO_SAVE = 60  # seconds that workers have after the study was told to stop
 WINDOW = 1000  # stages handed to Ray at once, at least, so that a long plan takes no more memory than a short one
 PER_CORE = 20  # and for each core: a block's one teacher comes with 20 to 30 stages
-OBJECTS = 80 * 2**20  # bytes of shared memory that a cluster of our own sets aside, near the least that Ray takes
 
 
 def check(executor: Config) -> None:
@@ -80,46 +74,6 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     return board.results
 
 
-@contextmanager
-def cluster(address: str | None, retries: int) -> Iterator[None]:
-    """Join a cluster, or start one on this machine, and leave it at the end; its lines stay in its own logs.
-
-    Raises RequestError if none at the address lets us in, WorkError if none starts. Authentication is as Ray sets it.
-    """
-    import ray
-
-    own: dict[str, Any] = {
-        "include_dashboard": False,
-        "object_store_memory": OBJECTS,
-        "_system_config": {"task_oom_retries": retries},  # Ray's own default is without end
-    }
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    # In the main thread Ray sets a handler of SIGTERM that exits. The thread stays: what it starts would end with it.
-    with ThreadPoolExecutor(1) as thread:
-        try:
-            if address and address != "auto":
-                host, port = address.split(":")
-                socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for two minutes
-            thread.submit(ray.init, address or "local", **quiet, **({} if address else own)).result()
-        except Exception as error:  # Ray raises plain ones, too
-            told = str(error).strip().splitlines()[0]
-            if address is None:
-                raise WorkError(f"no Ray cluster came up on this machine: {told}") from None
-            raise RequestError(f"executor.address={address}: {told}; ray start --head starts a cluster") from None
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # Ray prints of lost tasks what we say, too
-            try:
-                yield
-            finally:
-                ray.shutdown()
-
-
-def alive_nodes() -> list[dict[str, Any]]:
-    """Return what Ray says of the nodes that are there."""
-    import ray
-
-    return [node for node in ray.nodes() if node["Alive"]]
-
-
 def resources_of(stage: Stage, gpus: Config, nodes: list[dict[str, Any]]) -> dict[str, float]:
     """Return what a stage takes of a node: cores for its threads, and its kind's share of a GPU if there are any.
 
@@ -138,57 +92,6 @@ def resources_of(stage: Stage, gpus: Config, nodes: list[dict[str, Any]]) -> dic
             "no node of the Ray cluster has a free core for a stage: ray start --num-cpus=N gives it some"
         )
     return {"num_cpus": min(stage.threads, int(most)), "num_gpus": gpus[stage.kind] if on_gpu else 0}
-
-
-@contextmanager
-def token(outputs: Path) -> Iterator[dict[str, str]]:
-    """Put a file into the outputs folder meanwhile and give what a node must find: working folder, path, content."""
-    outputs.mkdir(parents=True, exist_ok=True)
-    path = outputs.resolve() / f".ray-{os.uname().nodename}-{os.getpid()}"
-    content = f"{os.uname().nodename} {os.getpid()} {now()}"
-    write_atomic(path, content.encode())
-    try:
-        yield {"folder": str(Path.cwd()), "token": str(path), "content": content}
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def note(events: Events, asked: BaseException) -> None:
-    """Note what a signal asks for; raised within Ray's C++ it would abort the process, or come out as a SystemError."""
-    signal.alarm(0)  # Ray's own handler, had it been the first, gives the process three seconds
-    events.put(asked)
-
-
-def heard(events: Events, seconds: float | None = None) -> Future[Any]:
-    """Return the next future that ended; raises what a signal asked for, and queue.Empty if nothing came in time."""
-    event = events.get(timeout=seconds)
-    if isinstance(event, BaseException):
-        raise event
-    return event
-
-
-def look_at(nodes: list[dict[str, Any]], place: dict[str, str], events: Events) -> None:
-    """Raise RequestError for a node that does not share this one's folders or has other packages."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    from augdistill.stages.folders import versions
-
-    task = ray.remote(look)
-    message = json.dumps({**place, "versions": {**versions(), "python": ""}})
-    on = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
-    refs = [task.options(num_cpus=0, scheduling_strategy=there, max_retries=0).remote(message) for there in on]
-    seen = {ref.future(): node for ref, node in zip(refs, nodes, strict=True)}
-    for future in seen:
-        future.add_done_callback(events.put)
-    for _ in nodes:
-        future = heard(events)
-        try:
-            problem = future.result()
-        except ray.exceptions.RayError as error:
-            problem = f"it cannot run augdistill ({last_line(error)})"
-        if problem:
-            raise RequestError(f"node {seen[future]['NodeManagerHostname']}: {problem}")
 
 
 class Tasks:
@@ -328,8 +231,3 @@ def outcome_of(future: "Future[str]") -> Outcome:
         return Outcome("failed", last_line(error.cause), 1)
     except ray.exceptions.RayError as error:
         return Outcome("failed", f"its worker or node was lost ({type(error).__name__})", 1)
-
-
-def last_line(error: Exception) -> str:
-    """Return the last line of an error's text, which of a traceback is what was raised."""
-    return str(error).strip().splitlines()[-1]
