@@ -13,7 +13,7 @@ def cross_entropy(human: Floats, log_probabilities: Floats) -> float:
     """
     chosen = human > 0
     products = np.multiply(human, log_probabilities, out=np.zeros(human.shape), where=chosen)
-    return float(-products.sum(axis=1).mean())
+    return float(0 - products.sum(axis=1).mean())  # not -0 where all is right
 
 
 def entropy(distributions: Floats) -> float:
@@ -26,7 +26,7 @@ def kl(human: Floats, log_probabilities: Floats) -> float:
 
     The other direction is infinite almost everywhere: nearly every image has a class that no human chose.
     """
-    return cross_entropy(human, log_probabilities) - entropy(human)
+    return max(cross_entropy(human, log_probabilities) - entropy(human), 0.0)  # rounding may end below 0
 
 
 def zeros(human: Floats, log_probabilities: Floats) -> int:
@@ -44,8 +44,18 @@ def class_means(probabilities: Floats, labels: Ints, classes: int) -> Floats:
 
 
 def kl_matrix(first: Floats, second: Floats) -> Floats:
-    """Return KL(first_i || second_j) in cell (i, j), in nats, for class means [K, K] (Figure 5: human, then model)."""
-    divergences: Floats = special.rel_entr(first[:, None, :], second[None, :, :]).sum(axis=2)
+    """Return KL(first_i || second_j) in cell (i, j), in nats, for class means [K, K] (Figure 5: human, then model).
+
+    As a product, sum_k first_ik ln first_ik - sum_k first_ik ln second_jk, so that nothing of K x K x K is in memory.
+    A row of NaN leaves its cells NaN; a cell is infinite where second is 0 and first is not.
+    """
+    is_zero = second == 0
+    cross_entropies = first @ -np.log(np.where(is_zero, 1, second)).T
+    divergences: Floats = np.maximum(
+        cross_entropies - special.entr(first).sum(axis=1, keepdims=True), 0
+    )  # rounding below 0
+    infinite = (first > 0).astype(np.float64) @ is_zero.T > 0
+    divergences += np.where(infinite, np.inf, 0)
     return divergences
 
 
