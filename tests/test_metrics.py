@@ -146,7 +146,12 @@ def test_external_zeros_are_infinite_strictly_and_finite_clipped():
         logs = log_softmax(np.where(np.eye(5)[labels] > 0, -np.inf, logits))
     human = 0.9 * human + 0.1 * np.eye(5)[labels]
     found = score(logs, labels, human=human, external=True).scalars
-    assert found["nll"] == found["human_ce"] == found["nll_scaled"] == np.inf
+    assert found["nll"] == found["human_ce"] == np.inf
+    assert found["scaling_temperature"] == pytest.approx(
+        1000
+    )  # every label has a probability of 0: the best guess is none
+    assert found["nll_scaled"] == pytest.approx(np.log(5), abs=0.03)
+    assert math.isfinite(found["human_ce_scaled"])
     assert found["nll_zeros"] == found["human_zeros"] == len(labels)
     assert found["nll_clipped"] == pytest.approx(12 * np.log(10))
     assert 0 < found["human_ce_clipped"] < 12 * np.log(10)
@@ -195,23 +200,120 @@ def test_scores_of_a_model_survive_strict_json():
     assert "nan" in repr(back)
 
 
-LOGITS, GOOD, _, _ = draw(7)
+LOGITS, GOOD, EMBEDDED, ANSWERS = draw(7)
+VALIDATION = (LOGITS, GOOD)
+
+
+def replaced(array, row, value):
+    changed = array.copy()
+    changed[row] = value
+    return changed
 
 
 @pytest.mark.parametrize(
     ("logits", "labels", "more", "message"),
     [
-        (LOGITS * np.nan, GOOD, {}, "NaN or infinite in 300 rows"),
+        (LOGITS * np.nan, GOOD, {}, "logits: NaN or infinite in 300 rows"),
         (LOGITS[:0], GOOD[:0], {}, "no samples"),
-        (LOGITS, GOOD[:-1], {}, "300 integers from 0 to 4"),
-        (LOGITS, GOOD + 1, {}, "300 integers from 0 to 4"),
-        (LOGITS, GOOD, {"embeddings": LOGITS[1:]}, "299 embeddings for 300 predictions"),
-        (LOGITS, GOOD, {"human": LOGITS[:, 1:]}, r"human labels of shape \(300, 4\); \(300, 5\)"),
+        (LOGITS[:, :0], GOOD, {}, r"logits: shape \(300, 0\); one row for each"),
+        (LOGITS[:, :1], GOOD, {}, "logits: 1 columns; one for each class, 2 or more, is needed"),
+        (LOGITS[0], GOOD, {}, r"logits: shape \(5,\); one row for each"),
+        (LOGITS.astype(complex), GOOD, {}, "logits: values of type complex128; real numbers"),
+        (LOGITS.astype(object), GOOD, {}, "logits: values of type object; real numbers"),
+        (LOGITS > 0, GOOD, {}, "logits: values of type bool; real numbers"),
+        ([*LOGITS.tolist()[:-1], [1.0]], GOOD, {}, "logits: no array of numbers can be made of it"),
+        (LOGITS, GOOD[:-1], {}, "logits: 300 rows; the dataset has 299 samples"),
+        (LOGITS, GOOD + 1, {}, r"labels must be whole numbers from 0 to 4; \d+ of 300 are not, first row \d+ with 5"),
+        (LOGITS, replaced(GOOD, 3, -1), {}, "labels must be .* 1 of 300 are not, first row 3 with -1"),
+        (LOGITS, replaced(GOOD.astype(float), 7, np.nan), {}, "labels must be .* 1 of 300 .* first row 7 with nan"),
+        (LOGITS, GOOD + 0.5, {}, "labels must be .* 300 of 300 are not, first row 0 with 0.5"),
+        (LOGITS, GOOD.astype(str), {}, "labels: values of type <U21; real numbers"),
+        (LOGITS, GOOD > 0, {}, "labels: values of type bool; real numbers"),
+        (LOGITS, np.eye(5)[GOOD], {}, r"labels: shape \(300, 5\); one number for each sample"),
+        (
+            LOGITS,
+            replaced(GOOD.astype(np.uint64), 0, 2**63),
+            {},
+            "labels must be .* row 0 with 9223372036854775808",
+        ),
+        (LOGITS, GOOD, {"embeddings": EMBEDDED[1:]}, "embeddings: 299 rows; the dataset has 300 samples"),
+        (
+            LOGITS,
+            GOOD,
+            {"embeddings": replaced(EMBEDDED, 9, np.nan)},
+            "embeddings: NaN or infinite in 1 rows, .* row 9",
+        ),
+        (LOGITS, GOOD, {"embeddings": replaced(EMBEDDED, 8, -np.inf)}, "embeddings: NaN or infinite in 1 rows"),
+        (LOGITS, GOOD, {"embeddings": EMBEDDED[:, 0]}, r"embeddings: shape \(300,\)"),
+        (LOGITS, GOOD, {"human": ANSWERS[:, 1:]}, r"human labels of shape \(300, 4\); \(300, 5\)"),
+        (LOGITS, GOOD, {"human": replaced(ANSWERS, 2, np.nan)}, "human labels: NaN or infinite in 1 rows, first row 2"),
+        (
+            LOGITS,
+            GOOD,
+            {"human": ANSWERS * 51},
+            "human labels: 300 rows do not sum to 1 .* 51; counts are",
+        ),
+        (
+            LOGITS,
+            GOOD,
+            {"human": replaced(ANSWERS, 4, [1.5, -0.5, 0, 0, 0])},
+            "human labels: negative in 1 rows",
+        ),
+        (LOGITS, GOOD, {"human": ANSWERS > 0}, "human labels: values of type bool"),
+        (LOGITS, GOOD, {"validation": (LOGITS[:, 1:], GOOD)}, "logits: 4 columns; 5 are needed"),
+        (LOGITS, GOOD, {"validation": (LOGITS, GOOD + 1)}, "labels must be whole numbers from 0 to 4"),
+        (LOGITS, GOOD, {"validation": (LOGITS * np.inf, GOOD)}, "logits: NaN or infinite"),
     ],
 )
 def test_refuses_what_does_not_fit(logits, labels, more, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as refusal:
         score(logits, labels, **more)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.uint64, np.float16, np.float64])
+def test_labels_of_any_type_that_are_whole_score_alike(dtype):
+    assert score(LOGITS, GOOD.astype(dtype)).scalars == score(LOGITS, GOOD.tolist()).scalars
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8, np.int64, np.longdouble])
+def test_logits_of_any_real_type_are_scored_in_float64(dtype):
+    values = (10 * LOGITS).astype(dtype)
+    assert score(values, GOOD).scalars == score(values.astype(np.float64), GOOD).scalars
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e300])
+def test_huge_logits_are_certain_and_scaled_back(scale):
+    found = score(scale * LOGITS, GOOD).scalars
+    assert found["accuracy"] == score(LOGITS, GOOD).scalars["accuracy"]
+    # From 1e30 on no temperature within 0.01 to 1000 helps: the hottest is the best.
+    assert found["scaling_temperature"] == pytest.approx(1000)
+    assert found["nll_scaled"] == pytest.approx(found["nll"] / 1000, rel=1e-12)
+
+
+def test_nothing_is_minus_zero():
+    labels = np.arange(40) % 4
+    certain = np.eye(4)[labels] * 1e4
+    found = score(certain, labels, human=np.eye(4)[labels], embeddings=certain, external=True).scalars
+    assert found["nll"] == found["human_ce"] == found["human_kl"] == found["ece"] == 0
+    assert [name for name, value in found.items() if value == 0 and math.copysign(1, value) < 0] == []
+    written = {"scaling": "two-fold", "scalars": {"nll": -0.0}, "arrays": {}}
+    assert str(Scores.from_json(written).scalars["nll"]) == "0.0"
+
+
+def test_no_metric_needs_classes_cubed():
+    classes = samples = 400
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(samples, classes)), rng.permutation(classes)
+    arguments = {"human": rng.dirichlet(np.ones(classes), samples), "embeddings": rng.normal(size=(samples, 8))}
+    score(logits[:9], labels[:9])  # imports are not counted
+    tracemalloc.start()
+    try:
+        score(logits, labels, validation=(logits, labels), external=True, **arguments)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 48e6, "400 x 400 x 400 would take 64 MB even as bytes, 512 MB in float64"
 
 
 def test_no_matrix_of_samples_by_samples():

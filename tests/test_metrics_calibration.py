@@ -187,3 +187,39 @@ def test_folds_are_even_in_all_and_in_each_class(labels):
 def test_folds_do_not_follow_the_order_of_the_file():
     folds = stratified_folds(np.zeros(1000, dtype=int))
     assert 400 < folds[:1000:2].sum() + (1 - folds[1::2]).sum() < 600
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_zeros_count_alike_where_a_temperature_is_fitted_and_where_it_is_applied(held_out):
+    # Rounded to three decimals, some labels have a probability of 0. The NLL is that of a search by scipy over
+    # softmax(ln max(p, 1e-12) / T): half by half, or on other samples.
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 400)
+    probabilities = np.exp(log_softmax(6 * rng.normal(size=(400, 4)) + 6 * np.eye(4)[labels])).round(3)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        logs = np.log(probabilities)
+    assert (probabilities[np.arange(400), labels] == 0).sum() > 10
+    floor = np.log(np.maximum(probabilities, 1e-12))
+
+    def best(rows):
+        def loss(log_temperature):
+            return nll(log_softmax(floor[rows] / np.exp(log_temperature)), labels[rows])
+
+        return np.exp(minimize_scalar(loss, bounds=(-5, 7), method="bounded", options={"xatol": 1e-9}).x)
+
+    def after(rows, temperature):
+        return -log_softmax(floor[rows] / temperature)[np.arange(len(rows)), labels[rows]]
+
+    first, second = np.arange(200), np.arange(200, 400)
+    if held_out:
+        found = scale_predictions(logs[first], labels[first], (logs[second], labels[second]))
+        expected = after(first, best(second)).mean()
+        found_nll = nll(found.log_probabilities, labels[first])
+    else:
+        found = scale_predictions(logs, labels)
+        halves = [np.flatnonzero(stratified_folds(labels) == k) for k in (0, 1)]
+        expected = np.mean([after(halves[0], best(halves[1])).mean(), after(halves[1], best(halves[0])).mean()])
+        found_nll = nll(found.log_probabilities, labels)
+    assert found_nll == pytest.approx(expected, rel=1e-6)
+    assert np.isfinite(found.log_probabilities).all()

@@ -125,3 +125,12 @@ def test_separability_is_the_mean_over_all_ordered_pairs():
     assert class_separability(probabilities, labels) == pytest.approx(total / 16, abs=1e-12)
     assert class_separability(np.full((64, 4), 0.25), labels) == 0
     assert np.isnan(class_separability(probabilities[labels < 3], labels[labels < 3]))
+
+
+@pytest.mark.parametrize("scale", [2.0**600, 2.0**-600])
+def test_embeddings_whose_squares_leave_float64_give_the_same_bits(scale):
+    rng = np.random.default_rng(0)
+    embeddings, labels = rng.normal(size=(40, 6)), np.arange(40) % 4
+    mixed = embeddings * np.where(np.arange(6) == 2, scale, 1)
+    assert similarities(mixed, labels, 4).dimensions == 6
+    assert class_discrimination(mixed, labels, 4) == class_discrimination(embeddings, labels, 4)

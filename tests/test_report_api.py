@@ -9,6 +9,7 @@ import pytest
 
 import augdistill
 import saved_studies
+from augdistill.errors import DataError
 from augdistill.report import api
 
 TEXT = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
@@ -47,3 +48,32 @@ def test_the_package_has_what_the_documents_name_and_nothing_more() -> None:
     from augdistill.report.results import ARM
 
     assert told == {"study", *ARM, "test_set", "metric", "value", "status", "run", "precision"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "message"),
+    [
+        (["cat", "dog"], {}, "labels: values of type <U3; real numbers are needed"),
+        ([True, False], {}, "labels: values of type bool; real numbers are needed"),
+        ([0, 1.5], {}, "labels must be whole numbers from 0 to 1; 1 of 2 are not, first row 1 with 1.5"),
+        ([0, 2], {}, "labels must be whole numbers from 0 to 1; 1 of 2 are not, first row 1 with 2"),
+        ([[1, 0], [0, 1]], {}, r"labels: shape \(2, 2\); one number for each sample is needed"),
+        (1, {}, r"labels: shape \(\); one number for each sample is needed"),
+        ([0, 1], {"human": [[0.5, 0.6], [0, 1]]}, "human labels: 1 rows do not sum to 1"),
+        ([0, 1], {"human": [[float("nan"), 1], [0, 1]]}, "human labels: NaN or infinite in 1 rows, first row 0"),
+        ([0, 1], {"embeddings": [[1.0], [1.0, 2.0]]}, "embeddings: no array of numbers can be made of it"),
+        ([0, 1], {"embeddings": [[1.0], [float("nan")]]}, "embeddings: NaN or infinite in 1 rows, first row 1"),
+        ([], {}, "logits: 2 rows; the dataset has 0 samples"),
+    ],
+)
+def test_arrays_that_are_not_what_they_should_be_are_refused_in_one_line(labels, more, message) -> None:
+    with pytest.raises(DataError, match=message) as refusal:
+        api.score_predictions(labels, logits=[[2.0, 1.0], [0.0, 1.0]], **more)
+    assert "\n" not in str(refusal.value)
+
+
+def test_whole_floats_are_labels_in_python_as_in_a_file() -> None:
+    logits = [[2.0, 1.0], [0.0, 1.0], [0.0, 3.0]]
+    found = api.score_predictions([0.0, 1.0, 0.0], logits=logits)
+    assert found.scalars == pytest.approx(api.score_predictions([0, 1, 0], logits=logits).scalars, nan_ok=True)
+    assert found.scalars["accuracy"] == pytest.approx(2 / 3)

@@ -92,7 +92,7 @@ def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
     shown = {name: label for name, label in COLUMNS.items() if any(name in scalars for _, scalars, _ in rows)}
     cells = []
     for test_set, scalars, what in sorted(rows, key=lambda row: (row[2], row[0])):
-        values = [f"{scalars[name]:.4f}" if isinstance(scalars.get(name), float) else "" for name in shown]
+        values = [f"{scalars[name]:z.4f}" if isinstance(scalars.get(name), float) else "" for name in shown]
         cells.append((test_set, *values, what))
     return table(("test set", *shown.values(), "run"), cells)
 
@@ -103,7 +103,7 @@ def all_scores(scores: dict[str, Scores]) -> str:
     for test_set, found in scores.items():
         fitted = " (temperature scaling: " + found.scaling + ")"
         lines += ["", test_set + (fitted if "ece_scaled" in found.scalars else "")]
-        lines += [f"  {name:28} {value:.6g}" for name, value in found.scalars.items()]
+        lines += [f"  {name:28} {float(value):z.6g}" for name, value in found.scalars.items()]
     return "\n".join(lines)
 
 

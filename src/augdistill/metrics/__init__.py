@@ -5,11 +5,11 @@ To add a metric, write its function and add its line to METRICS.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from augdistill.errors import DataError
 from augdistill.metrics.calibration import (
     Reliability,
     Scaled,
@@ -21,6 +21,7 @@ from augdistill.metrics.calibration import (
     signed_gap,
 )
 from augdistill.metrics.classification import (
+    Floats,
     Ints,
     accuracy,
     brier,
@@ -41,7 +42,15 @@ from augdistill.metrics.human import (
     zeros,
 )
 from augdistill.metrics.latent import class_discrimination, class_separability
-from augdistill.metrics.predictions import Checked, check_predictions
+from augdistill.metrics.predictions import (
+    Checked,
+    check_predictions,
+    finite,
+    matrix,
+    shares,
+    vector,
+    whole_labels,
+)
 from augdistill.metrics.scores import Predictions, Scores, figure_arrays
 from augdistill.metrics.teacher import agreement, label_information, logit_sd, teacher_student_kl
 
@@ -98,12 +107,12 @@ class Metric:
 
 
 def score(
-    logits: NDArray[Any],
-    labels: Ints,
+    logits: ArrayLike,
+    labels: ArrayLike,
     *,
-    embeddings: NDArray[Any] | None = None,
-    human: NDArray[Any] | None = None,
-    validation: tuple[NDArray[Any], Ints] | None = None,
+    embeddings: ArrayLike | None = None,
+    human: ArrayLike | None = None,
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
     external: bool = False,
 ) -> Scores:
     """Return every metric whose needs are met, for logits or log-probabilities [N, K] and labels [N].
@@ -111,13 +120,33 @@ def score(
     `embeddings` [N, d] are penultimate ones, `human` [N, K] shares of answers, `validation` the logits [M, K] and
     labels [M] on which the scaling temperature is fitted (without it: two-fold on the samples themselves). `external`
     marks probabilities that something else made: they are scored with their zeros clipped as well.
-    Raises DataError for NaN, for shapes that do not fit, and for an embedding without a direction.
+    Raises DataError for NaN, for shapes that do not fit, for labels that are not whole numbers from 0 to K - 1, for
+    shares that are no distribution, for a single class, and for an embedding without a direction.
     """
-    answers = None if human is None else np.asarray(human, dtype=np.float64)
-    predictions = Predictions(log_softmax(logits), np.asarray(labels), embeddings, answers, validation, external)
+    log_probabilities, truth = _logits_and_labels(logits, labels)
+    samples, classes = log_probabilities.shape
+    if samples == 0:
+        raise DataError("no samples to score; at least one is needed")
+    predictions = Predictions(
+        log_probabilities,
+        truth,
+        None if embeddings is None else finite("embeddings", matrix("embeddings", embeddings, samples)),
+        None if human is None else shares(human, (samples, classes)),
+        None if validation is None else _logits_and_labels(*validation, classes),
+        external,
+    )
     possible = {name: metric for name, metric in METRICS.items() if metric.needs <= predictions.available}
     scalars = {name: float(metric.compute(predictions)) for name, metric in possible.items()}
     return Scores(scalars, figure_arrays(predictions), predictions.scaled.fitted_on)
+
+
+def _logits_and_labels(logits: ArrayLike, labels: ArrayLike, classes: int | None = None) -> tuple[Floats, Ints]:
+    """Return log-probabilities [N, K] and labels [N], of `classes` classes where that is known, else of at least 2."""
+    values = matrix("logits", logits, len(vector("labels", labels)))
+    if values.shape[1] != (classes or max(values.shape[1], 2)):
+        wanted = f"{classes} are" if classes else "one for each class, 2 or more, is"
+        raise DataError(f"logits: {values.shape[1]} columns; {wanted} needed")
+    return log_softmax(values), whole_labels(labels, values.shape[1])
 
 
 EXTERNAL = frozenset({"labels", "external"})

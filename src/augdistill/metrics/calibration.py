@@ -112,7 +112,11 @@ def scale_predictions(
 
     The temperature comes from `validation`, (logits [M, K], labels [M]), where there is one; else each half of a
     fixed, stratified split is scaled by the temperature of the other half, so that no sample chooses its own.
+    Where a probability is 0 all count as at least 1e-12, both those that are scaled and those that are fitted on.
     """
+    if np.isneginf(log_probabilities).any() or (validation is not None and np.isneginf(validation[0]).any()):
+        log_probabilities = clipped(log_probabilities)
+        validation = validation and (clipped(log_softmax(validation[0])), validation[1])
     if validation is not None:
         temperature = fit_temperature(*validation)
         return Scaled(log_softmax(log_probabilities / temperature), "validation", (temperature,))

@@ -28,7 +28,8 @@ def log_softmax(logits: NDArray[Any]) -> Floats:
     bad = np.flatnonzero(~np.isfinite(logits.max(axis=1)))
     if bad.size:
         raise DataError(f"logits: NaN or infinite in {bad.size} rows, first row {bad[0]}; finite numbers are needed")
-    log_probabilities: Floats = special.log_softmax(logits, axis=1)
+    with np.errstate(over="ignore"):  # logits of 1e308 and -1e308: a probability of 0
+        log_probabilities: Floats = special.log_softmax(logits, axis=1)
     return log_probabilities
 
 
@@ -65,7 +66,7 @@ def precision_recall_f1(log_probabilities: Floats, labels: Ints) -> tuple[float,
 
 def nll(log_probabilities: Floats, labels: Ints) -> float:
     """Return the mean negative log-likelihood of the labels, in nats; inf if a label has probability 0."""
-    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+    return float(0 - log_probabilities[np.arange(len(labels)), labels].mean())  # not -0 where all is right
 
 
 def brier(log_probabilities: Floats, labels: Ints) -> float:

@@ -66,7 +66,9 @@ def similarities(embeddings: NDArray[Any], labels: Ints, classes: int) -> Simila
 
 def _standardised_directions(embeddings: NDArray[Any]) -> tuple[Floats, int]:
     """Return unit vectors [N, d], 0 in the dimensions that do not vary, and the number of those that do."""
-    vectors = np.array(embeddings, dtype=np.float64)
+    vectors = np.asarray(embeddings, dtype=np.float64)
+    # By powers of two, which cost no bit: squares of 1e200 and of 1e-200 would leave float64.
+    vectors = np.ldexp(vectors, -np.frexp(np.abs(vectors).max(axis=0))[1])
     top, bottom = vectors.max(axis=0), vectors.min(axis=0)
     constant = top - bottom <= ROUNDING * np.maximum(np.abs(top), np.abs(bottom))
     vectors -= vectors.mean(axis=0)

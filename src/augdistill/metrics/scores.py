@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augdistill.errors import DataError, RunError
+from augdistill.errors import RunError
 from augdistill.metrics import calibration, classification, human, latent
 from augdistill.metrics.classification import Floats, Ints
 from augdistill.reading import read_json
@@ -21,7 +21,7 @@ MATRICES = ("confusion", "class_means", "human_class_means", "human_kl_matrix") 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What is scored; every property is computed on first use. Raises DataError for shapes that do not fit."""
+    """What is scored, as `score` has checked it; every property is computed on first use."""
 
     log_probabilities: Floats
     """[N, K]"""
@@ -31,21 +31,10 @@ class Predictions:
     """[N, d] penultimate"""
     human: Floats | None = None
     """[N, K] shares of human answers"""
-    validation: tuple[NDArray[Any], Ints] | None = None
-    """logits [M, K] and labels [M] on which a temperature is fitted"""
+    validation: tuple[Floats, Ints] | None = None
+    """log-probabilities [M, K] and labels [M] on which a temperature is fitted"""
     external: bool = False
     """probabilities that something else made: zeros are possible"""
-
-    def __post_init__(self) -> None:
-        samples, classes = self.log_probabilities.shape
-        if samples == 0:
-            raise DataError("no samples to score; at least one is needed")
-        if self.labels.shape != (samples,) or not 0 <= self.labels.min() <= self.labels.max() < classes:
-            raise DataError(f"labels must be {samples} integers from 0 to {classes - 1}, one for each prediction")
-        if self.embeddings is not None and len(self.embeddings) != samples:
-            raise DataError(f"{len(self.embeddings)} embeddings for {samples} predictions; one for each is needed")
-        if self.human is not None and self.human.shape != (samples, classes):
-            raise DataError(f"human labels of shape {self.human.shape}; {(samples, classes)} is needed")
 
     @property
     def classes(self) -> int:
@@ -206,4 +195,6 @@ def _decode(value: Any) -> Any:
         return {key: _decode(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_decode(item) for item in value]
+    if isinstance(value, float):
+        return value + 0.0  # a -0 that was written is a 0
     return math.nan if value is None else float(value) if value in ("inf", "-inf") else value

@@ -18,14 +18,16 @@ def logit_sd(logits: NDArray[Any]) -> float:
     logits = np.asarray(logits, dtype=np.float64)
     if not np.isfinite(logits).all():
         return float("nan")
-    return float(np.sqrt(np.square(logits - logits.mean(axis=1, keepdims=True)).mean()))
+    exponent = np.frexp(np.abs(logits).max())[1]  # a power of two costs no bit, and 1e200 squared is no float64
+    logits = np.ldexp(logits, -exponent)
+    return float(np.ldexp(np.sqrt(np.square(logits - logits.mean(axis=1, keepdims=True)).mean()), exponent))
 
 
 def label_information(logits: NDArray[Any], temperature: float = 1.0) -> float:
     """Return ln K - H in nats, H the mean entropy of softmax(logits / temperature): 0 if uniform, ln K if one-hot."""
     log_probabilities = log_softmax(np.asarray(logits, dtype=np.float64) / temperature)
     entropy = cross_entropy(np.exp(log_probabilities), log_probabilities)
-    return float(np.log(log_probabilities.shape[1])) - entropy
+    return max(float(np.log(log_probabilities.shape[1])) - entropy, 0.0)  # rounding may end below 0
 
 
 def agreement(student_logits: NDArray[Any], teacher_logits: NDArray[Any]) -> float:
@@ -37,4 +39,4 @@ def teacher_student_kl(student_logits: NDArray[Any], teacher_logits: NDArray[Any
     """Return the mean over samples of KL(teacher || student), in nats, of softmax(logits / temperature), [N, K]."""
     student = log_softmax(np.asarray(student_logits, dtype=np.float64) / temperature)
     teacher = log_softmax(np.asarray(teacher_logits, dtype=np.float64) / temperature)
-    return cross_entropy(np.exp(teacher), student) - cross_entropy(np.exp(teacher), teacher)
+    return max(cross_entropy(np.exp(teacher), student) - cross_entropy(np.exp(teacher), teacher), 0.0)

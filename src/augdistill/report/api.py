@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from augdistill.errors import RequestError
 from augdistill.metrics import Scores, check_predictions, score
+from augdistill.metrics.predictions import real
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,17 +37,16 @@ def score_predictions(
     """Return every metric of predictions: `.scalars` by name, `.arrays` for figures.
 
     labels [N] from 0 to K - 1; `logits` or `probabilities` [N, K], exactly one of them; optional penultimate
-    `embeddings` [N, d] and shares of `human` answers [N, K]. Raises DataError for shapes that do not fit, NaN, and
-    probabilities that do not sum to 1.
+    `embeddings` [N, d] and shares of `human` answers [N, K]. Raises DataError for shapes that do not fit, NaN, labels
+    that are not whole numbers in that range (floats will do), and shares or probabilities that do not sum to 1.
     """
     given = {"logits": logits, "probabilities": probabilities, "embeddings": embeddings}
-    arrays = {name: np.asarray(values) for name, values in given.items() if values is not None}
-    truth = np.asarray(labels)
+    arrays = {name: real(name, values) for name, values in given.items() if values is not None}
+    truth = real("labels", labels)
     classes = next((values.shape[-1] for name, values in arrays.items() if name != "embeddings" and values.ndim), 0)
     checked = check_predictions(arrays, truth, classes)
-    answers = None if human is None else np.asarray(human)
     return score(
-        checked.log_probabilities, truth, embeddings=checked.embeddings, human=answers, external=checked.external
+        checked.log_probabilities, truth, embeddings=checked.embeddings, human=human, external=checked.external
     )
 
 
