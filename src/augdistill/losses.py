@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from augdistill.config import one_of
+from augdistill.config import one_of, require
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -25,14 +25,43 @@ def kd_divergence(
 ) -> Tensor:
     """Return T^2 * KL(teacher || student at T) for logits and probabilities at T [B,K], in nats (Hinton et al. 2015).
 
-    0 log 0 = 0. `reduction` "batchmean" sums over classes and averages over the batch; "elementwise", which is what the
-    paper's authors' code did, averages over both and so is K times smaller. Raises ConfigError for another one.
+    0 log 0 = 0; no gradient reaches the teacher. `reduction` "batchmean" sums over classes and averages over the batch;
+    "elementwise", which is what the paper's authors' code did, averages over both and so is K times smaller. The value
+    is computed in float64; its gradient in the inputs' precision, which should be `loss_dtype(temperature)`.
+    Raises ConfigError for another reduction.
     """
     one_of("distillation.reduction", reduction, KD_REDUCTIONS)
-    teacher = widened(teacher_probabilities)
-    student = (widened(student_logits) / temperature).log_softmax(dim=1)
-    teacher_log = torch.where(teacher > 0, teacher, 1).log()
-    return temperature**2 * KD_REDUCTIONS[reduction](teacher * (teacher_log - student))
+    reduce = KD_REDUCTIONS[reduction]
+    logits, teacher = widened(student_logits), widened(teacher_probabilities.detach())
+    if logits.dtype == torch.float64:
+        return temperature**2 * reduce(kl_cells((logits / temperature).log_softmax(dim=1), teacher))
+    student = (logits.detach().double() / temperature).log_softmax(dim=1)
+    value = temperature**2 * reduce(kl_cells(student, teacher.double()))
+    # The cross-entropy has the gradient of the KL; in fp32 its own value, of size T^2 ln K, would round the KL away.
+    gradient = -(temperature**2) * reduce(teacher * (logits / temperature).log_softmax(dim=1))
+    return value.to(gradient.dtype) + (gradient - gradient.detach())
+
+
+def kl_cells(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return t (s/t - 1 - ln(s/t)) for the student's log-probabilities and the teacher's probabilities [B,K].
+
+    Over classes they add up to KL(teacher || student), as both sum to 1. None is negative, so that at high T, where the
+    terms t ln(t/s) are of both signs and nearly cancel, nothing is lost.
+    """
+    teacher = teacher.clamp(min=torch.finfo(teacher.dtype).tiny)
+    log_ratio = student - teacher.log()
+    return teacher * (log_ratio.expm1() - log_ratio)
+
+
+def loss_dtype(temperature: float) -> torch.dtype:
+    """Return fp32 for temperatures from 0.1 to 100, else float64.
+
+    The KD term's gradient is T times the difference of two softmaxes. Far above 100 they differ in the last digits of
+    fp32 alone; far below 0.1 the rounding of logits / T shifts their exponents. Either way 1e-3 of it would be lost, as
+    it would in float64 from 1e-9 down and from 1e12 up. Raises ConfigError outside 1e-6 to 1e9.
+    """
+    require(1e-6 <= temperature <= 1e9, "distillation.temperature", temperature, "1e-6 to 1e9")
+    return torch.float32 if 0.1 <= temperature <= 100 else torch.float64
 
 
 def distillation_loss(

@@ -18,7 +18,7 @@ from augdistill.config import Config, aug_name, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_folder, teacher_of, teacher_ref
-from augdistill.losses import class_means, logit_sd, teacher_probabilities, zscore
+from augdistill.losses import class_means, logit_sd, loss_dtype, teacher_probabilities, zscore
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
 from augdistill.stages import common, folders, names, outputs, teacher
@@ -213,7 +213,7 @@ def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet
     """
     part, distillation = fold.training, pupil.config["distillation"]
     classes = len(part.header.classes)
-    targets = one_hot(part.labels, classes)
+    targets = one_hot(part.labels, classes, loss_dtype(distillation["temperature"]) if pupil.parents else torch.float32)
     loss: Loss = common.label_loss
     sees_the_batch = distillation["view"] != "clean" and distillation["transform"] != "class-mean"
     if pupil.parents and pupil.config["student_aug"]["ops"] and sees_the_batch:
@@ -259,9 +259,10 @@ def softener(distillation: Config, stored: Tensor, sd: float | None) -> Callable
     """
     temperature, transform = distillation["temperature"], distillation["transform"]
     factor = sd / max(float(logit_sd(stored)), 1e-12) if sd is not None else 1.0
+    dtype = loss_dtype(temperature)
     if transform == "zscore":
-        return lambda logits: teacher_probabilities(zscore(logits), temperature)
-    return lambda logits: teacher_probabilities(logits * factor, temperature)
+        return lambda logits: teacher_probabilities(zscore(logits.to(dtype)), temperature)
+    return lambda logits: teacher_probabilities(logits.to(dtype) * factor, temperature)
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from augdistill.training.batches import EpochPlan, TrainingSet, batch_sizes, pla
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import Device
 from augdistill.training.graphs import stepper
-from augdistill.training.loop import Changing, Hooks, epoch_row, moved, resume, take_epoch
+from augdistill.training.loop import Changing, Hooks, epoch_means, epoch_row, moved, resume, take_epoch
 from augdistill.training.sgd import sgd
 
 ROLE = "student"
@@ -128,7 +128,7 @@ def fit_bank(
         epoch = state.step // len(sizes)
         plan = plan_together(members, training, epoch, recipe["batch_size"])
         sums, rate = take_epoch(take, plan, changing, state, recipe, 0, save_if_due)
-        means = (sums / len(training)).tolist()
+        means = epoch_means(sums, len(training), len(sizes)).tolist()
         speed = round(len(members) * len(training) / state.seconds, 1)
         rows = [{**epoch_row(epoch, its, recipe, rate), "images_per_second": speed} for its in means]
         end_epoch(bank, members, hooks, state, rows)
@@ -138,11 +138,15 @@ def fit_bank(
 
 @dataclass(frozen=True)
 class Lessons:
-    """What the members learn from: targets [K,N,2C], alphas, temperatures and keys of dropout [K], on the device."""
+    """What the members learn from: targets [K,N,2C], alphas, temperatures and keys of dropout [K], on the device.
+
+    `has_parts` [K,3] is 0 for the KD term of a member whose teacher is all zeros, because it has none, else 1.
+    """
 
     targets: Tensor
     alphas: Tensor
     temperatures: Tensor
+    has_parts: Tensor
     keys: Tensor
     reduction: str
 
@@ -152,7 +156,9 @@ class Lessons:
         numbers = [[member.alpha, member.temperature] for member in members]
         alphas, temperatures = torch.tensor(numbers, dtype=targets.dtype, device=device.device).unbind(1)
         keys = torch.tensor([derive(member.seed, ROLE, "dropout") >> 1 for member in members], device=device.device)
-        return cls(targets, alphas, temperatures, keys, reduction)
+        has_parts = torch.ones(len(members), 3, dtype=targets.dtype, device=device.device)
+        has_parts[:, 2] = targets.tensor_split(2, dim=2)[1].flatten(1).amax(dim=1) > 0
+        return cls(targets, alphas, temperatures, has_parts, keys, reduction)
 
     def losses(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return each member's loss and its two parts [K,3] for logits [K,B,C] on images `rows` [K,B]."""
@@ -161,7 +167,7 @@ class Lessons:
         labels, taught = self.targets[own, rows].tensor_split(2, dim=2)
         loss = partial(distillation_loss, reduction=self.reduction)
         found: Tensor = vmap(loss)(logits.to(labels.dtype), labels, taught, self.alphas, self.temperatures)
-        return found
+        return found * self.has_parts
 
 
 def plan_together(members: Sequence[Member], training: TrainingSet, epoch: int, batch_size: int) -> EpochPlan:
@@ -191,7 +197,7 @@ def step(
     losses[:, 0].sum().backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip_members(bank, len(rows), recipe["clip_norm"])
     optimizer.step()
-    changing.totals.add_(torch.cat([losses.detach(), clipped.to(losses.dtype)[:, None]], dim=1) * rows.shape[1])
+    changing.totals.add_(torch.cat([losses.detach() * rows.shape[1], clipped.to(losses.dtype)[:, None]], dim=1))
 
 
 def clip_members(bank: Bank, count: int, norm: float | None) -> Tensor:
