@@ -90,9 +90,10 @@ def naive_fit(network: nn.Module, training: TrainingSet, ops: list[Any], recipe:
                     velocity[index] = change if before is None else recipe["momentum"] * before + change
                     change = change + recipe["momentum"] * velocity[index] if recipe["nesterov"] else velocity[index]
                 value.data = value.data - rate * change
-            sums += len(images) * np.array([loss.item(), ce.item(), kd.item(), norm > limit])
+            size = len(images)
+            sums += [size * loss.item(), size * ce.item(), size * kd.item(), norm > limit]
             step += 1
-        history.append([*(sums / COUNT), rate])
+        history.append([*(sums / [COUNT, COUNT, COUNT, 4]), rate])
     return history
 
 
@@ -133,6 +134,16 @@ def test_rates_are_those_of_the_definition(name: str, steps: int) -> None:
     np.testing.assert_allclose(found, [naive_rate(recipe, step, steps) for step in range(EPOCHS * steps)], atol=1e-15)
     assert max(found) == pytest.approx(recipe["lr"])
     assert min(found) > 0
+
+
+@pytest.mark.parametrize("last_is_clipped", [False, True])
+def test_clipped_steps_are_counted_by_steps_whatever_the_size_of_a_batch(last_is_clipped, training, tmp_path) -> None:
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        is_clipped = (len(batch.images) == 5) == last_is_clipped  # of 8, 8, 8 and 5 images
+        return two_part_loss(logits, batch) * (1e3 if is_clipped else 1e-3)
+
+    rows = train(small_model("lenet"), training, tmp_path, {"clip_norm": 1.0, "epochs": 1, "lr": 1e-6}, loss=loss)
+    assert rows[0]["clipped"] == (0.25 if last_is_clipped else 0.75)  # by images 5 / 29, 24 / 29
 
 
 def test_rates_written_out() -> None:

@@ -85,7 +85,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
         plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
         model.train()
         sums, rate = take_epoch(take, plan, changing, state, recipe, dropout, save_if_due)
-        row = epoch_row(epoch, (sums / len(training)).tolist(), recipe, rate)
+        row = epoch_row(epoch, epoch_means(sums, len(training), len(sizes)).tolist(), recipe, rate)
         row["images_per_second"] = round(len(training) / state.seconds, 1)
         must_be_finite(row["loss"], state.history)
         state.totals, state.seconds = None, 0.0
@@ -173,7 +173,7 @@ def step(
     losses[0].backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip(task.model, task.recipe["clip_norm"])
     optimizer.step()
-    changing.totals.add_(torch.cat([losses.detach(), clipped[None]]) * len(batch.images))
+    changing.totals.add_(torch.cat([losses.detach() * len(batch.images), clipped[None]]))
 
 
 def moved(model: nn.Module, optimizer: torch.optim.SGD, changing: Changing) -> list[list[Tensor]]:
@@ -227,6 +227,11 @@ def clip(model: nn.Module, norm: float | None) -> Tensor:
         return torch.zeros((), device=next(model.parameters()).device)
     total = nn.utils.clip_grad_norm_(model.parameters(), norm)
     return (total > norm).float()
+
+
+def epoch_means(sums: Tensor, images: int, steps: int) -> Tensor:
+    """Return an epoch's means [...,4] from its sums: the loss and its parts over images, clipped steps over steps."""
+    return sums / sums.new_tensor([images, images, images, steps])
 
 
 def epoch_row(epoch: int, means: list[float], recipe: dict[str, Any], lr: float) -> dict[str, float]:
