@@ -1,5 +1,6 @@
 """What augmentations draw: ranges by hypothesis, distributions against the notes' closed forms and SciPy's."""
 
+import inspect
 from itertools import permutations
 
 import numpy as np
@@ -58,6 +59,14 @@ def test_cutout_masks_as_much_as_the_closed_form():
     np.testing.assert_allclose(1 - pixels.double().mean(dim=(1, 2, 3)).numpy(), share[:2000])
 
 
+@pytest.mark.parametrize(("side", "square", "theirs"), [(30, 15, 14), (28, 14, 14), (32, 16, 16), (31, 16, 16)])
+def test_a_cutout_square_of_odd_side_keeps_it_and_loses_a_pixel_in_the_reference_code(side, square, theirs):
+    draws = drawn("cutout", (1000,), side)
+    inside = (draws["top"] > 0) & (draws["bottom"] < side)
+    assert set((draws["bottom"] - draws["top"])[inside]) == {square}
+    assert 2 * (square // 2) == theirs  # from y - length // 2 to y + length // 2 (github.com/uoguelph-mlrg/Cutout)
+
+
 def test_cutout_centres_are_uniform_over_pixels():
     draws = drawn("cutout", size=1 / SIDE)  # a square of one pixel is its centre
     assert stats.chisquare(np.bincount(draws["top"] * SIDE + draws["left"], minlength=SIDE**2)).pvalue > RARE
@@ -74,11 +83,29 @@ def test_mixup_lam_is_beta(scope, alpha):
     assert lam.var() == pytest.approx(variance, rel=0.02)
 
 
+def cutmix_closed_form() -> tuple[float, float]:
+    """Return mean and s.d. of the share that is kept, at alpha = 1: a sum over sides of the box and over its centres.
+
+    lam is uniform, so that int(32 sqrt(1 - lam)) is s with probability ((s + 1)^2 - s^2) / 32^2; rows and columns are
+    cut at the edge independently.
+    """
+    mean = square = 0.0
+    for s in range(SIDE):
+        lengths = [min(SIDE, centre + s // 2) - max(0, centre - s // 2) for centre in range(SIDE)]
+        kept = 1 - np.outer(lengths, lengths) / SIDE**2
+        mean += (2 * s + 1) / SIDE**2 * kept.mean()
+        square += (2 * s + 1) / SIDE**2 * np.square(kept).mean()
+    return mean, (square - mean**2) ** 0.5
+
+
 @pytest.mark.parametrize("scope", ["batch", "sample"])
 def test_cutmix_keeps_as_much_as_the_closed_form(scope):
+    mean, sd = cutmix_closed_form()
+    assert (round(mean, 4), round(sd, 5)) == (0.7007, 0.18279)
+    assert "mean 0.7007, s.d. 0.1828 where mixed" in inspect.getdoc(AUGMENTATIONS["cutmix"].draw)
     lam = drawn("cutmix", [1] * COUNT, scope=scope, prob=1.0)["lam"].astype(float)
-    assert mean_is(lam, 0.7007, 0.1827)
-    assert lam.std() == pytest.approx(0.1827, abs=0.0015)
+    assert mean_is(lam, mean, sd)
+    assert lam.std() == pytest.approx(sd, abs=0.0015)
 
 
 def test_cutmix_boxes_are_the_definition():
