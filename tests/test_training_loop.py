@@ -1,6 +1,7 @@
 """The loop against a naive one, written from the definitions, in float64: losses, weights, history, divergence."""
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from augdistill.seeds import derive
 from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
-from augdistill.training.loop import keep_best, learning_rate
+from augdistill.training.loop import keep_best, learning_rate, sound_batch_size
 from core import COUNT, EPOCHS, LOOP_RECIPE, MIXUP, small_model, train, two_part_loss
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -241,3 +242,43 @@ def test_the_weights_of_the_best_epoch_on_the_test_set_are_kept_where_asked(trai
     state = State()
     keep_best(state, network, LOOP_RECIPE, {"test_accuracy": 1.0})
     assert state.best == {}  # only where asked
+
+
+@pytest.mark.parametrize(
+    ("name", "batch_size", "told"),
+    [
+        ("resnet18", 28, r"has 1 image and moves .* as much as one of 28: .*optim\.batch_size=29 "),
+        ("resnet18", 14, r"has 1 image .* one of 14: .*optim\.batch_size=15 "),
+        ("resnet18", 1, r"has 1 image .* one of 1: .*optim\.batch_size=3 "),
+        ("resnet18", 8, None),  # five images
+        ("resnet18", 29, None),
+        ("lenet", 28, None),  # nothing runs along
+    ],
+)
+def test_a_last_batch_too_small_for_batch_norm_is_told_once_before_training(
+    name: str,
+    batch_size: int,
+    told: str | None,
+    training: TrainingSet,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def stop() -> bool:
+        assert len(caplog.records) == (told is not None)
+        return False
+
+    train(small_model(name), training, tmp_path, {"batch_size": batch_size, "epochs": 2}, stop=stop)
+    assert len(caplog.records) == (told is not None)
+    assert told is None or re.search(told, caplog.messages[0])
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size"), [(50_000, 128), (50_001, 128), (359, 2), (129, 128), (1437, 359), (2, 1)]
+)
+def test_the_batch_size_that_is_advised_leaves_no_small_batch(count: int, batch_size: int) -> None:
+    found = sound_batch_size(count, batch_size)
+    last = count % found or found
+    assert last > 1
+    assert last >= found / 4
+    between = range(min(found, batch_size) + 1, max(found, batch_size))
+    assert all(size < 2 or count % size == 1 or 0 < 4 * (count % size) < size for size in between)  # none is nearer

@@ -63,6 +63,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     optimizer = sgd(model, recipe)
     state = resume(folder, model, optimizer, device)
     sizes = batch_sizes(len(training), recipe["batch_size"])
+    warn_of_small_batch(model, len(training), recipe["batch_size"])
     changing = Changing.on(device, training.targets.dtype)
     optimizer.param_groups[0]["lr"] = changing.rate
     take = stepper(partial(step, task, optimizer, changing, device), partial(moved, model, optimizer, changing), device)
@@ -99,6 +100,32 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     if not all(value.isfinite().all() for value in model.state_dict().values()):
         raise DivergedError("the weights of the last epoch are not finite: a lower optim.lr may train", state.history)
     return state.history
+
+
+def warn_of_small_batch(model: nn.Module, count: int, batch_size: int) -> None:
+    """Log that the last batch of an epoch is below a sixteenth of the others, for a model with batch norm.
+
+    Every batch moves the running statistics by the same tenth, the last one just before the model is scored, and that
+    of a sixteenth scatters four times as much. It is not left out, nor is its weight made smaller: results would be
+    others than those of the same config before, and of the loops that research code uses.
+    """
+    size = batch_sizes(count, batch_size)[-1]
+    has_statistics = any(name.endswith("running_mean") for name, _ in model.named_buffers())
+    if has_statistics and count > 1 and (size == 1 or 16 * size < batch_size):
+        log.warning(
+            "the last batch of every epoch has %d image%s and moves batch norm's running statistics as much as one of"
+            " %d: accuracies scatter; with optim.batch_size=%d the last batch is larger",
+            size,
+            "" if size == 1 else "s",
+            batch_size,
+            sound_batch_size(count, batch_size),
+        )
+
+
+def sound_batch_size(count: int, batch_size: int) -> int:
+    """Return the nearest batch size with which the last batch of `count` images is a quarter full, or more."""
+    sound = (size for size in range(2, count + 1) if 4 * (count % size or size) >= size)
+    return min((size for size in sound if count % size != 1), key=lambda size: abs(size - batch_size))
 
 
 def take_epoch(
