@@ -153,3 +153,16 @@ def test_whatever_is_linear_in_the_labels_is_mixed_as_the_labels_are(digits: Tra
                 [lam[i] * expected[i] + (1 - lam[i]) * expected[partner[i]] for i in range(len(expected))]
             )
         np.testing.assert_allclose(make_batch(both, [MIXUP, CUTMIX], planned, index).targets, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_with_a_view_of_its_own_the_teacher_sees_other_partners_and_the_labels_are_the_students(digits, name) -> None:
+    both = plan(digits, [[name, {"prob": 1.0}]], own_view=True)
+    assert both.teacher_draws is not None
+    (mine,), (theirs,) = both.draws, both.teacher_draws
+    assert (mine["partner"] != theirs["partner"]).float().mean() > 0.5  # of 8 in a batch one in 8 is the same by chance
+    first = slice(0, BATCH)
+    labels = digits.targets[both.order[first]]
+    lam, partner = mine["lam"][first, None].to(labels.dtype), mine["partner"][first]
+    found = make_batch(digits, [[name, {}]], both, 0)
+    torch.testing.assert_close(found.targets, lam * labels + (1 - lam) * labels[partner])
