@@ -66,9 +66,10 @@ def as_override(command: str, word: str, *, sweeping: bool) -> str:
 def as_values(kind: str, raw: str, *, sweeping: bool) -> list[str]:
     """Return the values, in a sweep several, that stand for a key of this kind, as Hydra must be given them."""
     if kind in LITERALS:
-        several = sweeping and not FUNCTION.fullmatch(raw)
-        parts = split(raw, brackets=False) if several else [raw]
-        return [part if part.lower() in LITERALS[kind] or FUNCTION.fullmatch(part) else as_text(part) for part in parts]
+        if sweeping and FUNCTION.fullmatch(raw):
+            return [raw]
+        parts = split(raw, brackets=False) if sweeping else [raw]
+        return [part if part.lower() in LITERALS[kind] else as_text(part) for part in parts]
     if kind == "texts":
         parts = split(raw, brackets=True)
         return [as_texts(part) for part in parts] if sweeping or len(parts) == 1 else [raw]
