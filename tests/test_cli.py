@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from augdistill.cli.main import told
 from conftest import COMMAND
 from data_files import write_cifar10
 
@@ -59,6 +60,12 @@ REFUSED = {
     "distill dataset=digits": ["is not there yet", "augdistill train-teacher dataset=digits aug=baseline"],
     "evaluate": ["no runs below", "augdistill train-teacher"],
     "evaluate run=nothing": ["no run is called nothing"],
+    "evaluate run=22505397": ["no run is called 22505397"],
+    "runs show 22e43682": ["no run is called 22e43682"],
+    "runs outptus=x": ["outptus is not a key of runs (did you mean outputs?)"],
+    "train-teacher aug=null": ["aug=null is unknown: choose one of baseline"],
+    "train-teacher teacher=18": ["teacher=18 is unknown: choose one of alexnet"],
+    "study study.margins.7=x study.7a=1": ["study.7a is not a config key"],
     "evaluate predictions=nothing.npz": ["which dataset", "dataset=cifar10"],
     "evaluate predictions=nothing.npz dataset=digits": ["nothing.npz is not a file"],
     "runs show": ["which run"],
@@ -235,18 +242,44 @@ def evaluation_of(folder: Path, run: str) -> str:
     return found.name
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("train-teacher optim.lr=0.1,-2", "optim.lr=-2.0 is out of range"),
+        ("train-teacher optim.lrr=0.1,2", "optim.lrr is not a config key (did you mean optim.lr?)"),
+        ("train-teacher aug=cutmix,cutmx", "aug=cutmx is unknown (did you mean cutmix?)"),
+        ("train-teacher dataset=digits dataset.size=16,4", "dataset.size=4"),
+        ("train-teacher dataset=cifar10 seed=0,1", "augdistill data fetch cifar10"),
+        ("distill dataset=digits student=lenet,alexnet-small", "25 x 25"),
+        ("distill dataset=digits seed=0,1", "is not there yet"),
+        ("evaluate run=22505397,22e43682", "no run is called 22505397"),
+        ("evaluate predictions=a.npz,b.npz dataset=digits", "a.npz is not a file"),
+        ("study study=tiny executor.workers=1,0", "executor.workers=0"),
+    ],
+)
+def test_a_sweep_with_a_refused_job_leaves_nothing_behind(words, wanted, tmp_path, monkeypatch, capsys):
+    command, *rest = words.split()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setattr("sys.argv", ["augdistill"])
+    assert told(command, [command, "-m", *rest]) == 2
+    assert wanted in capsys.readouterr().err
+    assert files(tmp_path) == set()
+
+
 @pytest.mark.parametrize(("launcher", "plugin"), LAUNCHERS.items())
-def test_a_sweep_through_a_launcher_runs_all_and_tells_every_failure(launcher, plugin, run_augdistill, tmp_path):
-    """Two jobs elsewhere, one of which is refused: the other runs, and the exit code is the refusal's."""
+def test_a_sweep_through_a_launcher_is_refused_whole_or_runs_all(launcher, plugin, run_augdistill, tmp_path):
+    """Two jobs elsewhere; one that is refused keeps both from starting, and leaves nothing behind."""
     pytest.importorskip(plugin, reason=f"pip install {plugin.rpartition('.')[2].replace('_', '-')}")
     if (
         launcher == "submitit_slurm"
         and subprocess.run([TESTBED, "status"], capture_output=True, check=False).returncode
     ):
         pytest.skip("no SLURM here: scripts/slurm-testbed start")
-    ran = run_augdistill(["train-teacher", "-m", *TINY, "seed=-1,0", f"hydra/launcher={launcher}"], tmp_path)
-    assert ran.code == 2, ran.stderr
-    assert ran.stderr.splitlines()[-1].startswith("augdistill train-teacher: seed=-1 is out of range")
-    assert "Traceback" not in ran.stderr
-    assert len(list((tmp_path / "outputs/runs").glob("teacher-*-s0-*/manifest.json"))) == 1
+    words = ["train-teacher", "-m", *TINY, f"hydra/launcher={launcher}"]
+    assert_refused(run_augdistill([*words, "seed=0,-1"], tmp_path), "seed=-1 is out of range")
+    assert files(tmp_path) == set()
+    ran = run_augdistill([*words, "seed=0,1"], tmp_path)
+    assert ran.code == 0, ran.stderr
+    assert len(list((tmp_path / "outputs/runs").glob("teacher-*-s[01]-*/manifest.json"))) == 2
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}

@@ -1,4 +1,4 @@
-"""What each command does with its config, a plain dictionary; the command line without Hydra."""
+"""What each command that composes a config does with it, a plain dictionary; the command line without Hydra."""
 
 import logging
 import os
@@ -8,25 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augdistill.checking import check, check_group, known_keys
-from augdistill.config import Config, one_of, require
+from augdistill.config import Config, one_of
 from augdistill.errors import DataError, RequestError, WorkError
 from augdistill.identity import teacher_of
-from augdistill.listing import (
-    all_scores,
-    data_status,
-    evaluations_table,
-    examine,
-    list_runs,
-    remove_run,
-    scores_table,
-    show_run,
-    verify_runs,
-)
+from augdistill.listing import all_scores, evaluations_table, scores_table
 from augdistill.report.labels import counted
 from augdistill.runs import Run, RunStore, duration
 from augdistill.schemas import KINDS
 
 if TYPE_CHECKING:
+    from augdistill.executors import Executor
     from augdistill.study.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -59,13 +50,11 @@ def tell(run: Run) -> None:
 
 def study(config: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
-    from augdistill.executors import chosen
     from augdistill.executors.devices import refuse_without_cuda
     from augdistill.executors.space import refuse_if_too_full
     from augdistill.study.plan import make_plan
 
-    known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
-    executor = chosen(config["executor"])
+    executor = executor_of(config)
     plan = make_plan(config)
     store = RunStore(Path(config["outputs"]))
     for test_set, why in plan.skipped.items():
@@ -74,12 +63,8 @@ def study(config: Config) -> None:
         print_plan(plan, store, config["executor"])
         return
     if any(store.find(stage.ref) is None for stage in plan.stages):
-        from augdistill.stages import student, teacher
-
         refuse_without_cuda(plan, config["executor"])
-        for choice in plan.choices:
-            student.refuse(choice)
-            teacher.refuse(teacher_of(choice))
+        refuse_choices(plan)
         refuse_if_too_full(plan, store, config["executor"])
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config["executor"])
@@ -97,6 +82,23 @@ def study(config: Config) -> None:
         failed = [f"{counted(len(results.failed), 'stage')} failed"] if results.failed else []
         blocked = [f"{len(results.blocked)} not run for want of others"] if results.blocked else []
         raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
+
+
+def executor_of(config: Config) -> "Executor":
+    """Return the executor of a `study` config; ConfigError for a key that it has not or a value that cannot be."""
+    from augdistill.executors import chosen
+
+    known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
+    return chosen(config["executor"])
+
+
+def refuse_choices(plan: "Plan") -> None:
+    """Raise ModelError or ConfigError for a model or strategy that cannot be."""
+    from augdistill.stages import student, teacher
+
+    for choice in plan.choices:
+        student.refuse(choice)
+        teacher.refuse(teacher_of(choice))
 
 
 def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
@@ -150,13 +152,7 @@ def evaluate(config: Config) -> None:
         return
     from augdistill.stages import evaluation, names
 
-    known_keys("", config, ("outputs", "wait", "dataset", "runtime", "run", "predictions", "normalisation"))
-    one_of("normalisation", config["normalisation"], ("training", "own"))
-    runtime = check_group("runtime", config["runtime"])
-    store = RunStore(Path(config["outputs"]))
-    runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
-    if not runs:
-        raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
+    runs, runtime = to_evaluate(config)
     done: list[Run] = []
     skipped: dict[str, str] = {}
     for run in runs:
@@ -176,50 +172,48 @@ def evaluate(config: Config) -> None:
     print(evaluations_table(done))
 
 
-def report(config: Config) -> None:
-    """Write a study's tables, figures, verdicts and page from saved results alone."""
-    from augdistill.report.command import report as write_report
-
-    write_report({"study": config.pop("studies"), **config})
-
-
-def compare(config: Config) -> None:
-    """Print a contrast of two arms of a study."""
-    from augdistill.report.contrasts import contrast
-
-    print(contrast({"study": config.pop("studies"), **config}))
+def to_evaluate(config: Config) -> tuple[list[Run], Config]:
+    """Return the runs that an `evaluate` config names, at least one, and its checked runtime."""
+    known_keys("", config, ("outputs", "wait", "dataset", "runtime", "run", "predictions", "normalisation"))
+    one_of("normalisation", config["normalisation"], ("training", "own"))
+    runtime = check_group("runtime", config["runtime"])
+    store = RunStore(Path(config["outputs"]))
+    runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
+    if not runs:
+        raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
+    return runs, runtime
 
 
-def runs(config: Config) -> None:
-    """List, show, verify or remove runs."""
-    known_keys("", config, ("outputs", "wait", "action", "target", "watch", "watch_seconds"))
-    actions = {"list": list_runs, "show": show_run, "verify": verify_runs, "remove": remove_run}
-    one_of("action", config["action"], actions)
-    if config["watch"]:
-        from augdistill.watching import watch
+def refuse(command: str, config: Config) -> None:
+    """Raise RequestError for a job of a sweep that is refused for its values alone; writes nothing."""
+    if command == "study":
+        executor_of(config)
+    elif command == "evaluate" and config["predictions"] is None:
+        to_evaluate(config)
+    elif command != "evaluate":
+        from augdistill.stages import student, teacher
 
-        require(config["action"] == "list", "watch", True, "with list alone: augdistill runs list [KIND] --watch")
-        require(config["watch_seconds"] > 0, "watch_seconds", config["watch_seconds"], "above 0")
-        watch(RunStore(Path(config["outputs"])), config["target"], config["watch_seconds"])
-        return
-    print(actions[config["action"]](RunStore(Path(config["outputs"])), config["target"]))
+        kind, stage = ("teacher", teacher) if command == "train-teacher" else ("student", student)
+        stage.refuse(check(kind, without_wait(config)))
 
 
-def data(config: Config) -> None:
-    """Say which datasets are there, or fetch one from its publisher."""
-    from augdistill.data import fetch
+def refuse_here(command: str, config: Config) -> None:
+    """Raise RequestError for a job of a sweep that this machine, its data or runs refuse; writes the cache alone."""
+    from augdistill.study.plan import make_plan
 
-    known_keys("", config, ("outputs", "wait", "action", "target", "dataset"))
-    one_of("action", config["action"], ("status", "fetch"))
-    root = Path(config["dataset"]["root"])
-    if config["action"] == "fetch":
-        if config["target"] is None:
-            raise RequestError("fetch what? type augdistill data fetch cifar10 (or mnist, cinic10, cifar10h)")
-        fetch(config["target"], root)
-    print(data_status(root, Path(config["outputs"]) / "cache"))
+    if command == "study":
+        refuse_choices(make_plan(config))
+    elif command != "evaluate":
+        from augdistill.stages import common, names, student
+
+        checked = check("teacher" if command == "train-teacher" else "student", without_wait(config))
+        common.device_of(checked["runtime"])
+        if command == "distill":
+            student.named(checked, RunStore(Path(checked["outputs"])), None)
+        else:
+            names.dataset_header(checked)
 
 
-def doctor(config: Config) -> None:
-    """Say what this machine has and what augdistill will do with it."""
-    known_keys("", config, ("outputs", "wait", "runtime", "dataset"))
-    print(examine(check_group("runtime", config["runtime"]), Path(config["dataset"]["root"]), Path(config["outputs"])))
+def without_wait(config: Config) -> Config:
+    """Return a job's config without the one key that is the command's."""
+    return {key: value for key, value in config.items() if key != "wait"}

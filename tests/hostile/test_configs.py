@@ -11,7 +11,7 @@ import pytest
 import core
 import saved_studies
 from augdistill.checking import check
-from augdistill.cli import config_dirs, refuse_traps
+from augdistill.cli.main import config_dirs, refuse_traps
 from augdistill.configdirs import refuse_code
 from augdistill.errors import AugdistillError, ConfigError, RequestError
 from augdistill.listing import remove_run

@@ -1,0 +1,232 @@
+"""The command line: compose a config with Hydra, check it, hand plain dictionaries over."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from augdistill.cli import streams
+from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, WorkError, as_work_error
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from augdistill.config import Config
+
+log = logging.getLogger("augdistill")
+
+COMPOSING = ("study", "train-teacher", "distill", "evaluate")  # what Hydra composes a config for
+COMMANDS = {
+    "study": "everything: teachers, students, evaluations, a page: study=NAME",
+    "train-teacher": "train one teacher: aug=cutmix, 'aug=[flip-crop,cutmix]', seed=1",
+    "distill": "distil one student from that teacher: student=lenet aug=cutmix",
+    "evaluate": "evaluate every finished run that has no current evaluation",
+    "runs": "list, show, verify (checksums) or remove runs",
+    "data": "what datasets are there; fetch NAME gets one",
+    "report": "a study's tables, figures and verdicts again: study=NAME",
+    "compare": "any two arms of a study: STUDY --a ARM --b ARM",
+    "doctor": "versions, device, datasets, whether results can be written",
+}
+FLAGS = (
+    *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"),
+    *("--shell-completion", "-sc", "--info", "-i"),
+)
+SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--shell-completion", "-sc", "--info", "-i")
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 something failed, 2 the request was wrong, 143 stopped by a signal."""
+    words = sys.argv[1:]
+    command = words[0] if words else ""
+    streams.prepare(goes_on=command in COMPOSING)
+    code = told(command, words)
+    if lost := streams.flush():
+        print(f"augdistill {command}: what it prints could not be written: {lost}", file=sys.stderr)
+        code = code or 1
+    raise SystemExit(code)
+
+
+def told(command: str, words: list[str]) -> int:
+    """Run the command line and return its exit code; an error is printed in one line."""
+    if command in ("", "-h", "--help", "help"):
+        print(usage())
+        return 0 if words else 2
+    if command == "--version":
+        from importlib.metadata import version
+
+        print(f"augdistill {version('augdistill')}")
+        return 0
+    try:
+        dispatch(command, words[1:])
+    except AugdistillError as error:
+        from augdistill.schemas import printable
+
+        print(printable(f"augdistill {command}: {error}"), file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 0  # nobody reads on
+    except SystemExit as ended:  # Hydra's, of a flag such as --help
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt:
+        print(f"augdistill {command}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def usage() -> str:
+    """Return what `augdistill --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = "\n".join(f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items())
+    return (
+        "augdistill: what a teacher's data augmentation does to its students\n\n"
+        f"usage: augdistill COMMAND [KEY=VALUE ...] [-m] [--cfg job] [--help]\n\n{lines}\n\n"
+        "augdistill COMMAND --help lists a command's groups and values."
+    )
+
+
+def dispatch(command: str, words: list[str]) -> None:
+    """Run one command: those that compose a config under Hydra, whose errors become one line."""
+    from augdistill.config import nearest
+
+    if command not in COMMANDS:
+        raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
+    if command not in COMPOSING:
+        from augdistill.cli import plain
+
+        plain.run(command, words)
+        return
+    refuse_traps(words)
+    for folder in config_dirs(words):
+        from augdistill.configdirs import refuse_code
+
+        refuse_code(folder)
+    compose(command, words)
+
+
+def compose(command: str, words: list[str]) -> None:
+    """Let Hydra compose what the words ask for and run the command with it, in a sweep once for each of its jobs."""
+    from augdistill.cli.words import MULTIRUN, as_overrides
+    from augdistill.config import conf_dir
+
+    written = as_overrides(command, words)
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    jobs = Jobs()
+    shows_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting
+    sys.argv = [f"augdistill {command}", *written]
+    try:
+        if not {*words}.isdisjoint(MULTIRUN) and {*words}.isdisjoint(SHOWS):
+            from augdistill.cli.sweeps import refuse_jobs
+
+            refuse_jobs(command, written, config_dirs(words))
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=command)(task_of(command, jobs))()
+    except (HydraException, OmegaConfBaseException) as error:
+        if shows_all:
+            raise
+        from augdistill.cli.refusals import one_line
+
+        raise ConfigError(one_line(command, error, dict(zip(written, words, strict=True)))) from None
+    except SystemExit:  # a signal stopped a sweep; or a flag such as --help is done
+        if not jobs.failures:
+            raise
+    if jobs.failures:
+        raise jobs.failure()
+
+
+def refuse_traps(words: list[str]) -> None:
+    """Refuse flags that are none, and what Hydra would accept and silently not do, or do by loading a pickle."""
+    from augdistill.cli.words import FLAGS_WITH_VALUES, MULTIRUN
+    from augdistill.config import nearest
+
+    if any(word.startswith("--experimental-rerun") for word in words):
+        raise RequestError("--experimental-rerun loads a pickle and is not allowed: repeat the command itself")
+    if any(re.match(r"--config-path|-cp|[+~]*hydra\.searchpath", word) for word in words):
+        raise RequestError("--config-path and hydra.searchpath are not allowed: add configs with --config-dir FOLDER")
+    flags = (word.partition("=")[0] for word in words if word.startswith("-"))
+    if (unknown := next((flag for flag in flags if flag not in (*FLAGS, *FLAGS_WITH_VALUES)), None)) is not None:
+        hint = nearest(unknown, (*FLAGS, *FLAGS_WITH_VALUES))
+        raise RequestError(f"{unknown} is no flag{hint}: values are written KEY=VALUE, as in seed=3, without dashes")
+    if {*words}.isdisjoint(MULTIRUN) and any(word.lstrip("+").startswith("hydra/launcher=") for word in words):
+        raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
+
+
+def config_dirs(words: list[str]) -> list[Path]:
+    """Return the folders of configs that are named beside our own."""
+    flags = ("--config-dir", "-cd")
+    named = [after for word, after in pairwise(words) if word in flags]
+    return [Path(name) for name in (*named, *(word[13:] for word in words if word.startswith("--config-dir=")))]
+
+
+@dataclass
+class Jobs:
+    """How the jobs of a command, in a sweep several, ended on this machine; `folder` is the sweep's own."""
+
+    done: int = 0
+    failures: list[AugdistillError] = field(default_factory=list)
+    folder: Path | None = None
+
+    def failure(self) -> AugdistillError:
+        """Return what the command ends with; if every job was refused, the sweep's folder is taken away again."""
+        worst = max(self.failures, key=lambda failure: failure.exit_code)
+        if not isinstance(worst, RequestError) or self.folder is None:
+            return worst
+        if self.done or any(not isinstance(failure, RequestError) for failure in self.failures):
+            return WorkError(f"{worst}; {self.done} other jobs are done")
+        (self.folder / "multirun.yaml").unlink(missing_ok=True)
+        with suppress(OSError):  # they hold something else
+            for folder in (self.folder, *self.folder.parents[: 2 if self.folder.parent.name == "multirun" else 0]):
+                folder.rmdir()
+        return worst
+
+
+def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
+    """Return the function that Hydra calls with each composed config; what it needs is imported then.
+
+    An error of ours goes to `jobs`, so that a sweep goes on and Hydra adds no lines of its own; where Hydra runs
+    the job in another process, it is raised.
+    """
+
+    def task(composed: "DictConfig") -> None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        from augdistill import commands
+
+        run: Callable[[Config], None] = getattr(commands, command.replace("-", "_"))
+        hydra_config = HydraConfig.get()
+        is_here = "BasicLauncher" in hydra_config.launcher._target_
+        sweeping = hydra_config.mode is RunMode.MULTIRUN
+        jobs.folder = Path(hydra_config.sweep.dir) if sweeping else None
+        try:
+            with as_work_error():
+                run(as_config(composed))
+        except AugdistillError as error:
+            if sweeping:
+                log.error("job %s: %s", hydra_config.job.num, error)
+            if not is_here:
+                raise
+            jobs.failures.append(error)
+            if sweeping and isinstance(error, StoppedError):
+                raise SystemExit from None  # an Exception would not keep Hydra from the next job
+        else:
+            jobs.done += 1
+
+    return task
+
+
+def as_config(composed: "DictConfig") -> "Config":
+    """Return a composed config as a plain dictionary."""
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}

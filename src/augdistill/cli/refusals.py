@@ -1,0 +1,78 @@
+"""One line for an error of Hydra's or OmegaConf's: what was wrong, what is allowed, what to type."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from augdistill.cli.words import KEY_PART, OVERRIDE
+from augdistill.config import conf_dir, nearest
+
+
+def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
+    """Return one line for an error of Hydra's or OmegaConf's; `typed` is each word as typed, by what Hydra got."""
+    text = str(error)
+    group = re.search(r"Could not find '([^/']+)/(.*)'\n+Available options in '[^']+':\n((?:\t.*\n?)+)", text)
+    if group:
+        name, choice, options = group[1], group[2], group[3].split()
+        return f"{name}={choice} is unknown{nearest(choice, options)}: choose one of {', '.join(options)}"
+    if key := re.search(r"Could not override '([^']+)'", text):
+        return unknown_key(command, key[1], typed)
+    if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
+        word = f"{several[1]}={several[2]}"
+        return f"{word} are several values: add -m to run each in turn; '{several[1]}=[{several[2]}]' is a list"
+    given = getattr(error, "override", None)
+    if given is not None:
+        return unreadable(command, typed.get(given, given), typed)
+    cause = f" ({str(error.__cause__).splitlines()[0]})" if error.__cause__ else ""
+    return " ".join(text.split("\n\n")[0].split()) + cause
+
+
+def unknown_key(command: str, key: str, typed: Mapping[str, str]) -> str:
+    """Return what to say of a key that there is not: the nearest one, and those of the group that it is in."""
+    known = known_keys(command, list(typed))
+    above = key.rpartition(".")[0]
+    while above and above not in known:
+        above = above.rpartition(".")[0]
+    there = [other for other in known if other.rpartition(".")[0] == above]
+    return f"{key} is not a config key{nearest(key, known)}: known there are {', '.join(there) or 'none'}"
+
+
+def unreadable(command: str, word: str, typed: Mapping[str, str]) -> str:
+    """Return what to say of a word that Hydra's grammar cannot read: no KEY=VALUE, no key, or brackets left open."""
+    found = OVERRIDE.fullmatch(word)
+    if found is None:
+        groups = [path.parent.name for path in conf_dir().glob("*/*.yaml") if path.stem == word]
+        meant = f" (did you mean {max(groups)}={word}?)" if groups else ""  # a model rather than its recipe
+        return f"{word} is not an override{meant}: write KEY=VALUE, and quote lists, as in 'aug=[flip-crop,cutmix]'"
+    key, value = found[2], found[3]
+    if not all(map(KEY_PART.fullmatch, re.split(r"[.@/]", key))):
+        return unknown_key(command, key, typed)
+    return f"{key}={value} cannot be read: every bracket and quote in a list or map is closed, as in '{key}=[1,2]'"
+
+
+def known_keys(command: str, words: list[str]) -> list[str]:
+    """Return every key of the command's config, dotted, with the groups that `words` choose."""
+    import hydra
+    from hydra.errors import HydraException
+
+    chosen = [word for word in words if re.fullmatch(r"[\w@/-]+=[^,=]+", word)]
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        for overrides in (chosen, []):
+            try:
+                return dotted("", hydra.compose(command, overrides))
+            except HydraException:
+                continue
+    return []
+
+
+def dotted(prefix: str, node: Any) -> list[str]:
+    """Return the keys below `node`, groups before what is in them, joined with dots."""
+    from omegaconf import DictConfig
+
+    keys = []
+    for key in node:
+        keys.append(f"{prefix}{key}")
+        value = node._get_node(key)
+        if isinstance(value, DictConfig) and not value._is_none() and not value._is_missing():
+            keys += dotted(f"{prefix}{key}.", value)
+    return keys
