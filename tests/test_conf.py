@@ -5,7 +5,6 @@ That the parameters of datasets, strategies and models equal their functions' ar
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from dataclasses import fields
@@ -28,7 +27,6 @@ from augdistill.study.arms import student_jobs
 JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what checking.check calls its job
 EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset
 HEAVY = ("torch", "torchvision", "sklearn", "pandas", "scipy", "matplotlib")
-SECONDS = 1.0  # within which --help and --cfg job answer
 
 
 def compose(command: str, *overrides: str) -> dict[str, Any]:
@@ -226,19 +224,11 @@ finally:
 @pytest.mark.parametrize(
     "words", ["--help", *(f"{command} {flag}" for command in COMMANDS for flag in ("--help", "--cfg job"))]
 )
-def test_help_and_config_answer_at_once_and_import_nothing_heavy(words: str, tmp_path: Path) -> None:
-    seconds = []  # of processor time: how long it waits for other processes is not its own doing
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        ended = subprocess.run(
-            [sys.executable, "-c", PROBE, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert ended.returncode == 0, ended.stderr[:800]
-        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-        if seconds[-1] < SECONDS:
-            break
-    assert min(seconds) < SECONDS
+def test_help_and_config_import_nothing_heavy(words: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROBE, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[:800]
     assert set(json.loads(ended.stderr.splitlines()[-1])).isdisjoint(HEAVY)
     assert list(tmp_path.iterdir()) == []
     if words == "--help":
