@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from augdistill.cores import usable_cores
 from benchmarks import gates, study
 from benchmarks.measure import EAGER, Result, Side, Timed, counted, in_turn, machine, peaks
 from benchmarks.rows import ROWS
@@ -27,7 +28,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(TARGETS)}; all, if none is named")
     parser.add_argument("--pairs", type=int, default=5, help="rounds of A B A B")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--outputs", type=Path, default=Path("outputs/benchmarks"), help="where results are written")
     parser.add_argument("--quick", action="store_true", help="digits and tiny models: shows that it runs, no figures")
     parser.add_argument("--memory", action="store_true", help="the peak memory of each side, alone in a process")

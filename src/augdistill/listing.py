@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.config import Config, one_of
+from augdistill.cores import usable_cores
 from augdistill.data import status
 from augdistill.errors import AugdistillError, RequestError, WorkError
 from augdistill.metrics import Scores
@@ -182,9 +183,8 @@ def examine(runtime: Config, root: Path, outputs: Path) -> str:
 
     from augdistill.training.device import resolve
 
-    lines = [
-        f"{'python':18} {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    ]
+    machine = f"{platform.system()} {platform.machine()}, {usable_cores()} of {os.cpu_count()} cores usable"
+    lines = [f"{'python':18} {platform.python_version()} on {machine}"]
     lines += [f"{name:18} {installed(name)}" for name in PACKAGES]
     try:
         facts = resolve(runtime["device"], runtime["precision"], runtime["threads"]).facts()

@@ -46,7 +46,7 @@ def held(folder: Path, name: str, what: str, wait: bool = True) -> Iterator[None
         if owner.exists():
             log.info("taking %s over from %s, which is gone", what, holder(folder, name))
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-        owner.write_text(f"{socket.gethostname()} pid {os.getpid()} since {since}")
+        owner.write_text(f"{socket.gethostname()} pid {os.getpid()} since {since}", encoding="utf-8")
         yield
     finally:
         owner.unlink(missing_ok=True)
@@ -72,6 +72,6 @@ def try_to_hold(lock: FileLock) -> None:
 def holder(folder: Path, name: str) -> str | None:
     """Return who holds a lock or ended without giving it back: host, process, since when; None if nobody says so."""
     try:
-        return printable_line((folder / f"{name}.owner").read_text(errors="replace")) or None
+        return printable_line((folder / f"{name}.owner").read_text(encoding="utf-8", errors="replace")) or None
     except OSError:
         return None

@@ -240,8 +240,8 @@ def wait_for_checkpoint(outputs: Path) -> None:
 
 
 def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
-    """Look every 20 ms; AssertionError with what to say where it does not hold within a minute."""
-    deadline = time.monotonic() + 60
+    """Look every 20 ms; AssertionError with what to say where it does not hold within ten minutes."""
+    deadline = time.monotonic() + 600
     while not holds():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)

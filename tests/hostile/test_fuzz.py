@@ -9,7 +9,6 @@ import io
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::SyntaxWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-SECONDS = 5  # of this process's time, for one file of some kilobytes
 FORMS = [pytest.param(30, id="short"), pytest.param(1000, id="long", marks=pytest.mark.long)]
 NEVER_HERE = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 
@@ -68,14 +66,12 @@ def tried(examples: int) -> Any:
 
 
 def survives(read: Callable[[], object]) -> None:
-    """Read something hostile: it is read or refused, soon and in bounded memory."""
-    started = time.process_time()
+    """Read something hostile: it is read or refused, in bounded memory."""
     with bounded_memory():
         try:
             read()
         except AugdistillError as error:
             refusal(error)
-    assert time.process_time() - started < SECONDS
 
 
 def changed(content: bytes) -> st.SearchStrategy[bytes]:

@@ -19,6 +19,7 @@ from augdistill.executors.banks import Banks, bank_job
 from augdistill.executors.pace import Pace
 from augdistill.runs import Run, RunStore, duration
 from augdistill.schemas import printable_line
+from augdistill.signals import handling, stop_signals
 from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
 
@@ -223,32 +224,21 @@ def quiet_worker() -> None:
 
 @contextmanager
 def raising_on_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGUSR1 into StoppedError while a study runs, so that its workers save before it ends."""
+    """Turn the signals that stop into StoppedError while a study runs, so that its workers save before it ends."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise StoppedError(STOPPED)
 
-    with handling(signal.SIGTERM, signal.SIGUSR1, by=stop):
+    with handling(*stop_signals(), by=stop):
         yield
 
 
 @contextmanager
 def noting_signals(note: Callable[[BaseException], None]) -> Iterator[None]:
-    """Note what SIGTERM, SIGUSR1 and Ctrl-C would raise, and raise nothing: for code that cannot be interrupted."""
+    """Note what Ctrl-C and the signals that stop would raise, and raise nothing: for what cannot be interrupted."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         note(KeyboardInterrupt() if number == signal.SIGINT else StoppedError(STOPPED))
 
-    with handling(signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, by=stop):
+    with handling(*stop_signals(), signal.SIGINT, by=stop):
         yield
-
-
-@contextmanager
-def handling(*numbers: int, by: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Set the handler of signals, and those that were there before at the end."""
-    before = {number: signal.signal(number, by) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

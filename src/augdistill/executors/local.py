@@ -3,14 +3,18 @@
 import heapq
 import os
 import signal
+import tempfile
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
+from multiprocessing.util import get_temp_dir
 
 from augdistill.config import Config, require
-from augdistill.errors import StoppedError
+from augdistill.cores import usable_cores
+from augdistill.errors import StoppedError, WorkError
 from augdistill.executors.banks import banks_of, check_bank
 from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
 from augdistill.executors.devices import devices, least_busy
@@ -20,6 +24,10 @@ from augdistill.study.plan import Plan, Stage
 
 PRELOAD = ["augdistill.stages.evaluation"]  # imports torch once; the workers are forked from there
 TIME_TO_SAVE = 60  # seconds that a worker has after its study's process is gone
+SEMAPHORES = "/dev/shm"
+LONGEST_TMPDIR = 107 - len(
+    "/pymp-12345678/listener-12345678"
+)  # of the 108 bytes that a socket's path may have, with the 0
 CPU = "cpu"  # the place of stages that share no CUDA device
 
 
@@ -61,7 +69,7 @@ class Scheduler:
 
     def __init__(self, board: Board, executor: Config, cuda: list[str], work: Work = run_job) -> None:
         self.board, self.work, self.retries = board, work, executor["retries"]
-        self.cores = self.free = executor["workers"] or os.cpu_count() or 1
+        self.cores = self.free = executor["workers"] or usable_cores()
         self.slots = executor["per_device"] if cuda else self.cores
         self.pools = {place: new_pool(self.slots, place) for place in cuda or [CPU]}
         self.running: dict[Future[Outcome], tuple[Stage, str]] = {}
@@ -169,10 +177,39 @@ def new_pool(workers: int, place: str) -> ProcessPoolExecutor:
     """Return a pool whose workers are forked from one process that has imported torch, and no model or thread yet."""
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(place,))
+    sockets_in_a_short_folder()
+    try:
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker, initargs=(place,))
+    except OSError as error:  # semaphores of the pool's queues
+        raise WorkError(
+            f"the workers of a study share semaphores in {SEMAPHORES}, which cannot be written "
+            f"({error.strerror or error}): mount it writable (a container: --tmpfs {SEMAPHORES}), or run on SLURM"
+        ) from error
     # All workers at once: what watches over them does not see at once that one which it started later was killed.
     pool._safe_to_dynamically_spawn_children = False  # type: ignore[attr-defined]
     return pool
+
+
+def sockets_in_a_short_folder() -> None:
+    """Have workers' sockets in a folder whose path is short enough for one, where that of TMPDIR is not.
+
+    Raises WorkError where none is found. What multiprocessing chooses once, it keeps.
+    """
+    named = tempfile.gettempdir()
+    if len(os.fsencode(named)) <= LONGEST_TMPDIR:
+        return
+    for folder in ("/tmp", "/var/tmp"):
+        with suppress(OSError), tempfile.TemporaryFile(dir=folder):
+            tempfile.tempdir = folder
+            try:
+                get_temp_dir()
+            finally:
+                tempfile.tempdir = named
+            return
+    raise WorkError(
+        f"TMPDIR={named} is too long for the sockets of a study's workers: name a folder of at most "
+        f"{LONGEST_TMPDIR} characters, as in TMPDIR=/tmp"
+    )
 
 
 def begin_worker(place: str) -> None:

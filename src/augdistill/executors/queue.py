@@ -71,7 +71,7 @@ class Folder:
 
 def command(words: Sequence[str | Path]) -> str:
     """Return what one of SLURM's commands prints; WorkError with its last words if it fails."""
-    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    ended = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if ended.returncode:
         said = (ended.stderr.strip() or f"exit code {ended.returncode}").splitlines()[-1].removeprefix(f"{words[0]}: ")
         raise WorkError(f"{words[0]}: {said}; what is queued stays, and the same command goes on with the rest")

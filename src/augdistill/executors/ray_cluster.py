@@ -47,7 +47,10 @@ def cluster(address: str | None, retries: int) -> Iterator[None]:
             if address is None:
                 raise WorkError(f"no Ray cluster came up on this machine: {told}") from None
             raise RequestError(f"executor.address={address}: {told}; ray start --head starts a cluster") from None
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # Ray prints of lost tasks what we say, too
+        with (
+            open(os.devnull, "w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+        ):  # Ray prints of lost tasks what we say, too
             try:
                 yield
             finally:

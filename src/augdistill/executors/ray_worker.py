@@ -122,7 +122,7 @@ def not_shared(sent: dict[str, str]) -> str:
             f"it has no {sent['folder']}, the folder where the study was started: start it in one that all nodes share"
         )
     try:
-        found = Path(sent["token"]).read_text()
+        found = Path(sent["token"]).read_text(encoding="utf-8")
     except OSError:
         found = ""
     if found != sent["content"]:

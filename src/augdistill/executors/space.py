@@ -1,12 +1,12 @@
 """The space that a plan's stages will need below the outputs folder, known before they run."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from augdistill.config import Config, model_parameters
+from augdistill.cores import usable_cores
 from augdistill.data import HUMAN_LABELS, Header
 from augdistill.errors import RequestError
 from augdistill.runs import RunStore
@@ -24,7 +24,7 @@ Models = Mapping[str, tuple[int, int]]  # a stage's id -> bytes of its model's w
 def refuse_if_too_full(plan: Plan, store: RunStore, executor: Config) -> None:
     """Raise RequestError if the disk has less than what a plan's stages will still write."""
     together = 1 if executor["bank"] == "auto" else executor["bank"]  # auto takes models whose checkpoints are small
-    needed = needed_bytes(plan, store, max(together, executor.get("workers") or os.cpu_count() or 1))
+    needed = needed_bytes(plan, store, max(together, executor.get("workers") or usable_cores()))
     outputs = store.outputs.absolute()
     folder = next(path for path in (outputs, *outputs.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free

@@ -64,7 +64,7 @@ def draw(figure: str, study: str, outputs: str | Path = "outputs") -> "list[Figu
     if figure not in FIGURES:
         raise RequestError(f"no figure is called {figure!r}: choose one of {', '.join(FIGURES)}")
     source = Source.of(SavedStudy.load(study, Path(outputs)))
-    with style.applied():
+    with style.applied(**{"font.family": source.fonts}):
         drawn: Any = FIGURES[figure](source)
     if isinstance(drawn, str):
         raise RequestError(f"{figure} of {study} cannot be drawn: {drawn}")

@@ -77,7 +77,7 @@ def build_study(saved: SavedStudy, verdicts: Sequence[Verdict], folder: Path, pr
             left_out.append((name, table))
         else:
             tables.append(replace(table, key=prefix + table.key))
-    with style.applied():
+    with style.applied(**{"font.family": source.fonts}):
         for name, make_figures in FIGURES.items():
             drawn = make_figures(source)
             if isinstance(drawn, str):

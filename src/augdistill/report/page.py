@@ -38,8 +38,8 @@ def render(report: Report) -> str:
     return template.render(
         report=report,
         title=" + ".join(study.saved.name for study in report.studies),
-        css=Markup((HERE / STYLES).read_text() + theme_css()),
-        script=Markup((HERE / SCRIPT).read_text()),
+        css=Markup((HERE / STYLES).read_text(encoding="utf-8") + theme_css()),
+        script=Markup((HERE / SCRIPT).read_text(encoding="utf-8")),
         tested=[verdict for verdict in report.verdicts if verdict.word != NOT_TESTED],
         untested=[verdict for verdict in report.verdicts if verdict.word == NOT_TESTED],
         labels=labels,

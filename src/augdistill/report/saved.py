@@ -207,7 +207,7 @@ class SavedStudy:
         if place.run is None or "history.csv" not in place.run.manifest["files"]:
             return []
         path = place.run.file("history.csv")
-        with damage(path, removal(path.parent)), path.open(newline="") as file:
+        with damage(path, removal(path.parent)), path.open(newline="", encoding="utf-8") as file:
             return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
 
     def of(self, role: str, model: str, teacher_aug: str, student_aug: str, variant: str = "") -> Iterator[Place]:

@@ -4,8 +4,10 @@ The colours of strategies are told apart with colour-blindness too (found by sea
 at least 3), and markers say the same again. On the page every colour is a CSS variable: a dark page has lighter ones.
 """
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from augdistill.report import labels
@@ -90,12 +92,32 @@ RC: dict[str, Any] = {
 
 @contextmanager
 def applied(**changes: Any) -> Iterator[None]:
-    """Draw or save in the house's style while the block runs."""
-    from matplotlib import rc_context
+    """Draw or save in the house's style while the block runs, whatever the user's matplotlibrc or MPLBACKEND say."""
+    import_matplotlib()
+    from matplotlib import rc_context, rcParamsDefault
 
-    settings: Any = {**RC, **changes}
+    defaults = {key: value for key, value in rcParamsDefault.items() if not key.startswith("backend")}
+    settings: Any = {**defaults, **RC, **changes}
     with rc_context(settings):
         yield
+
+
+def import_matplotlib() -> None:
+    """Import matplotlib, also where MPLBACKEND names a backend that is not installed here: every Jupyter exports one.
+
+    Ours are figures without a backend; the user's, where it can be had, is what it would have been.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    named = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    if named is not None:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = named
 
 
 class Palette:

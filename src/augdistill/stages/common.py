@@ -24,13 +24,13 @@ from augdistill.data import Header, ImageSet, load, split_validation
 from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedError, as_work_error
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
+from augdistill.signals import stop_signals
 from augdistill.training.batches import Batch
 from augdistill.training.device import Device, resolve
 
 log = logging.getLogger("augdistill")
 
 TEMPERATURES = (1, 2, 4, 10, 20)  # at which ln K - H is recorded
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 @dataclass
@@ -51,7 +51,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn SIGTERM, SIGUSR1 and Ctrl-C into a request that the training loop reads; in the main thread only.
+    """Turn SIGTERM, SIGUSR1, SIGHUP and Ctrl-C into a request that the training loop reads; in the main thread only.
 
     Within another such block both are told: what runs now stops, and what would run after it is not begun. A Ctrl-C
     that came too late for the loop is a KeyboardInterrupt at the end; one that is somebody else's to handle stays so.
@@ -67,7 +67,7 @@ def stop_on_signal() -> Iterator[StopRequest]:
         if callable(outer):
             outer(number, frame)
 
-    before = {int(number): signal.signal(number, ask) for number in SIGNALS}
+    before = {int(number): signal.signal(number, ask) for number in stop_signals()}
     ours = signal.getsignal(signal.SIGINT)
     if ours is signal.default_int_handler or isinstance(getattr(ours, "__self__", None), StopRequest):
         before[int(signal.SIGINT)] = signal.signal(signal.SIGINT, request.interrupt)
@@ -83,7 +83,7 @@ def stop_on_signal() -> Iterator[StopRequest]:
 @contextmanager
 def run_log(folder: Path) -> Iterator[None]:
     """Append what is logged meanwhile, and what ends the run early, to its own `log`; a full disk costs lines only."""
-    handler = RunLogHandler(folder / "log")
+    handler = RunLogHandler(folder / "log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:

@@ -173,7 +173,9 @@ def git_commit() -> str | None:
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
     try:
-        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        described = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augdistill.report.cells import Cells
+from augdistill.report.fonts import drawable
 from augdistill.report.saved import LABELS, SavedStudy
-from augdistill.report.style import Palette
+from augdistill.report.style import Palette, import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,18 +16,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """A study with its cells and colours; `cache` is where slow results of the report itself are kept."""
+    """A study with its cells and colours; `cache` is where slow results of the report itself are kept.
+
+    `classes` are their names as `fonts`, families of this machine, can draw them.
+    """
 
     saved: SavedStudy
     cells: Cells
     palette: Palette
     cache: Path
+    classes: list[str]
+    fonts: list[str]
 
     @classmethod
     def of(cls, saved: SavedStudy, cells: Cells | None = None) -> "Source":
         """Return the source of a study's figures."""
         palette = Palette([*saved.augs, LABELS])
-        return cls(saved, cells or Cells(saved), palette, saved.folder / "report" / "cache")
+        import_matplotlib()
+        fonts, classes = drawable(saved.classes)
+        return cls(saved, cells or Cells(saved), palette, saved.folder / "report" / "cache", classes, fonts)
 
 
 @dataclass(frozen=True)

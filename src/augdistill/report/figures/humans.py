@@ -131,7 +131,7 @@ def human_confidence(source: Source) -> list[Drawn] | str:
     values = human_means(source)
     if values is None:
         return NONE
-    names = source.saved.classes
+    names = source.classes
     off = values - np.diag(np.diag(values))
     order = np.argsort(off, axis=None)[::-1][:6]
     largest = [(names[index // len(names)], names[index % len(names)], off.flat[index]) for index in order]

@@ -146,7 +146,7 @@ def latent_space(source: Source) -> list[Drawn] | str:
     drawn = [found for found in maps if found is not None]
     if not drawn:
         return "no teacher’s embeddings are there yet"
-    names = [saved.classes[index] for index in chosen]
+    names = [source.classes[index] for index in chosen]
     blocks = sorted({place.block for place in teachers if place})
     which = "" if set(PAPERS_CLASSES) == set(names) else " (the pairs that these teachers confuse most)"
     caption = (
