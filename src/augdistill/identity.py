@@ -15,7 +15,12 @@ from augdistill.config import Config, aug_name, model_parameters, ops_list, read
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
 VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
 # Fields added after a release, with the default at which they stay out of identities: {"optim.example": 0.5}.
-ADDED_LATER: Mapping[str, Any] = {"optim.stop_accuracy": None, "aug.mixup.labels": "soft", "aug.cutmix.labels": "soft"}
+ADDED_LATER: Mapping[str, Any] = {
+    "optim.stop_accuracy": None,
+    "aug.mixup.labels": "soft",
+    "aug.cutmix.labels": "soft",
+    "dataset.background": "white",
+}
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,13 @@ def folder_label(dataset: Config, model: Config, aug: str, seed: int) -> str:
 
 
 def dataset_fields(dataset: Config) -> Config:
-    """Return what of a dataset decides a result beside its content: its reader's parameters, statistics, split."""
+    """Return what of a dataset decides a result beside its content: its reader's parameters, statistics, split.
+
+    Older versions measured statistics with the validation images in, so that such runs have another name now.
+    """
     kept = {key: dataset[key] for key in ("name", "mean", "std", "validation")}
+    if not dataset["mean"] and dataset["validation"]:
+        kept["statistics"] = "of the images that train"
     parameters = {key: value for key, value in reader_parameters(dataset).items() if key != "path"}
     return {**kept, **parameters}
 

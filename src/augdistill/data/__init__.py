@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from augdistill.config import nearest, reader_parameters
 from augdistill.data import cifar10, cifar10h, cinic10, digits, image_folder, mnist, packed
-from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source
+from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
 from augdistill.data.splits import split_validation
 from augdistill.errors import ConfigError, DataError, RequestError
 
@@ -23,6 +23,7 @@ __all__ = [
     "HumanLabels",
     "ImageSet",
     "StatusRow",
+    "channel_statistics",
     "expected_shape",
     "fetch",
     "header",
@@ -96,6 +97,8 @@ def load(name: str, split: str, *, root: Path, cache: Path, verify: bool = True,
     images = packed.open_set(Path(cache), _request(name, split, Path(root), verify, params))
     if not verify and not images.header.verified:
         log.warning("%s %s: not checked against the publisher's checksums (dataset.verify=false)", name, split)
+    if images.header.note:
+        log.warning("%s %s: %s", name, split, images.header.note)
     return images
 
 
