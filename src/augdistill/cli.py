@@ -97,7 +97,7 @@ def dispatch(command: str, words: list[str]) -> None:
     if command in ("report", "compare"):  # Hydra takes `study` for the group of study files; these compose none
         words = [re.sub(r"^study=", "studies=", word) for word in words]
     if command == "study":  # where data lie is said alike in all commands
-        words = [re.sub(r"^dataset\.(root|verify)=", r"study.dataset.\1=", word) for word in words]
+        words = [re.sub(r"^dataset\.(root|verify|path)=", r"study.dataset.\1=", word) for word in words]
     refuse_traps(words)
     if command in WITHOUT_GROUPS and not {"--help", "-h"}.isdisjoint(words):
         words = [f"hydra.help.template='{PLAIN_HELP}'", *words]

@@ -6,6 +6,9 @@ out, so that two configs that compute the same thing are the same run.
 
 import hashlib
 import json
+import os
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -116,9 +119,12 @@ def outputs_ref(teacher: Ref, config: Config, fingerprint: str) -> Ref:
     return make_ref("outputs", label, made_by, fingerprint, {"teacher": teacher.id})
 
 
-def evaluation_ref(run: Ref, test_set: str, made_by: Config, fingerprint: str) -> Ref:
-    """Return the name of the evaluation of `run` on `test_set`, whose data has this `fingerprint`."""
-    label = f"{test_set}-{run.folder}"
+def evaluation_ref(run: Ref, test_set: str, made_by: Config, fingerprint: str, called: str | None = None) -> Ref:
+    """Return the name of the evaluation of `run` on `test_set`, whose data has this `fingerprint`.
+
+    People read what the test set is `called`, where that is not its name.
+    """
+    label = f"{called or test_set}-{run.folder}"
     return make_ref("evaluation", label, {"test_set": test_set, **made_by}, fingerprint, {"run": run.id})
 
 
@@ -138,7 +144,21 @@ def make_ref(kind: str, label: str, made_by: Config, fingerprint: str, parents: 
 
 def folder_label(dataset: Config, model: Config, aug: str, seed: int) -> str:
     """Return the readable middle of a run's folder name."""
-    return f"{dataset['name']}-{model['name']}-{aug}-s{seed}"
+    return f"{dataset_label(dataset)}-{model['name']}-{aug}-s{seed}"
+
+
+def dataset_label(dataset: Mapping[str, Any]) -> str:
+    """Return what a dataset is called in names and tables: a user's own folder by the last part of its path too.
+
+    A label is for people: the same images in a folder of another name are the same data.
+    """
+    name, path = str(dataset["name"]), dataset.get("path")
+    if not isinstance(path, str):
+        return name
+    last = os.path.basename(os.path.abspath(os.path.expanduser(path)))
+    plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-.")[:40]
+    return f"{name}-{plain or hashlib.sha256(last.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 def dataset_fields(dataset: Config) -> Config:
