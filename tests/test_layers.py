@@ -42,6 +42,7 @@ IN_PLACE_DRAWS = {"uniform_", "normal_", "bernoulli_", "random_", "exponential_"
 ENVIRONMENT = {  # module -> the variables that it reads or sets
     "cli": {"HYDRA_FULL_ERROR"},
     "stages.common": {"AUGDISTILL_WORKER"},
+    "stages.names": {"AUGDISTILL_DATA"},
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},
