@@ -275,7 +275,10 @@ def test_unverified_data_is_named_in_the_log(tmp_path, caplog) -> None:
     load(tmp_path)
     load(tmp_path, "digits")
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == ["cifar10 train: not checked against the publisher's checksums (dataset.verify=false)"]
+    assert warnings == [
+        "cifar10 train: not checked against the publisher's checksums (dataset.verify=false)",
+        "cifar10 train: 100 images; the full train set has 50,000",
+    ]
 
 
 def test_header_json_is_plain(tmp_path) -> None:

@@ -91,7 +91,9 @@ def test_folder_names_what_it_leaves_out(tmp_path) -> None:
     (tmp_path / "train" / "a dog" / "drawing.eps").write_text("%!PS")
     (tmp_path / "train" / "a dog" / ".hidden.png").write_text("")
     folder = data.header("image-folder", "train", root=tmp_path, cache=tmp_path / "cache", path=str(tmp_path))
-    assert (folder.count, folder.note) == (7, "2 files that are not images left out")
+    names = "a dog/drawing.eps, a dog/notes.txt"
+    note = f"1 left out, hidden (a dog/.hidden.png); 2 left out, whose names do not end as an image's ({names})"
+    assert (folder.count, folder.note) == (7, note)
     assert not folder.verified
 
 
@@ -132,9 +134,17 @@ def broken_by_a_small_bomb(folder: Path) -> None:
     Image.new("1", (10_000, 10_000)).save(folder / "train" / "a dog" / "bad.png")  # where Pillow only warns
 
 
-@pytest.mark.parametrize(
-    "damage", [broken_bytes, broken_end, broken_depth, broken_aspect, broken_by_a_bomb, broken_by_a_small_bomb]
-)
+@pytest.mark.parametrize("damage", [broken_bytes, broken_end])
+def test_folder_counts_and_names_what_is_damaged(tmp_path, damage) -> None:
+    whole = image_folder.read(Path(), "train", True, path=str(write_folder(tmp_path)))
+    damage(tmp_path)
+    read = image_folder.read(Path(), "train", True, path=str(tmp_path))
+    assert read.note == "1 left out, that cannot be read or decoded (a dog/bad.png)"
+    assert np.array_equal(read.images, whole.images)
+    assert read.labels.tolist() == whole.labels.tolist()
+
+
+@pytest.mark.parametrize("damage", [broken_depth, broken_aspect, broken_by_a_bomb, broken_by_a_small_bomb])
 def test_folder_names_the_image_that_it_cannot_use(tmp_path, damage) -> None:
     write_folder(tmp_path)
     damage(tmp_path)

@@ -149,6 +149,23 @@ def test_mnist_checksums_are_of_the_decompressed_content(tmp_path, monkeypatch) 
     assert headers[0].verified
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_mnist_is_found_with_a_dot_in_its_names(tmp_path, monkeypatch, zipped) -> None:
+    folder = write_mnist(tmp_path, zipped=zipped)
+    usual = mnist.read(tmp_path, "test", verify=False)
+    for path in sorted(folder.iterdir()):
+        content = gzip.decompress(path.read_bytes()) if zipped else path.read_bytes()
+        monkeypatch.setitem(mnist.CHECKSUMS, path.name.removesuffix(".gz"), f"md5:{md5(content)}")
+        path.rename(folder / path.name.replace("-idx", ".idx"))
+    assert (folder / f"train-images.idx3-ubyte{'.gz' if zipped else ''}").is_file()
+    read = mnist.read(tmp_path, "test", verify=True)
+    assert np.array_equal(read.images, usual.images)
+    assert read.labels.tolist() == usual.labels.tolist()
+    monkeypatch.setitem(mnist.CHECKSUMS, "t10k-images-idx3-ubyte", f"md5:{md5(b'')}")
+    with pytest.raises(DataError, match=r"t10k-images\.idx3-ubyte.* is not the publisher's"):
+        mnist.read(tmp_path, "test", verify=True)
+
+
 IMAGES = "train-images-idx3-ubyte"
 LABELS = "train-labels-idx1-ubyte"
 IDX_IMAGES = idx(pixels(40, 28, 28))

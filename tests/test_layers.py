@@ -43,6 +43,7 @@ ENVIRONMENT = {  # module -> the variables that it reads or sets
     "cli.main": {"HYDRA_FULL_ERROR"},
     "cli.plain": {"AUGDISTILL_DATA"},
     "stages.common": {"AUGDISTILL_WORKER"},
+    "stages.names": {"AUGDISTILL_DATA"},
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},

@@ -7,13 +7,76 @@ import pytest
 import torch
 
 from augdistill.augment import AUGMENTATIONS
+from augdistill.augment.normaliser import Normaliser
 from augdistill.config import parameters
 from augdistill.data import load
 from augdistill.stages import common
 from augdistill.training.batches import TrainingSet, make_batch, one_hot, plan_epoch
 from augdistill.training.device import resolve
+from data_files import pixels, write_png
 
 STATISTICS = {"mean": [0.5], "std": [0.25]}
+
+
+def digits(outputs: Path, **changed: object) -> dict[str, object]:
+    """Return the config of a job on digits without statistics of its own."""
+    dataset = {"name": "digits", "root": "data", "verify": True, "mean": None, "std": None, "validation": 0, "size": 8}
+    return {"outputs": str(outputs), "dataset": {**dataset, **changed}}
+
+
+def test_statistics_are_those_of_the_images_that_train(tmp_path: Path) -> None:
+    config = digits(tmp_path, validation=300)
+    fold = common.training_fold(
+        config,
+        load("digits", "train", root=tmp_path, cache=tmp_path / "cache", size=8).header.fingerprint,
+        resolve("cpu", "fp32", 1),
+    )
+    pixels = fold.training.images.numpy().astype(np.float64) / 255
+    assert len(pixels) == 1437 - 300
+    found = common.statistics_of(config, fold.images.header)
+    assert found["mean"] == pytest.approx([pixels.mean()], abs=1e-12)
+    assert found["std"] == pytest.approx([pixels.std()], abs=1e-12)
+    assert fold.training.mean.tolist() == fold.held_out.mean.tolist() == pytest.approx(found["mean"])
+    everything = fold.images.images.numpy().astype(np.float64) / 255
+    assert abs(everything.mean() - pixels.mean()) > 1e-5
+    whole = common.dataset_images(digits(tmp_path)).header
+    assert whole.mean == pytest.approx([everything.mean()], abs=1e-12)
+    given = common.dataset_images(digits(tmp_path, validation=300, **STATISTICS)).header
+    assert given == load("digits", "train", root=tmp_path, cache=tmp_path / "cache", size=8).header
+
+
+@pytest.mark.parametrize("validation", [0, 2])
+@pytest.mark.parametrize("constant", [(2,), (0, 1, 2)], ids=["blue", "all"])
+def test_a_constant_channel_is_divided_by_1_and_named(tmp_path: Path, caplog, constant, validation) -> None:
+    """137 / 255 is no binary fraction, so that its mean over many pixels is off by a rounding; its s.d. must not be."""
+    for seed, place in enumerate(f"{split}/{name}/{n}" for split in ("train", "test") for name in "ab" for n in "12"):
+        image = pixels(8, 8, 3, seed=seed)
+        image[..., constant] = 137
+        write_png(tmp_path / "own" / f"{place}.png", image)
+    folder = {"name": "image-folder", "path": str(tmp_path / "own"), "channels": 3, "background": "white"}
+    config = digits(tmp_path, validation=validation, **folder)
+    for split in ("train", "test"):
+        images = common.dataset_images(config, split)
+        found = common.statistics_of(config, images.header)
+        assert [found["std"][channel] for channel in constant] == [1.0] * len(constant)
+        assert all(0.1 < found["std"][channel] < 0.5 for channel in set(range(3)) - set(constant))
+        data = common.on_device(images, found, resolve("cpu", "fp32", 1))
+        normalised = Normaliser(data.mean, data.std, images.header.shape, torch.contiguous_format)(data.images)
+        assert normalised.isfinite().all()
+        assert normalised[:, list(constant)].abs().max() < 1e-6
+    lines = [line for line in caplog.messages if "channel" in line]
+    assert lines == [
+        f"image-folder: channel {channel + 1} of 3 is 0.537 in every pixel: divided by 1" for channel in constant
+    ]
+
+
+def test_one_image_of_a_class_and_all_images_equal_have_finite_statistics(tmp_path: Path) -> None:
+    image = pixels(8, 8, 3)
+    for place in ("train/a/1", "train/b/1", "test/a/1", "test/b/1"):
+        write_png(tmp_path / "own" / f"{place}.png", image)
+    folder = {"name": "image-folder", "path": str(tmp_path / "own"), "channels": 3, "background": "white"}
+    found = common.dataset_images(digits(tmp_path, **folder)).header
+    assert found.std == pytest.approx((image / 255).std(axis=(0, 1)), abs=1e-12)
 
 
 def test_pixels_stay_in_the_packed_file(tmp_path: Path) -> None:

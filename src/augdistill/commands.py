@@ -152,36 +152,46 @@ def evaluate(config: Config) -> None:
         return
     from augdistill.stages import evaluation, names
 
-    runs, runtime = to_evaluate(config)
+    runs, where, runtime = to_evaluate(config)
     done: list[Run] = []
-    skipped: dict[str, str] = {}
+    skipped: dict[str, None] = {}
     for run in runs:
         if run.status != "finished":
             log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
             continue
         for test_set in run.config["dataset"]["test_sets"]:
-            told = {key: config["dataset"][key] for key in ("root", "verify")}
-            job = names.evaluation_config(run.path.name, test_set, config["outputs"], **told)
+            job = names.evaluation_config(run.path.name, test_set, config["outputs"], **where)
             job = {**job, "normalisation": config["normalisation"], "runtime": runtime}
             try:
                 done.append(evaluation.run(job, config["wait"]))
             except DataError as error:
-                skipped.setdefault(test_set, str(error))
-    for why in skipped.values():
+                skipped[str(error)] = None
+    for why in skipped:
         log.warning("skipped: %s", why)
     print(evaluations_table(done))
 
 
-def to_evaluate(config: Config) -> tuple[list[Run], Config]:
-    """Return the runs that an `evaluate` config names, at least one, and its checked runtime."""
+def to_evaluate(config: Config) -> tuple[list[Run], Config, Config]:
+    """Return the runs that an `evaluate` config names, at least one, where their data lie now, and the runtime."""
+    from augdistill.stages.names import WHERE
+
     known_keys("", config, ("outputs", "wait", "dataset", "runtime", "run", "predictions", "normalisation"))
+    where = dict(config["dataset"])
+    if where.pop("name") is not None:
+        raise RequestError(
+            "dataset=NAME is for predictions=FILE: a run is evaluated on the test sets of its own dataset; where that "
+            "lies now say dataset.root=FOLDER, or dataset.path=FOLDER for your own images"
+        )
+    known_keys("dataset.", where, WHERE)
     one_of("normalisation", config["normalisation"], ("training", "own"))
     runtime = check_group("runtime", config["runtime"])
     store = RunStore(Path(config["outputs"]))
     runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
     if not runs:
         raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
-    return runs, runtime
+    if where["path"] is not None and not any("path" in run.config["dataset"] for run in runs):
+        raise RequestError(f"dataset.path={where['path']}: none of these runs has seen a folder of images")
+    return runs, where, runtime
 
 
 def refuse(command: str, config: Config) -> None:

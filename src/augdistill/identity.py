@@ -6,6 +6,9 @@ out, so that two configs that compute the same thing are the same run.
 
 import hashlib
 import json
+import os
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +18,12 @@ from augdistill.config import Config, aug_name, model_parameters, ops_list, read
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
 VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
 # Fields added after a release, with the default at which they stay out of identities: {"optim.example": 0.5}.
-ADDED_LATER: Mapping[str, Any] = {"optim.stop_accuracy": None, "aug.mixup.labels": "soft", "aug.cutmix.labels": "soft"}
+ADDED_LATER: Mapping[str, Any] = {
+    "optim.stop_accuracy": None,
+    "aug.mixup.labels": "soft",
+    "aug.cutmix.labels": "soft",
+    "dataset.background": "white",
+}
 
 
 @dataclass(frozen=True)
@@ -111,9 +119,12 @@ def outputs_ref(teacher: Ref, config: Config, fingerprint: str) -> Ref:
     return make_ref("outputs", label, made_by, fingerprint, {"teacher": teacher.id})
 
 
-def evaluation_ref(run: Ref, test_set: str, made_by: Config, fingerprint: str) -> Ref:
-    """Return the name of the evaluation of `run` on `test_set`, whose data has this `fingerprint`."""
-    label = f"{test_set}-{run.folder}"
+def evaluation_ref(run: Ref, test_set: str, made_by: Config, fingerprint: str, called: str | None = None) -> Ref:
+    """Return the name of the evaluation of `run` on `test_set`, whose data has this `fingerprint`.
+
+    People read what the test set is `called`, where that is not its name.
+    """
+    label = f"{called or test_set}-{run.folder}"
     return make_ref("evaluation", label, {"test_set": test_set, **made_by}, fingerprint, {"run": run.id})
 
 
@@ -133,12 +144,31 @@ def make_ref(kind: str, label: str, made_by: Config, fingerprint: str, parents: 
 
 def folder_label(dataset: Config, model: Config, aug: str, seed: int) -> str:
     """Return the readable middle of a run's folder name."""
-    return f"{dataset['name']}-{model['name']}-{aug}-s{seed}"
+    return f"{dataset_label(dataset)}-{model['name']}-{aug}-s{seed}"
+
+
+def dataset_label(dataset: Mapping[str, Any]) -> str:
+    """Return what a dataset is called in names and tables: a user's own folder by the last part of its path too.
+
+    A label is for people: the same images in a folder of another name are the same data.
+    """
+    name, path = str(dataset["name"]), dataset.get("path")
+    if not isinstance(path, str):
+        return name
+    last = os.path.basename(os.path.abspath(os.path.expanduser(path)))
+    plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-.")[:40]
+    return f"{name}-{plain or hashlib.sha256(last.encode(errors='surrogateescape')).hexdigest()[:8]}"
 
 
 def dataset_fields(dataset: Config) -> Config:
-    """Return what of a dataset decides a result beside its content: its reader's parameters, statistics, split."""
+    """Return what of a dataset decides a result beside its content: its reader's parameters, statistics, split.
+
+    Older versions measured statistics with the validation images in, so that such runs have another name now.
+    """
     kept = {key: dataset[key] for key in ("name", "mean", "std", "validation")}
+    if not dataset["mean"] and dataset["validation"]:
+        kept["statistics"] = "of the images that train"
     parameters = {key: value for key, value in reader_parameters(dataset).items() if key != "path"}
     return {**kept, **parameters}
 

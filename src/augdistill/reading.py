@@ -7,10 +7,12 @@ names the file and says what to do.
 import io
 import json
 import math
+import os
 import stat
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -121,3 +123,19 @@ def in_short(error: Exception) -> str:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def names_by_digits(runs: Path) -> Mapping[str, list[str]]:
+    """Return the names of runs' folders by the first eight digits of their identity; none where there are no runs."""
+    try:
+        return _names_by_digits(runs, runs.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return {}
+
+
+@lru_cache(maxsize=4)
+def _names_by_digits(runs: Path, changed_ns: int) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(runs)):
+        found.setdefault(name.rpartition("-")[2][:8], []).append(name)
+    return found

@@ -23,7 +23,7 @@ from augdistill.checking import check_saved
 from augdistill.errors import ConfigError, HeldError, RequestError, RunError
 from augdistill.identity import Ref
 from augdistill.locks import held, holder
-from augdistill.reading import read_json
+from augdistill.reading import names_by_digits, read_json
 
 log = logging.getLogger(__name__)
 
@@ -83,12 +83,16 @@ class RunStore:
         self.banks = outputs / "banks"  # checkpoints of students that train together
 
     def folder(self, ref: Ref) -> Path:
-        """Return the folder of a run, whether or not it exists; a longer hash where eight digits are taken."""
+        """Return the folder of a run, there or not, whatever its label; a longer hash where eight digits are taken."""
         short, longer = self.runs / ref.folder, self.runs / f"{ref.folder}{ref.id[8:24]}"
         if longer.is_dir():
             return longer
         taken = read_manifest(short)
-        return longer if taken is not None and taken["id"] != ref.id else short
+        if taken is not None:
+            return longer if taken["id"] != ref.id else short
+        others = [] if short.is_dir() else names_by_digits(self.runs).get(ref.id[:8], [])
+        labelled = [self.runs / name for name in others if name.startswith(f"{ref.kind}-")]
+        return next((path for path in labelled if (read_manifest(path) or {"id": ref.id})["id"] == ref.id), short)
 
     def find(self, ref: Ref) -> Run | None:
         """Return the run of this identity if it is finished or diverged, else None."""

@@ -205,6 +205,7 @@ EVALUATION_JOB = {
         "outputs": str,
         "root": (str, None),
         "verify": (bool, None),
+        "path?": (str, None),
         "normalisation": NORMALISATION,
         "runtime": {"device": str, "threads": int},
     },

@@ -56,7 +56,7 @@ def as_override(command: str, word: str, *, sweeping: bool) -> str:
         return word
     sign, key, raw = found[1], found[2], found[3]
     if command == "study":  # where data lie is said alike in all commands
-        key = re.sub(r"^dataset\.(root|verify)$", r"study.dataset.\1", key)
+        key = re.sub(r"^dataset\.(root|verify|path)$", r"study.dataset.\1", key)
     values = as_values(kind_of(command, key), raw, sweeping=sweeping)
     if (place := open_map(command, key)) is not None:
         return into_map(place, key, values)

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from augdistill.config import nearest, reader_parameters
 from augdistill.data import cifar10, cifar10h, cinic10, digits, image_folder, mnist, packed
-from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source
+from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
 from augdistill.data.splits import split_validation
 from augdistill.errors import ConfigError, DataError, RequestError
+from augdistill.identity import dataset_label
 
 __all__ = [
     "DATASETS",
@@ -23,6 +24,8 @@ __all__ = [
     "HumanLabels",
     "ImageSet",
     "StatusRow",
+    "as_found",
+    "channel_statistics",
     "expected_shape",
     "fetch",
     "header",
@@ -96,6 +99,8 @@ def load(name: str, split: str, *, root: Path, cache: Path, verify: bool = True,
     images = packed.open_set(Path(cache), _request(name, split, Path(root), verify, params))
     if not verify and not images.header.verified:
         log.warning("%s %s: not checked against the publisher's checksums (dataset.verify=false)", name, split)
+    if images.header.note:
+        log.warning("%s %s: %s", name, split, images.header.note)
     return images
 
 
@@ -113,9 +118,22 @@ def expected_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
     return _find(dataset["name"]).shape(**reader_parameters(dataset))
 
 
-def test_set_name(name: str) -> str:
-    """Return the name that the test set of a dataset has in results; raises ConfigError for an unknown dataset."""
-    return _find(name).TEST_SET
+def test_set_name(name: str, trained: Mapping[str, Any] | None = None) -> str:  # noqa: PT028
+    """Return the name that the test set of a dataset has in results; raises ConfigError for an unknown dataset.
+
+    Where `trained`, a `dataset` group, is that dataset in a user's own folder, the name is that folder's.
+    """
+    own = trained is not None and trained["name"] == name and isinstance(trained.get("path"), str)
+    return f"{dataset_label(trained)}-test" if trained is not None and own else _find(name).TEST_SET
+
+
+def as_found(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `dataset` group with the absolute paths that it stands for now, as runs record them."""
+    root = Path(dataset["root"]).expanduser().absolute()
+    found = {**dataset, "root": str(root)}
+    if isinstance(dataset.get("path"), str):
+        found["path"] = str(image_folder.folder_of(root, dataset["path"]))
+    return found
 
 
 def status(root: Path, cache: Path) -> list[StatusRow]:

@@ -3,11 +3,14 @@
 RGB, 32 x 32, in CIFAR-10's classes: a test set from elsewhere for models trained on CIFAR-10.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from augdistill.data import download
-from augdistill.data.images import class_files, class_folders, class_labels, decode_all
+from augdistill.data.images import class_folders, decode_all, listing
 from augdistill.data.imageset import CIFAR_CLASSES, Pixels, Source, incomplete, missing
 from augdistill.errors import DataError
 
@@ -43,17 +46,17 @@ def source(root: Path, split: str) -> Source:
         layout = "a folder of PNG files for each class, airplane to truck"
         raise missing("cinic10", folder, layout, "type `augdistill data fetch cinic10`, or set dataset.root")
     found = class_folders(folder)
-    if found != sorted(CIFAR_CLASSES):
+    if list(found) != sorted(CIFAR_CLASSES):
         raise DataError(
             f"{folder} has the folders {', '.join(found) or 'none'}; expected exactly {', '.join(CIFAR_CLASSES)}"
         )
-    return Source(where(root), [path for name in CIFAR_CLASSES for path in imagenet_files(folder / name)])
+    return Source(where(root), [path for name in CIFAR_CLASSES for path in imagenet_files(found[name])])
 
 
-def imagenet_files(folder: Path) -> list[str]:
+def imagenet_files(folder: str) -> list[str]:
     """Return a class's files without those from CIFAR-10: the publisher's rule is that their names say `cifar`."""
-    start = len(str(folder))  # "cifar" in the path above the file name does not count
-    files = [path for path in class_files(folder) if path.endswith(".png") and "cifar" not in path[start:]]
+    start = len(folder)  # "cifar" in the path above the file name does not count
+    files = [path for path in listing([folder], (".png",)).files if "cifar" not in path[start:]]
     if not files:
         raise DataError(f"{folder} has no PNG file from ImageNet (a name without `cifar`)")
     return files
@@ -65,7 +68,8 @@ def read(root: Path, split: str, verify: bool) -> Pixels:
     The publisher has no checksum for a file, so `verify` has nothing to hold them against. Raises DataError.
     """
     files = source(root, split).files
-    labels = class_labels(files, CIFAR_CLASSES)
+    start = len(where(root)) + 1
+    labels = np.array([CIFAR_CLASSES.index(path[start:].partition(os.sep)[0]) for path in files], dtype=np.int64)
     images = decode_all(files, shape(), to_rgb, formats=["PNG"])
     return Pixels(images, labels, CIFAR_CLASSES, note=incomplete(len(files), FULL, "ImageNet part of the test fold"))
 

@@ -80,7 +80,8 @@ class Source:
         digest, size = hashlib.sha256(self.version.encode()), 0
         for path in self.files:
             status = os.stat(path)
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+            mode = "" if status.st_mode & 0o444 == 0o444 else f"\0{status.st_mode & 0o444:o}"  # who may read it
+            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}{mode}\n".encode(errors="surrogateescape"))
             size += status.st_size
         return {"where": self.where, "files": len(self.files), "bytes": size, "digest": digest.hexdigest()}
 
@@ -93,18 +94,23 @@ def fingerprint(name: str, split: str, params: Mapping[str, object], pixels: Pix
     digest = hashlib.sha256(json.dumps([pixels.images.shape, pixels.classes, pixels.companion]).encode())
     digest.update(np.ascontiguousarray(pixels.images).data)
     digest.update(np.ascontiguousarray(pixels.labels, dtype="<i8").data)
+    if any(channel.min() == channel.max() for channel in pixels.images.swapaxes(0, 1)):
+        digest.update(b"constant channels are divided by 1")  # older versions divided by 0: their runs are others
     return digest.hexdigest()
 
 
-def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per channel of `images` (uint8 [N, C, H, W]) as pixels in 0..1.
+def channel_statistics(
+    images: np.ndarray, rows: np.ndarray | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation per channel of `images` (uint8 [N, C, H, W]), or of `rows`, in 0..1.
 
     Exact up to the last division: the sums are taken over counts of the 256 pixel values.
     """
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
-    for start in range(0, len(images), 4096):  # bincount works on a copy eight times as large
+    for start in range(0, len(images) if rows is None else len(rows), 4096):  # bincount copies to eight times the size
+        part = images[slice(start, start + 4096) if rows is None else rows[start : start + 4096]]
         for channel, count in enumerate(counts):
-            count += np.bincount(images[start : start + 4096, channel].ravel(), minlength=256)
+            count += np.bincount(part[:, channel].ravel(), minlength=256)
     values = np.arange(256) / 255
     total = counts.sum(axis=1)
     mean = counts @ values / total

@@ -52,12 +52,16 @@ def shape(*, channels: int = 1) -> tuple[int, int, int]:
 
 
 def source(root: Path, split: str, **params: object) -> Source:
-    """Return the image and the label file of a split, gzipped or not; raises DataError if one is missing."""
+    """Return the image and the label file of a split, gzipped or not; raises DataError if one is missing.
+
+    Many copies are called train-images.idx3-ubyte, as some programs unpack them.
+    """
     files = []
     for name in FILES[split]:
-        found = [path for path in (root / FOLDER / name, root / FOLDER / f"{name}.gz") if path.is_file()]
+        spelled = (f"{start}{end}" for start in (name, name.replace("-idx", ".idx")) for end in ("", ".gz"))
+        found = [path for path in (root / FOLDER / each for each in spelled) if path.is_file()]
         if not found:
-            layout = f"{FILES[split][0]} and {FILES[split][1]} (or .gz)"
+            layout = f"{FILES[split][0]} and {FILES[split][1]} (or .idx..., or .gz)"
             raise missing("mnist", root / FOLDER, layout, "type `augdistill data fetch mnist`, or set dataset.root")
         files.append(str(found[0]))
     return Source(where(root), files)
@@ -106,7 +110,9 @@ def read_idx(path: Path, item: tuple[int, ...], verify: bool) -> np.ndarray:
             f"{path} is {'longer' if len(content) > size else 'shorter'} than the {count:,} items it announces"
         )
     if verify:
-        check_publisher(path, CHECKSUMS[path.name.removesuffix(".gz")], "mnist", header, content)
+        check_publisher(
+            path, CHECKSUMS[path.name.removesuffix(".gz").replace(".idx", "-idx")], "mnist", header, content
+        )
     return np.frombuffer(content, dtype=np.uint8).reshape(count, *item)
 
 

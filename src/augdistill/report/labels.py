@@ -76,7 +76,7 @@ def model(name: str) -> str:
 
 def test_set(name: str) -> str:
     """Return a test set's name as it is written."""
-    return TEST_SETS.get(name, name.removesuffix("-test"))
+    return TEST_SETS.get(name, name.removesuffix("-test").removeprefix("image-folder-"))
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name

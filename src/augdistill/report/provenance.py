@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from augdistill.identity import dataset_label
 from augdistill.report.cautions import arm_text, status_counts
 from augdistill.report.saved import Place, SavedStudy
 from augdistill.runs import duration
@@ -70,7 +71,7 @@ def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
     statuses = ", ".join(f"{count} {status}" for status, count in status_counts(saved.places).items())
     distillation = design["distillation"]
     facts = {
-        "Dataset": saved.dataset,
+        "Dataset": dataset_label(design["dataset"]),
         "Blocks": f"{saved.blocks}, each one teacher per strategy",
         "Students per teacher": str(design["students_per_teacher"]),
         "Distillation": f"T = {distillation['temperature']}, alpha = {distillation['alpha']}",
@@ -118,6 +119,6 @@ def _arms(saved: SavedStudy) -> tuple[ArmRecord, ...]:
 def _config_yaml(config: Mapping[str, Any]) -> str:
     """A job's config without what differs from run to run or from machine to machine."""
     kept = {key: value for key, value in config.items() if key not in NOT_RESULTS}
-    kept["dataset"] = {key: value for key, value in kept["dataset"].items() if key != "root"}
+    kept["dataset"] = {key: value for key, value in kept["dataset"].items() if key not in ("root", "path")}
     kept["runtime"] = {"precision": config["runtime"]["precision"]}
     return OmegaConf.to_yaml(OmegaConf.create(kept))

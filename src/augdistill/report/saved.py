@@ -78,8 +78,10 @@ class SavedStudy:
 
     @property
     def test_set(self) -> str:
-        """The test set of the training distribution."""
-        return str(self.design["test_set"] or test_set_name(self.dataset))
+        """The test set of the training distribution; older plans do not call it after a user's own folder."""
+        named = self.design["test_set"] or test_set_name(self.dataset)
+        own = test_set_name(self.dataset, self.design["dataset"])
+        return own if named == test_set_name(self.dataset) and own in self.test_sets else str(named)
 
     @property
     def dataset(self) -> str:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import as_images, taken
 from augdistill.config import Config, reader_arguments
-from augdistill.data import Header, ImageSet, load, split_validation
+from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
 from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedError, as_work_error
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
@@ -30,6 +30,7 @@ from augdistill.training.device import Device, resolve
 
 log = logging.getLogger("augdistill")
 
+CONSTANT = 1e-12  # s.d. of a channel that is the same everywhere, but for rounding; any other's is above 1e-9
 TEMPERATURES = (1, 2, 4, 10, 20)  # at which ln K - H is recorded
 
 
@@ -161,7 +162,22 @@ def dataset_images(config: Config, split: str = "train", fingerprint: str | None
     images = load(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
     if fingerprint not in (None, images.header.fingerprint):
         raise DataError(f"{dataset['name']} changed while it was read: the same command begins anew")
-    return images
+    return images if dataset["mean"] else replace(images, header=measured(images, split, dataset["validation"]))
+
+
+def measured(images: ImageSet, split: str, validation: int) -> Header:
+    """Return a fold's header with the statistics to normalise by: of a training set those of the images that train.
+
+    A channel that is the same everywhere is divided by 1, and told of.
+    """
+    header, mean, std = images.header, images.header.mean, images.header.std
+    if split == "train" and validation:
+        mean, std = channel_statistics(images.images, split_validation(images.labels, validation)[0])
+    for channel, spread in enumerate(std, 1):
+        if spread < CONSTANT and split == "train":
+            which = f"channel {channel} of {len(std)}"
+            log.warning("%s: %s is %.3g in every pixel: divided by 1", header.name, which, mean[channel - 1])
+    return replace(header, mean=mean, std=tuple(spread if spread >= CONSTANT else 1.0 for spread in std))
 
 
 def statistics_of(config: Config, training: Header) -> dict[str, list[float]]:

@@ -27,8 +27,8 @@ METRICS_FILE = "metrics.json"
 def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the evaluation of `config["run"]` on `config["test_set"]`, made if it is not there yet.
 
-    `config` also holds outputs, root and verify (None: as the run was trained), normalisation ("training", or "own":
-    the statistics of the test set's own YAML) and runtime. Raises DataError if the test set is not there.
+    `config` also holds outputs; root, verify and path (None: as the run was trained); normalisation ("training", or
+    "own": the statistics of the test set's own YAML) and runtime. Raises DataError if the test set is not there.
     """
     store = RunStore(Path(config["outputs"]))
     evaluated = store.get(config["run"])
@@ -36,21 +36,22 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
         raise RunError(f"{evaluated.path.name} holds no model: evaluate a {' or a '.join(MODELS)}")
     if evaluated.status != "finished":
         raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
-    fingerprint = names.test_fingerprint(config, evaluated.config["dataset"])
-    ref = names.evaluation_name(config, evaluated.ref, evaluated.config["runtime"]["precision"], fingerprint)
+    trained = names.located(config, evaluated.config["dataset"], str(evaluated.manifest["document"].get("data")))
+    fingerprint, precision = names.test_fingerprint(config, trained), evaluated.config["runtime"]["precision"]
+    ref = names.evaluation_name(config, evaluated.ref, trained, precision, fingerprint)
     names.must_be(ref, planned)
     if (found := store.find(ref)) is not None:
         return found
     with store.writing(ref, wait) as folder, common.run_log(folder):
-        return store.find(ref) or evaluate(config, evaluated, ref, store, folder)
+        return store.find(ref) or evaluate(config, evaluated, trained, ref, store, folder)
 
 
-def evaluate(config: Config, evaluated: Run, ref: Ref, store: RunStore, folder: Path) -> Run:
-    """Predict, score and publish an evaluation in its folder."""
+def evaluate(config: Config, evaluated: Run, trained: Config, ref: Ref, store: RunStore, folder: Path) -> Run:
+    """Predict, score and publish an evaluation in its folder; `trained` says where the run's data lie now."""
     began, clock = now(), time.monotonic()
     runtime = config["runtime"]
     device = resolve(runtime["device"], evaluated.config["runtime"]["precision"], runtime["threads"])
-    dataset = names.test_dataset(config, evaluated.config["dataset"])
+    dataset = names.test_dataset(config, trained)
     if config["test_set"] in HUMAN_LABELS:
         scores, notes = human_scores(config, evaluated, dataset)
     else:
@@ -58,7 +59,7 @@ def evaluate(config: Config, evaluated: Run, ref: Ref, store: RunStore, folder: 
     write_json(folder / METRICS_FILE, scores.to_json())
     made = folders.Making(device, began, time.monotonic() - clock)
     provenance = folders.provenance(made, {"run": evaluated.path.name}, notes)
-    facts = {"test_set": test_set_name(config["test_set"]), "accuracy": scores.scalars.get("accuracy")}
+    facts = {"test_set": test_set_name(config["test_set"], trained), "accuracy": scores.scalars.get("accuracy")}
     return folders.publish(store, ref, "finished", {**config, "dataset": dataset}, provenance, **facts)
 
 

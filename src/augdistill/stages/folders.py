@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from augdistill.config import Config
-from augdistill.data import Header
+from augdistill.data import Header, as_found
 from augdistill.errors import RunError
 from augdistill.identity import Ref
 from augdistill.reading import read_array, read_arrays
@@ -105,8 +105,8 @@ def write_history(folder: Path, rows: list[dict[str, float]]) -> None:
 
 
 def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[str, Any], **facts: Any) -> Run:
-    """Write a run's config.yaml and, last, its manifest."""
-    folder = store.folder(ref)
+    """Write a run's config.yaml and, last, its manifest, in which data lie at absolute paths."""
+    config, folder = {**config, "dataset": as_found(config["dataset"])}, store.folder(ref)
     write_atomic(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)).encode())
     run = store.publish(ref, status, config, made, **facts)
     log.info("%s %s in %.1f s", ref.folder, status, made["seconds"])

@@ -17,7 +17,7 @@ from augdistill.checking import check
 from augdistill.config import Config, aug_name, model_parameters, ops_list
 from augdistill.data import expected_shape
 from augdistill.errors import DivergedError, RunError
-from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_folder, teacher_of, teacher_ref
+from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.losses import class_means, logit_sd, loss_dtype, teacher_probabilities, zscore
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
@@ -97,7 +97,7 @@ def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
         return config, None
     named = config["distillation"]["teacher"]
     if named is None:
-        if not any(store.runs.glob(f"{teacher_folder(teacher_of(config))}-*")):
+        if not any(store.runs.glob("teacher-*")):  # then the data are not asked for
             raise RunError(missing_teacher(config, store))
         ref = teacher_ref(teacher_of(config), names.dataset_header(config).fingerprint)
         found = store.find(ref)

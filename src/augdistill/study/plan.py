@@ -4,7 +4,7 @@
 need is one stage.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from augdistill.config import Config, aug_name, require
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.errors import ConfigError, DataError
 from augdistill.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
-from augdistill.runs import write_json
+from augdistill.runs import RunStore, write_json
 from augdistill.schemas import NORMALISATION, STUDY, misfit, require_name
 from augdistill.stages import names
 from augdistill.study.arms import StudentJob, count_students, student_jobs
@@ -114,7 +114,7 @@ def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> 
             parents.append(add_teacher(stages, job, reference, sets)[1].id)
     place = {"role": role, "model": config["student"]["name"], "teacher_aug": taught_by}
     place = {**job.arm, **place, "student_aug": aug_name(config["student_aug"])}
-    ref = student_ref(config, sets.training, teacher)
+    ref = sets.known_as(student_ref(config, sets.training, teacher))
     threads = sets.config["study"]["runtime"]["threads"]["student"]
     stage = add(stages, ref, {"kind": "student", "config": config}, tuple(dict.fromkeys(parents)), threads, place)
     sets.share(place, stage)
@@ -129,7 +129,7 @@ def add_teacher(stages: dict[str, Stage], job: StudentJob, config: Config, sets:
     aug = aug_name(config["aug"])
     known = (job.choice, aug, taught_by["seed"])
     if known not in sets.teachers:
-        sets.teachers[known] = teacher_ref(taught_by, sets.training)
+        sets.teachers[known] = sets.known_as(teacher_ref(taught_by, sets.training))
     teacher = sets.teachers[known]
     place = {"role": "teacher", "model": config["teacher"]["name"], "teacher_aug": aug, "student_aug": ""}
     place = {**job.arm, **place, "student_seed": -1}
@@ -137,7 +137,7 @@ def add_teacher(stages: dict[str, Stage], job: StudentJob, config: Config, sets:
     stage = add(stages, teacher, {"kind": "teacher", "config": taught_by}, (), threads["teacher"], own)
     sets.share(place, stage)
     sets.add_evaluations(stages, teacher, taught_by, stage.arm, None)
-    outputs = outputs_ref(teacher, config, sets.training)
+    outputs = sets.known_as(outputs_ref(teacher, config, sets.training))
     other_weights = config["distillation"]["teacher_weights"] != study["distillation"]["teacher_weights"]
     place = {**stage.arm, "role": "outputs", **({"variant": job.arm["variant"]} if other_weights else {})}
     add(stages, outputs, {"kind": "outputs", "config": config}, (teacher.id,), threads["student"], place)
@@ -171,21 +171,32 @@ class TestSets:
             try:
                 self.found[name] = names.test_fingerprint(self.evaluation("", name), dataset)
             except DataError as error:
-                self.missing[test_set_name(name)] = str(error)
+                self.missing[test_set_name(name, dataset)] = str(error)
 
     def evaluation(self, run: str, test_set: str) -> Config:
         """Return the config of one evaluation of this study."""
         runtime = {"device": self.config["study"]["runtime"]["device"], "threads": 1}
         normalisation = self.config["study"]["normalisation"]
+        dataset = self.config["study"]["dataset"]
+        where = {key: dataset.get(key) for key in ("root", "path")}
         return names.evaluation_config(
-            run, test_set, self.config["outputs"], normalisation=normalisation, runtime=runtime
+            run, test_set, self.config["outputs"], normalisation=normalisation, runtime=runtime, **where
         )
+
+    def known_as(self, ref: Ref) -> Ref:
+        """Return the name of a run, its folder as it is there: of a user's own data it may have another label."""
+        if "path" not in self.config["study"]["dataset"]:
+            return ref
+        return replace(ref, folder=RunStore(Path(self.config["outputs"])).folder(ref).name)
 
     def refs(self, run: Ref, precision: str) -> dict[str, Ref]:
         """Return the names of a run's evaluations, by test set."""
+        dataset = self.config["study"]["dataset"]
         if run.id not in self.known:
             self.known[run.id] = {
-                name: names.evaluation_name(self.evaluation(run.folder, name), run, precision, fingerprint)
+                name: self.known_as(
+                    names.evaluation_name(self.evaluation(run.folder, name), run, dataset, precision, fingerprint)
+                )
                 for name, fingerprint in self.found.items()
             }
         return self.known[run.id]
@@ -208,4 +219,4 @@ class TestSets:
             images = [refs[HUMAN_LABELS[name]].id] if HUMAN_LABELS.get(name) in refs else []
             parents = (run.id, *images, *([taught[name].id] if teacher else []))
             job = {"kind": "evaluation", "config": self.evaluation(run.folder, name)}
-            add(stages, ref, job, parents, 1, {**arm, "test_set": test_set_name(name)})
+            add(stages, ref, job, parents, 1, {**arm, "test_set": test_set_name(name, self.config["study"]["dataset"])})
