@@ -12,7 +12,7 @@ from torch import Tensor
 
 import core
 from augdistill.augment import draw_epoch
-from augdistill.checking import check
+from augdistill.config.checking import check
 from augdistill.data import split_validation
 from augdistill.errors import ModelError, RunError, StoppedError
 from augdistill.runs import Run, RunStore

@@ -111,14 +111,21 @@ def dispatch(command: str, words: list[str]) -> None:
 
     sys.argv = [f"augdistill {command}", *words]
     failures: list[AugdistillError] = []
+    started: list[bool] = []
     shows_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=command)(task_of(command, failures))()
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=command)(
+            task_of(command, failures, started)
+        )()
     except (HydraException, OmegaConfBaseException) as error:
         if shows_all:
             raise
         raise ConfigError(one_line(command, error, words)) from None
+    except (ValueError, TypeError, AttributeError):  # Hydra's, of overrides that its own checks let through
+        if started:
+            raise
+        raise ConfigError(uncomposable(command, words)) from None
     except SystemExit:  # a signal stopped a sweep; or a flag such as --help is done
         if not failures:
             raise
@@ -215,6 +222,27 @@ def one_line(command: str, error: Exception, words: list[str]) -> str:
     return " ".join(text.split("\n\n")[0].split()) + cause
 
 
+def uncomposable(command: str, words: list[str]) -> str:
+    """Return one line about the first override with which Hydra composes nothing, though it is one."""
+    import hydra
+    from omegaconf import OmegaConf
+
+    from augdistill.config import conf_dir
+    from augdistill.config.checking import explain
+
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        plain = OmegaConf.to_container(hydra.compose(command), resolve=True)
+        assert isinstance(plain, dict)
+        for word in (word for word in words if "=" in word and not word.startswith("-")):
+            try:
+                hydra.compose(command, [word])
+            except (ValueError, TypeError, AttributeError):
+                return explain(command, {str(key): value for key, value in plain.items()}, word)
+            except Exception:
+                continue
+    return f"{' '.join(words)} make no config: try them one by one with --cfg job"
+
+
 def known_keys(command: str, words: list[str]) -> list[str]:
     """Return every key of the command's config, dotted, with the groups that `words` choose."""
     import hydra
@@ -245,14 +273,15 @@ def dotted(prefix: str, node: Any) -> list[str]:
     return keys
 
 
-def task_of(command: str, failures: list[AugdistillError]) -> "Callable[[DictConfig], None]":
+def task_of(command: str, failures: list[AugdistillError], started: list[bool]) -> "Callable[[DictConfig], None]":
     """Return the function that Hydra calls with each composed config; what it needs is imported then.
 
     An error of ours goes to `failures`, so that a sweep goes on and Hydra adds no lines of its own; where Hydra runs
-    the job in another process, it is raised.
+    the job in another process, it is raised. `started` is not empty once a config was composed.
     """
 
     def task(composed: "DictConfig") -> None:
+        started.append(True)
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
         from omegaconf import OmegaConf

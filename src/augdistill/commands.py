@@ -4,13 +4,14 @@ import logging
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augdistill.checking import check, check_group, known_keys
-from augdistill.config import Config, one_of, require
-from augdistill.errors import DataError, RequestError, WorkError
-from augdistill.identity import teacher_of
+from augdistill.config import Config, require
+from augdistill.config.checking import check_command
+from augdistill.errors import AugdistillError, NoMemoryError, RequestError, WorkError
 from augdistill.listing import (
     all_scores,
     data_status,
@@ -34,20 +35,20 @@ log = logging.getLogger(__name__)
 
 def train_teacher(config: Config) -> None:
     """Train one teacher, unless it is there."""
+    config = check_command("train-teacher", config)
     wait = config.pop("wait")
-    checked = check("teacher", config)
     from augdistill.stages import teacher
 
-    tell(teacher.run(checked, wait))
+    tell(teacher.run(config, wait))
 
 
 def distill(config: Config) -> None:
     """Distil one student, unless it is there."""
+    config = check_command("distill", config)
     wait = config.pop("wait")
-    checked = check("student", config)
     from augdistill.stages import student
 
-    tell(student.run(checked, wait))
+    tell(student.run(config, wait))
 
 
 def tell(run: Run) -> None:
@@ -62,25 +63,25 @@ def study(config: Config) -> None:
     from augdistill.executors import chosen
     from augdistill.executors.devices import refuse_without_cuda
     from augdistill.executors.space import refuse_if_too_full
+    from augdistill.report.claims import check_claims
     from augdistill.study.plan import make_plan
 
-    known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
+    config = check_command("study", config)
     executor = chosen(config["executor"])
+    check_claims(config["study"])
     plan = make_plan(config)
     store = RunStore(Path(config["outputs"]))
     for test_set, why in plan.skipped.items():
         log.warning("no evaluation on %s: %s", test_set, why)
+    if any(store.find(stage.ref) is None for stage in plan.stages):
+        from augdistill.stages.refusals import refuse_choices
+
+        refuse_without_cuda(plan, config["executor"])
+        refuse_choices(plan.study, plan.choices)
+        refuse_if_too_full(plan, store, config["executor"])
     if config["dry_run"]:
         print_plan(plan, store, config["executor"])
         return
-    if any(store.find(stage.ref) is None for stage in plan.stages):
-        from augdistill.stages import student, teacher
-
-        refuse_without_cuda(plan, config["executor"])
-        for choice in plan.choices:
-            student.refuse(choice)
-            teacher.refuse(teacher_of(choice))
-        refuse_if_too_full(plan, store, config["executor"])
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config["executor"])
     if results.queued:
@@ -140,6 +141,7 @@ def print_results(name: str, store: RunStore) -> None:
 
 def evaluate(config: Config) -> None:
     """Evaluate every finished run that has no current evaluation, or one run; or score predictions made elsewhere."""
+    config = check_command("evaluate", config)
     if config["predictions"] is not None:
         from augdistill.stages.predictions import score_file
 
@@ -148,38 +150,64 @@ def evaluate(config: Config) -> None:
         print(scores_table([(test_set, scores.scalars, what) for test_set, scores in scored.items()]))
         print(all_scores(scored))
         return
-    from augdistill.stages import evaluation, names
-
-    known_keys("", config, ("outputs", "wait", "dataset", "runtime", "run", "predictions", "normalisation"))
-    one_of("normalisation", config["normalisation"], ("training", "own"))
-    runtime = check_group("runtime", config["runtime"])
     store = RunStore(Path(config["outputs"]))
     runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
     if not runs:
         raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
     done: list[Run] = []
     skipped: dict[str, str] = {}
+    failed: list[AugdistillError] = []
     for run in runs:
-        if run.status != "finished":
-            log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
-            continue
-        for test_set in run.config["dataset"]["test_sets"]:
-            told = {key: config["dataset"][key] for key in ("root", "verify")}
-            job = names.evaluation_config(run.path.name, test_set, config["outputs"], **told)
-            job = {**job, "normalisation": config["normalisation"], "runtime": runtime}
-            try:
-                done.append(evaluation.run(job, config["wait"]))
-            except DataError as error:
-                skipped.setdefault(test_set, str(error))
+        done += evaluations_of(run, config, skipped, failed)
     for why in skipped.values():
         log.warning("skipped: %s", why)
     print(evaluations_table(done))
+    if failed and config["run"]:
+        raise failed[0]
+    if failed:
+        raise WorkError(f"{counted(len(failed), 'evaluation')} could not be made; all others are there")
+
+
+def evaluations_of(run: Run, config: Config, skipped: dict[str, str], failed: list[AugdistillError]) -> list[Run]:
+    """Return the evaluations of a run, made where they are not there; one that cannot be made goes to `failed`.
+
+    Test sets that are not there go to `skipped`.
+    """
+    from augdistill.stages import evaluation, names
+
+    if run.status != "finished":
+        log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
+        return []
+    done: list[Run] = []
+    told = {key: config["dataset"][key] for key in ("root", "verify") if config["dataset"][key] is not None}
+    with keeping(failed, run.path.name):
+        dataset = {**run.config["dataset"], **told}
+        for test_set in dataset["test_sets"]:
+            job = names.evaluation_config(run.path.name, test_set, config["outputs"], **told)
+            job = {**job, "normalisation": config["normalisation"], "runtime": config["runtime"]}
+            with keeping(failed, f"{run.path.name} on {test_set}"):
+                if why := names.missing_test_set(test_set, {"dataset": dataset, "outputs": config["outputs"]}):
+                    skipped.setdefault(test_set, why)
+                else:
+                    done.append(evaluation.run(job, config["wait"]))
+    return done
+
+
+@contextmanager
+def keeping(failed: list[AugdistillError], what: str) -> Iterator[None]:
+    """Log and keep an error that is about one evaluation alone, so that the others are made."""
+    try:
+        yield
+    except (RequestError, NoMemoryError) as error:
+        log.error("%s cannot be evaluated: %s", what, error)
+        failed.append(error)
 
 
 def report(config: Config) -> None:
     """Write a study's tables, figures, verdicts and page from saved results alone."""
     from augdistill.report.command import report as write_report
 
+    config = check_command("report", config)
     write_report({"study": config.pop("studies"), **config})
 
 
@@ -187,19 +215,18 @@ def compare(config: Config) -> None:
     """Print a contrast of two arms of a study."""
     from augdistill.report.contrasts import contrast
 
+    config = check_command("compare", config)
     print(contrast({"study": config.pop("studies"), **config}))
 
 
 def runs(config: Config) -> None:
     """List, show, verify or remove runs."""
-    known_keys("", config, ("outputs", "wait", "action", "target", "watch", "watch_seconds"))
+    config = check_command("runs", config)
     actions = {"list": list_runs, "show": show_run, "verify": verify_runs, "remove": remove_run}
-    one_of("action", config["action"], actions)
     if config["watch"]:
         from augdistill.watching import watch
 
         require(config["action"] == "list", "watch", True, "with list alone: augdistill runs list [KIND] --watch")
-        require(config["watch_seconds"] > 0, "watch_seconds", config["watch_seconds"], "above 0")
         watch(RunStore(Path(config["outputs"])), config["target"], config["watch_seconds"])
         return
     print(actions[config["action"]](RunStore(Path(config["outputs"])), config["target"]))
@@ -209,8 +236,7 @@ def data(config: Config) -> None:
     """Say which datasets are there, or fetch one from its publisher."""
     from augdistill.data import fetch
 
-    known_keys("", config, ("outputs", "wait", "action", "target", "dataset"))
-    one_of("action", config["action"], ("status", "fetch"))
+    config = check_command("data", config)
     root = Path(config["dataset"]["root"])
     if config["action"] == "fetch":
         if config["target"] is None:
@@ -221,5 +247,5 @@ def data(config: Config) -> None:
 
 def doctor(config: Config) -> None:
     """Say what this machine has and what augdistill will do with it."""
-    known_keys("", config, ("outputs", "wait", "runtime", "dataset"))
-    print(examine(check_group("runtime", config["runtime"]), Path(config["dataset"]["root"]), Path(config["outputs"])))
+    config = check_command("doctor", config)
+    print(examine(config["runtime"], Path(config["dataset"]["root"]), Path(config["outputs"])))

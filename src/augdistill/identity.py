@@ -10,12 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from augdistill.config import Config, aug_name, model_parameters, ops_list, reader_parameters
+from augdistill.config import SOFT_TARGETS, Config, aug_name, model_parameters, ops_list, reader_parameters
 
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
 VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
 # Fields added after a release, with the default at which they stay out of identities: {"optim.example": 0.5}.
 ADDED_LATER: Mapping[str, Any] = {"optim.stop_accuracy": None, "aug.mixup.labels": "soft", "aug.cutmix.labels": "soft"}
+
+# Fields of "student" configs in which those that train together as a bank may differ; all others they share.
+DIFFERING = (
+    *("seed", "teacher_seed", "aug", "teacher", "teacher_optim"),
+    *(f"distillation.{field}" for field in ("alpha", "temperature", *SOFT_TARGETS)),
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,15 @@ def make_ref(kind: str, label: str, made_by: Config, fingerprint: str, parents: 
 def folder_label(dataset: Config, model: Config, aug: str, seed: int) -> str:
     """Return the readable middle of a run's folder name."""
     return f"{dataset['name']}-{model['name']}-{aug}-s{seed}"
+
+
+def shared_by_bank(config: Config, prefix: str = "") -> Config:
+    """Return what the "student" configs of a bank have in common: every field, new ones too, but for DIFFERING."""
+    return {
+        key: shared_by_bank(value, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in config.items()
+        if f"{prefix}{key}" not in DIFFERING
+    }
 
 
 def dataset_fields(dataset: Config) -> Config:
