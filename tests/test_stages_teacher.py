@@ -224,7 +224,7 @@ def test_a_teacher_stops_at_the_validation_accuracy_asked_for_or_says_that_it_wa
         (
             ("dataset.validation=1437",),
             ConfigError,
-            "dataset.validation=1437 is out of range: fewer than its 1,437 images",
+            "validation=1437 is out of range: fewer than its 1,437 images",
         ),
         (("dataset.mean=[0.5,0.5]", "dataset.std=[1,1]"), ConfigError, "has 2 values for 1 channels"),
     ],
