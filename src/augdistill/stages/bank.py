@@ -42,8 +42,7 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
     if any(shared_by_bank(config) != shared_by_bank(configs[0]) for config in configs):
         raise RequestError("students of one bank may differ in seed, teacher, alpha, T and soft targets alone")
     store, device = RunStore(Path(configs[0]["outputs"])), common.device_of(configs[0]["runtime"])
-    header = names.dataset_header(configs[0])
-    refuse("student", configs[0], header)
+    header = refuse("student", configs[0])
     pupils = [student.named(config, store, job.get("id")) for config, job in zip(configs, jobs, strict=True)]
     with ExitStack() as stack:
         for pupil in sorted(pupils, key=lambda pupil: pupil.ref.id):  # two banks never wait for each other

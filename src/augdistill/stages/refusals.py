@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from augdistill.augment import check_ops
 from augdistill.config import Config, model_parameters, ops_list
-from augdistill.data import Header
+from augdistill.data import Header, expected_shape
 from augdistill.errors import ModelError, as_typed
 from augdistill.identity import teacher_of
 from augdistill.models import outline, trains_on_one
@@ -15,13 +15,17 @@ from augdistill.training.batches import batch_sizes
 OWN_AUG = {"teacher": "aug", "student": "student_aug"}  # the strategies that a kind of job trains under
 
 
-def refuse(kind: str, config: Config, header: Header) -> None:
-    """Raise RequestError for a checked "teacher" or "student" config that cannot be trained on data of this header."""
+def refuse(kind: str, config: Config) -> Header:
+    """Return what is known of a "teacher" or "student" config's training set; RequestError if it cannot be trained.
+
+    What needs no data is refused before any are read.
+    """
+    shape, name = expected_shape(config["dataset"]), config[kind]["name"]
+    check_ops(ops_list(config[OWN_AUG[kind]]), shape[-1], OWN_AUG[kind])
+    model = outline(name, shape, model_parameters(config[kind]), kind)
+    header = names.dataset_header(config)
     names.check_training_set(config, header)
-    check_ops(ops_list(config[OWN_AUG[kind]]), header.shape[-1], OWN_AUG[kind])
     count, batch = header.count - config["dataset"]["validation"], config["optim"]["batch_size"]
-    name = config[kind]["name"]
-    model = outline(name, header.shape, model_parameters(config[kind]), kind)
     if batch_sizes(count, batch)[-1] == 1 and not trains_on_one(model, header.shape):
         side = header.shape[-1]
         raise ModelError(
@@ -29,6 +33,7 @@ def refuse(kind: str, config: Config, header: Header) -> None:
             f"channel, and {count:,} images in batches of {batch} leave one: type optim.batch_size="
             f"{another(batch, count)}, or a larger dataset.size"
         )
+    return header
 
 
 def another(batch: int, count: int) -> int:
@@ -43,7 +48,6 @@ def refuse_choices(study: Config, choices: Sequence[Config]) -> None:
     common = {"dataset.": "study.dataset.", "aug.ops.": "study.ops.", "student_aug.ops.": "study.ops."}
     students = {model["name"]: name for name, model in study["students"].items()}
     for choice in choices:
-        header = names.dataset_header(choice)
         student = f"study.students.{students.get(choice['student']['name'], choice['student']['name'])}."
         jobs = {
             "student": (choice, {"student.": student, "optim.": f"{student}optim."}),
@@ -54,4 +58,4 @@ def refuse_choices(study: Config, choices: Sequence[Config]) -> None:
             if made_by not in seen:
                 seen.add(made_by)
                 with as_typed({**common, **keys}):
-                    refuse(kind, config, header)
+                    refuse(kind, config)

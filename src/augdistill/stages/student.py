@@ -47,8 +47,7 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """
     config = check("student", config)
     device = common.device_of(config["runtime"])
-    header = names.dataset_header(config)
-    refuse("student", config, header)
+    header = refuse("student", config)
     store = RunStore(Path(config["outputs"]))
     pupil = named(config, store, planned)
     if (found := store.find(pupil.ref)) is not None:

@@ -34,8 +34,7 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished teacher of a "teacher" config, training it if it is not there yet."""
     config = check("teacher", config)
     device = common.device_of(config["runtime"])
-    header = names.dataset_header(config)
-    refuse("teacher", config, header)
+    header = refuse("teacher", config)
     ref = teacher_ref(config, header.fingerprint)
     store = RunStore(Path(config["outputs"]))
     names.must_be(ref, planned)
