@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,17 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from augdistill.checking import check
 from augdistill.cli.main import COMMANDS, COMPOSING
-from augdistill.config import SCHEMAS, choices, conf_dir, parameters
+from augdistill.config import choices, conf_dir, parameters
+from augdistill.config.checking import check
+from augdistill.config.groups import Distillation, Optim, Runtime
 from augdistill.errors import ConfigError
 from augdistill.report.claims import Study, load_claims
 from augdistill.report.expansion import expand
 from augdistill.study.arms import student_jobs
 
 JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what checking.check calls its job
+SCHEMAS = {"optim": Optim, "distillation": Distillation, "runtime": Runtime}
 EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset
 HEAVY = ("torch", "torchvision", "sklearn", "pandas", "scipy", "matplotlib")
 
@@ -174,13 +175,13 @@ def test_a_command_opens_with_its_purpose(command: str) -> None:
 )
 def test_a_group_of_the_schema_lists_all_its_fields(group: str, choice: str) -> None:
     values = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text())
-    assert set(values) == {item.name for item in fields(SCHEMAS[group])}
+    assert set(values) == set(SCHEMAS[group].model_fields)
 
 
 def test_runtime_and_distillation_defaults_are_those_of_the_schema() -> None:
     for group in ("distillation", "runtime"):
         values = yaml.safe_load((conf_dir() / group / "default.yaml").read_text())
-        assert values == {item.name: item.default for item in fields(SCHEMAS[group])}
+        assert values == SCHEMAS[group]().plain()
 
 
 @pytest.mark.parametrize("order", [("flip-crop", "cutmix"), ("cutmix", "flip-crop")])

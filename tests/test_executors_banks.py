@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ import torch
 from safetensors.torch import load_file
 
 from augdistill.config import model_parameters
+from augdistill.config.checking import check_group
+from augdistill.config.groups import Distillation, Optim, Runtime
 from augdistill.errors import ConfigError
 from augdistill.executors import local
-from augdistill.executors.banks import SMALL, WITHOUT_BATCHNORM, banks_of, check_bank
+from augdistill.executors.banks import SMALL, WITHOUT_BATCHNORM, banks_of
 from augdistill.executors.base import Board, Outcome
 from augdistill.models import MODELS
 from augdistill.runs import RunStore
+from augdistill.study.arms import with_value
 from augdistill.study.plan import Plan, Stage, make_plan
 from plans import FINISHED
 from test_executors_local import EXECUTOR, manifests, tiny_plan
@@ -79,10 +83,39 @@ def test_the_models_that_can_be_stacked_are_those_without_buffers():
         assert (name in SMALL) == (sum(p.numel() for p in built.parameters()) < 5e6 and name in WITHOUT_BATCHNORM)
 
 
+def test_members_share_every_field_but_those_that_are_listed(tmp_path):
+    plan = tiny_plan(tmp_path, "study.students_per_teacher=3")
+    assert len({bank[0].id for bank in banks_of(plan, 25, True).values()}) == 1
+    for path in FIELDS:  # every field, and ones that nobody has thought of yet
+        changed = [
+            replace(stage, job={**stage.job, "config": with_value(stage.job["config"], path, "another")})
+            if stage.kind == "student" and stage.arm["student_seed"] == 1
+            else stage
+            for stage in plan.stages
+        ]
+        banks = {bank[0].id for bank in banks_of(replace(plan, stages=changed), 25, True).values()}
+        is_own = path[0] in MAY_DIFFER or path in OWN_TEACHER or path[-1] in MAY_DIFFER
+        assert len(banks) == (1 if is_own else 2), path
+
+
+OWN_TEACHER = [("distillation", "teacher")]
+MAY_DIFFER = {
+    *("seed", "teacher_seed", "aug", "teacher", "teacher_optim"),
+    *("alpha", "temperature", "view", "transform", "sd", "teacher_weights"),
+}
+FIELDS = [
+    *(("distillation", field) for field in (*Distillation.model_fields, "loss", "beta")),
+    *(("optim", field) for field in (*(set(Optim.model_fields) - {"select", "stop_accuracy"}), "sharpness")),
+    *(("runtime", field) for field in (*Runtime.model_fields, "new")),
+    *(("dataset", "size"), ("dataset", "new"), ("student", "new"), ("outputs",), ("seed",), ("teacher_seed",)),
+    *(("teacher", "width"), ("teacher_optim", "lr"), ("new",)),
+]
+
+
 @pytest.mark.parametrize("size", [0, -1, 1.5, True, "all", None])
 def test_a_size_that_cannot_be_is_refused(size):
-    with pytest.raises(ConfigError, match=f"executor.bank={size} is out of range: auto, or how many students"):
-        check_bank(size)
+    with pytest.raises(ConfigError, match=r"executor.bank=\S+ is out of range: auto, or how many students .* as in"):
+        check_group("executor", {**EXECUTOR, "bank": size})
 
 
 # The board.

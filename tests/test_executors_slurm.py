@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from augdistill.config import parameters
+from augdistill.config.checking import check_group
 from augdistill.errors import ConfigError, RequestError, RunError, WorkError
 from augdistill.executors import chosen, local, queue, slurm
 from augdistill.executors.arrays import Array, Place
@@ -84,7 +85,7 @@ def test_what_an_array_waits_for():
         ({"detach": "yes"}, "executor.detach=yes"),
         ({"bank": 0}, "executor.bank=0"),
         ({"teacher": {"minutes": 1}}, "executor.teacher.minutes=1"),
-        ({"teacher": {"gpus": None}}, "executor.teacher.gpus=None"),
+        ({"teacher": {"gpus": None}}, "executor.teacher.gpus=null"),
         ({"student": {"mem": 4}}, "executor.student.mem is not a config key"),
         ({"student": {"sbatch": "--exclusive"}}, "executor.student.sbatch"),
     ],
@@ -92,7 +93,7 @@ def test_what_an_array_waits_for():
 def test_values_that_cannot_be_are_refused(changed, words):
     nested = {kind: {**EXECUTOR[kind], **changed.get(kind, {})} for kind in ("teacher", "student")}
     with pytest.raises(ConfigError, match=words):
-        slurm.check({**EXECUTOR, **changed, **nested})
+        check_group("executor", {**EXECUTOR, **changed, **nested})
 
 
 def test_fewer_cores_than_threads_are_refused():

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 
 import core
 from augdistill import identity
-from augdistill.checking import check
-from augdistill.config import Dataset, Optim, Runtime
+from augdistill.config.checking import check
+from augdistill.config.groups import Dataset, Optim, Runtime
 from augdistill.identity import Ref, evaluation_ref, outputs_ref, student_ref, teacher_of, teacher_ref
 
 DATA = "0123456789abcdef"
@@ -179,7 +178,7 @@ CHANGES_NOTHING = [
 def test_every_field_of_the_schema_is_in_one_of_the_two_lists() -> None:
     listed = {key for changes in CHANGES_A_TEACHER + CHANGES_NOTHING for key in changes} | {"dataset.name"}
     for group, schema in (("dataset", Dataset), ("optim", Optim), ("runtime", Runtime)):
-        assert {f"{group}.{field.name}" for field in fields(schema)} <= listed
+        assert {f"{group}.{name}" for name in schema.model_fields} <= listed
 
 
 def test_whatever_decides_a_teacher_changes_its_name() -> None:

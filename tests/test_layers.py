@@ -14,7 +14,7 @@ import augdistill
 from augdistill.config import conf_dir
 
 FLOORS = (
-    {"errors", "seeds", "signals", "cores", "schemas", "reading", "config", "checking", "identity", "locks", "runs"},
+    {"errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs"},
     {"data", "augment", "models", "losses", "metrics"},
     {"training"},
     {"stages", "study", "report"},
@@ -27,7 +27,7 @@ NEVER = {("report", "stages"), ("report", "training")}  # a report is made from 
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 WITHOUT_TORCH = {
-    *("errors", "seeds", "signals", "cores", "schemas", "reading", "config", "checking", "identity", "locks", "runs"),
+    *("errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs"),
     *("data", "metrics", "study"),
     *("report", "executors", "stages", "stages.names", "cli", "commands", "listing", "unfinished", "configdirs"),
 }

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import core
-from augdistill.checking import check
+from augdistill.config.checking import check
 from augdistill.errors import HeldError, RequestError, StoppedError
 from augdistill.identity import Ref
 from augdistill.runs import Run, RunStore

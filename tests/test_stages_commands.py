@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.checking import check
+from augdistill.config.checking import check
 from augdistill.errors import RunError
 from augdistill.identity import teacher_of, teacher_ref
 from augdistill.runs import RunStore

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import core
 from augdistill.augment import draw_epoch
-from augdistill.checking import check
+from augdistill.config.checking import check
 from augdistill.data import split_validation
 from augdistill.errors import ModelError, RunError, StoppedError
 from augdistill.runs import Run, RunStore
@@ -283,7 +283,7 @@ def test_an_image_too_small_for_the_student_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_student_with_dead_units_or_at_chance_finishes_as_collapsed(tmp_path: Path, caplog) -> None:
+def test_a_student_at_chance_finishes_as_collapsed(tmp_path: Path, caplog) -> None:
     words = ("distillation.alpha=0", "optim.clip_norm=null", "optim.lr=1", "optim.warmup_epochs=0")
     run = student.run(student_config(tmp_path, *words))
     assert run.status == "finished"
@@ -301,5 +301,5 @@ def test_a_student_with_dead_units_or_at_chance_finishes_as_collapsed(tmp_path: 
         right = float((logits.argmax(1) == data.labels[rows]).double().mean())
         assert made.manifest["dead_units"] == pytest.approx(dead, abs=1e-9)
         assert made.manifest["training_accuracy"] == pytest.approx(right, abs=1e-9)
-        assert made.manifest["collapsed"] == (right < 0.15 or dead > 0.1)
+        assert made.manifest["collapsed"] == (right < 0.15)  # 1.5 times chance
     assert healthy.manifest["collapsed"] is False

@@ -14,7 +14,7 @@ import torch
 
 import core
 from augdistill.data import split_validation
-from augdistill.errors import ConfigError, DataError, HeldError, RunError, StoppedError, WorkError
+from augdistill.errors import ConfigError, HeldError, RunError, StoppedError, WorkError
 from augdistill.runs import Run, RunStore
 from augdistill.stages import common, evaluation, folders, names, student, teacher
 from core import (
@@ -221,7 +221,11 @@ def test_a_teacher_stops_at_the_validation_accuracy_asked_for_or_says_that_it_wa
         (("aug=mixup", "aug.ops.mixup.alpha=-1"), ConfigError, "aug.ops.mixup.alpha=-1.0 is out of range"),
         (("dataset.size=7",), ConfigError, "dataset.size=7 is out of range: 8 to 256 pixels"),
         (("teacher.width=0",), ConfigError, "width=0 is out of range"),
-        (("dataset.validation=1437",), DataError, "dataset.validation is 1437; allowed: 0 to 1436 of 1437 images"),
+        (
+            ("dataset.validation=1437",),
+            ConfigError,
+            "validation=1437 is out of range: fewer than its 1,437 images",
+        ),
         (("dataset.mean=[0.5,0.5]", "dataset.std=[1,1]"), ConfigError, "has 2 values for 1 channels"),
     ],
 )

@@ -6,8 +6,8 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from augdistill.checking import check
 from augdistill.config import conf_dir
+from augdistill.config.checking import check
 from augdistill.errors import ConfigError, HeldError
 from augdistill.runs import RunStore
 from augdistill.stages import run_job

@@ -55,7 +55,7 @@ def bank(tasks: Sequence[Task], folder: Path, device: Device, stop_after: int = 
     """Train the students together; each one's model is its task's."""
     first = tasks[0]
     members = [Member(task.model, task.training.targets, alpha(task.seed), task.seed, task.seed) for task in tasks]
-    return fit_bank(members, first.training, first.recipe, "batchmean", device, folder, hooks(stop_after))
+    return fit_bank(members, first.training, first.recipe, distillation_loss, device, folder, hooks(stop_after))
 
 
 def without_time(rows: list[dict[str, float]]) -> list[list[float]]:
@@ -141,7 +141,7 @@ def test_what_is_told_is_the_mean_of_those_that_train(device, tmp_path: Path) ->
     tasks[1].training.targets[5] = math.nan
     members = [Member(task.model, task.training.targets, alpha(task.seed), task.seed, task.seed) for task in tasks]
     listening = Hooks(lambda model: {}, lambda epoch, row: told.append(row), lambda: False, "60min")
-    found = fit_bank(members, tasks[0].training, RECIPE, "batchmean", device, tmp_path, listening)
+    found = fit_bank(members, tasks[0].training, RECIPE, distillation_loss, device, tmp_path, listening)
     assert [row["students"] for row in told] == [2, 2]
     assert told[1]["loss"] == pytest.approx((found[0].history[1]["loss"] + found[2].history[1]["loss"]) / 2)
 

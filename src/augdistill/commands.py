@@ -3,21 +3,21 @@
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augdistill.checking import check, check_group, known_keys
-from augdistill.config import Config, one_of
+from augdistill.config import Config
+from augdistill.config.checking import check_command
 from augdistill.cores import usable_cores
-from augdistill.errors import DataError, RequestError, WorkError
-from augdistill.identity import teacher_of
+from augdistill.errors import AugdistillError, NoMemoryError, RequestError, WorkError
 from augdistill.listing import all_scores, evaluations_table, scores_table
 from augdistill.report.labels import counted
 from augdistill.runs import Run, RunStore, duration
 from augdistill.schemas import KINDS
 
 if TYPE_CHECKING:
-    from augdistill.executors import Executor
     from augdistill.study.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -25,20 +25,20 @@ log = logging.getLogger(__name__)
 
 def train_teacher(config: Config) -> None:
     """Train one teacher, unless it is there."""
+    config = check_command("train-teacher", config)
     wait = config.pop("wait")
-    checked = check("teacher", config)
     from augdistill.stages import teacher
 
-    tell(teacher.run(checked, wait))
+    tell(teacher.run(config, wait))
 
 
 def distill(config: Config) -> None:
     """Distil one student, unless it is there."""
+    config = check_command("distill", config)
     wait = config.pop("wait")
-    checked = check("student", config)
     from augdistill.stages import student
 
-    tell(student.run(checked, wait))
+    tell(student.run(config, wait))
 
 
 def tell(run: Run) -> None:
@@ -50,22 +50,25 @@ def tell(run: Run) -> None:
 
 def study(config: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
+    from augdistill.executors import chosen
     from augdistill.executors.devices import refuse_without_cuda
     from augdistill.executors.space import refuse_if_too_full
-    from augdistill.study.plan import make_plan
 
-    executor = executor_of(config)
-    plan = make_plan(config)
+    plan = planned(config)
+    config = check_command("study", config)
+    executor = chosen(config["executor"])
     store = RunStore(Path(config["outputs"]))
     for test_set, why in plan.skipped.items():
         log.warning("no evaluation on %s: %s", test_set, why)
+    if any(store.find(stage.ref) is None for stage in plan.stages):
+        from augdistill.stages.refusals import refuse_choices
+
+        refuse_without_cuda(plan, config["executor"])
+        refuse_choices(plan.study, plan.choices)
+        refuse_if_too_full(plan, store, config["executor"])
     if config["dry_run"]:
         print_plan(plan, store, config["executor"])
         return
-    if any(store.find(stage.ref) is None for stage in plan.stages):
-        refuse_without_cuda(plan, config["executor"])
-        refuse_choices(plan)
-        refuse_if_too_full(plan, store, config["executor"])
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config["executor"])
     if results.queued:
@@ -84,21 +87,13 @@ def study(config: Config) -> None:
         raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
 
 
-def executor_of(config: Config) -> "Executor":
-    """Return the executor of a `study` config; ConfigError for a key that it has not or a value that cannot be."""
-    from augdistill.executors import chosen
+def planned(config: Config) -> "Plan":
+    """Return the plan of a `study` config, checked with the claims that it is judged by; raises RequestError."""
+    from augdistill.report.claims import check_claims
+    from augdistill.study.plan import make_plan
 
-    known_keys("", config, ("outputs", "wait", "dry_run", "executor", "study"))
-    return chosen(config["executor"])
-
-
-def refuse_choices(plan: "Plan") -> None:
-    """Raise ModelError or ConfigError for a model or strategy that cannot be."""
-    from augdistill.stages import student, teacher
-
-    for choice in plan.choices:
-        student.refuse(choice)
-        teacher.refuse(teacher_of(choice))
+    check_claims(check_command("study", config)["study"])
+    return make_plan(config)
 
 
 def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
@@ -142,6 +137,7 @@ def print_results(name: str, store: RunStore) -> None:
 
 def evaluate(config: Config) -> None:
     """Evaluate every finished run that has no current evaluation, or one run; or score predictions made elsewhere."""
+    config = check_command("evaluate", config)
     if config["predictions"] is not None:
         from augdistill.stages.predictions import score_file
 
@@ -150,80 +146,89 @@ def evaluate(config: Config) -> None:
         print(scores_table([(test_set, scores.scalars, what) for test_set, scores in scored.items()]))
         print(all_scores(scored))
         return
-    from augdistill.stages import evaluation, names
-
-    runs, where, runtime = to_evaluate(config)
     done: list[Run] = []
     skipped: dict[str, None] = {}
-    for run in runs:
-        if run.status != "finished":
-            log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
-            continue
-        for test_set in run.config["dataset"]["test_sets"]:
-            job = names.evaluation_config(run.path.name, test_set, config["outputs"], **where)
-            job = {**job, "normalisation": config["normalisation"], "runtime": runtime}
-            try:
-                done.append(evaluation.run(job, config["wait"]))
-            except DataError as error:
-                skipped[str(error)] = None
+    failed: list[AugdistillError] = []
+    for run in to_evaluate(config):
+        done += evaluations_of(run, config, skipped, failed)
     for why in skipped:
         log.warning("skipped: %s", why)
     print(evaluations_table(done))
+    if failed and config["run"]:
+        raise failed[0]
+    if failed:
+        raise WorkError(f"{counted(len(failed), 'evaluation')} could not be made; all others are there")
 
 
-def to_evaluate(config: Config) -> tuple[list[Run], Config, Config]:
-    """Return the runs that an `evaluate` config names, at least one, where their data lie now, and the runtime."""
-    from augdistill.stages.names import WHERE
-
-    known_keys("", config, ("outputs", "wait", "dataset", "runtime", "run", "predictions", "normalisation"))
-    where = dict(config["dataset"])
-    if where.pop("name") is not None:
+def to_evaluate(config: Config) -> list[Run]:
+    """Return the runs that a checked `evaluate` config names, at least one."""
+    if config["dataset"]["name"] is not None:
         raise RequestError(
             "dataset=NAME is for predictions=FILE: a run is evaluated on the test sets of its own dataset; where that "
             "lies now say dataset.root=FOLDER, or dataset.path=FOLDER for your own images"
         )
-    known_keys("dataset.", where, WHERE)
-    one_of("normalisation", config["normalisation"], ("training", "own"))
-    runtime = check_group("runtime", config["runtime"])
-    store = RunStore(Path(config["outputs"]))
+    store, path = RunStore(Path(config["outputs"])), config["dataset"]["path"]
     runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
     if not runs:
         raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
-    if where["path"] is not None and not any("path" in run.config["dataset"] for run in runs):
-        raise RequestError(f"dataset.path={where['path']}: none of these runs has seen a folder of images")
-    return runs, where, runtime
+    if path is not None and not any("path" in run.config["dataset"] for run in runs):
+        raise RequestError(f"dataset.path={path}: none of these runs has seen a folder of images")
+    return runs
+
+
+def evaluations_of(run: Run, config: Config, skipped: dict[str, None], failed: list[AugdistillError]) -> list[Run]:
+    """Return the evaluations of a run, made where they are not there; one that cannot be made goes to `failed`.
+
+    Why test sets are not there goes to `skipped`.
+    """
+    from augdistill.stages import evaluation, names
+
+    if run.status != "finished":
+        log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
+        return []
+    done: list[Run] = []
+    where = {key: config["dataset"][key] for key in names.WHERE}
+    for test_set in run.config["dataset"]["test_sets"]:
+        job = names.evaluation_config(run.path.name, test_set, config["outputs"], **where)
+        job = {**job, "normalisation": config["normalisation"], "runtime": config["runtime"]}
+        with keeping(failed, f"{run.path.name} on {test_set}"):
+            dataset = names.located(job, run.config["dataset"], str(run.manifest["document"].get("data")))
+            if why := names.missing_test_set(test_set, {"dataset": dataset, "outputs": config["outputs"]}):
+                skipped[why] = None
+            else:
+                done.append(evaluation.run(job, config["wait"]))
+    return done
+
+
+@contextmanager
+def keeping(failed: list[AugdistillError], what: str) -> Iterator[None]:
+    """Log and keep an error that is about one evaluation alone, so that the others are made."""
+    try:
+        yield
+    except (RequestError, NoMemoryError) as error:
+        log.error("%s cannot be evaluated: %s", what, error)
+        failed.append(error)
 
 
 def refuse(command: str, config: Config) -> None:
     """Raise RequestError for a job of a sweep that is refused for its values alone; writes nothing."""
-    if command == "study":
-        executor_of(config)
-    elif command == "evaluate" and config["predictions"] is None:
-        to_evaluate(config)
-    elif command != "evaluate":
-        from augdistill.stages import student, teacher
-
-        kind, stage = ("teacher", teacher) if command == "train-teacher" else ("student", student)
-        stage.refuse(check(kind, without_wait(config)))
+    checked = check_command(command, config)
+    if command == "evaluate" and checked["predictions"] is None:
+        to_evaluate(checked)
 
 
 def refuse_here(command: str, config: Config) -> None:
     """Raise RequestError for a job of a sweep that this machine, its data or runs refuse; writes the cache alone."""
-    from augdistill.study.plan import make_plan
+    from augdistill.stages import refusals
 
     if command == "study":
-        refuse_choices(make_plan(config))
+        plan = planned(config)
+        refusals.refuse_choices(plan.study, plan.choices)
     elif command != "evaluate":
-        from augdistill.stages import common, names, student
+        from augdistill.stages import common, student
 
-        checked = check("teacher" if command == "train-teacher" else "student", without_wait(config))
+        checked = check_command(command, config)
         common.device_of(checked["runtime"])
+        refusals.refuse("teacher" if command == "train-teacher" else "student", checked)
         if command == "distill":
             student.named(checked, RunStore(Path(checked["outputs"])), None)
-        else:
-            names.dataset_header(checked)
-
-
-def without_wait(config: Config) -> Config:
-    """Return a job's config without the one key that is the command's."""
-    return {key: value for key, value in config.items() if key != "wait"}

@@ -15,7 +15,8 @@
 Every message is one line: what was wrong, what is allowed, what to type.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 
@@ -74,6 +75,16 @@ class StoppedError(AugdistillError):
     """A signal asked to stop; everything is saved."""
 
     exit_code = 143
+
+
+@contextmanager
+def as_typed(keys: Mapping[str, str]) -> Iterator[None]:
+    """Write config keys in a refusal as the user types them: {"dataset.": "study.dataset."}."""
+    try:
+        yield
+    except RequestError as error:
+        pattern = rf"(?<![\w.@-])({'|'.join(map(re.escape, keys))})"
+        raise type(error)(re.sub(pattern, lambda found: keys[found[1]], str(error))) from None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from augdistill.config import Config, aug_name, model_parameters, ops_list, reader_parameters
+from augdistill.config import SOFT_TARGETS, Config, aug_name, model_parameters, ops_list, reader_parameters
 
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
 VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
@@ -24,6 +24,12 @@ ADDED_LATER: Mapping[str, Any] = {
     "aug.cutmix.labels": "soft",
     "dataset.background": "white",
 }
+
+# Fields of "student" configs in which those that train together as a bank may differ; all others they share.
+DIFFERING = (
+    *("seed", "teacher_seed", "aug", "teacher", "teacher_optim"),
+    *(f"distillation.{field}" for field in ("alpha", "temperature", *SOFT_TARGETS)),
+)
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,15 @@ def dataset_label(dataset: Mapping[str, Any]) -> str:
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-.")[:40]
     return f"{name}-{plain or hashlib.sha256(last.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def shared_by_bank(config: Config, prefix: str = "") -> Config:
+    """Return what the "student" configs of a bank have in common: every field, new ones too, but for DIFFERING."""
+    return {
+        key: shared_by_bank(value, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in config.items()
+        if f"{prefix}{key}" not in DIFFERING
+    }
 
 
 def dataset_fields(dataset: Config) -> Config:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from augdistill import schemas
-from augdistill.checking import check_saved
+from augdistill.config.checking import check_saved
 from augdistill.errors import ConfigError, HeldError, RequestError, RunError
 from augdistill.identity import Ref
 from augdistill.locks import held, holder

@@ -146,6 +146,7 @@ MODEL_RUN = {
     "statistics": {"mean": [float], "std": [float]},
     "collapsed?": bool,
     "training_accuracy?": float,
+    "dead_units?": float,
     "validation_accuracy?": float,
 }
 EVALUATION = {**RUN, "config": {"run": str}, "test_set": is_name, "accuracy?": (float, None)}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.checking import check
+from augdistill.config.checking import check
 from augdistill.identity import teacher_ref
 from augdistill.runs import RunStore
 from augdistill.stages import names

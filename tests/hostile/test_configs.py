@@ -9,8 +9,8 @@ import pytest
 
 import core
 import saved_studies
-from augdistill.checking import check
 from augdistill.cli.main import config_dirs, refuse_traps
+from augdistill.config.checking import check
 from augdistill.configdirs import refuse_code
 from augdistill.errors import AugdistillError, ConfigError, RequestError
 from augdistill.listing import remove_run
@@ -303,7 +303,7 @@ def test_only_what_lies_below_the_runs_is_removed(tmp_path) -> None:
 
 def test_a_config_read_back_is_checked(tmp_path) -> None:
     """What another run's config may not hold may not come in through its manifest either; old runtimes may."""
-    from augdistill.checking import check_saved
+    from augdistill.config.checking import check_saved
 
     config = core.teacher_config(tmp_path)
     old = {**config, "runtime": {**config["runtime"], "checkpoint_minutes": 5.0}}

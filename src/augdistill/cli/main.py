@@ -135,6 +135,12 @@ def compose(command: str, words: list[str]) -> None:
         from augdistill.cli.refusals import one_line
 
         raise ConfigError(one_line(command, error, dict(zip(written, words, strict=True)))) from None
+    except (ValueError, TypeError, AttributeError):  # Hydra's, of overrides that its own checks let through
+        if jobs.begun:
+            raise
+        from augdistill.cli.refusals import uncomposable
+
+        raise ConfigError(uncomposable(command, written)) from None
     except SystemExit:  # a signal stopped a sweep; or a flag such as --help is done
         if not jobs.failures:
             raise
@@ -168,8 +174,12 @@ def config_dirs(words: list[str]) -> list[Path]:
 
 @dataclass
 class Jobs:
-    """How the jobs of a command, in a sweep several, ended on this machine; `folder` is the sweep's own."""
+    """How the jobs of a command, in a sweep several, ended on this machine; `folder` is the sweep's own.
 
+    `begun` says that Hydra has composed a config.
+    """
+
+    begun: bool = False
     done: int = 0
     failures: list[AugdistillError] = field(default_factory=list)
     folder: Path | None = None
@@ -196,6 +206,7 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
     """
 
     def task(composed: "DictConfig") -> None:
+        jobs.begun = True
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 

@@ -92,7 +92,7 @@ def compare(
 
 def doctor(outputs: Path, dataset_root: Path, **runtime: str | int | bool) -> None:
     """Say what this machine has and what augdistill will do with it."""
-    from augdistill.checking import check_group
+    from augdistill.config.checking import check_group
     from augdistill.listing import examine
 
     checked = check_group("runtime", {key.removeprefix("runtime_"): value for key, value in runtime.items()})

@@ -76,3 +76,24 @@ def dotted(prefix: str, node: Any) -> list[str]:
         if isinstance(value, DictConfig) and not value._is_none() and not value._is_missing():
             keys += dotted(f"{prefix}{key}.", value)
     return keys
+
+
+def uncomposable(command: str, words: list[str]) -> str:
+    """Return one line about the first override with which Hydra composes nothing, though it is one."""
+    import hydra
+    from omegaconf import OmegaConf
+
+    from augdistill.config import conf_dir
+    from augdistill.config.checking import explain
+
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        plain = OmegaConf.to_container(hydra.compose(command), resolve=True)
+        assert isinstance(plain, dict)
+        for word in (word for word in words if "=" in word and not word.startswith("-")):
+            try:
+                hydra.compose(command, [word])
+            except (ValueError, TypeError, AttributeError):
+                return explain(command, {str(key): value for key, value in plain.items()}, word)
+            except Exception:
+                continue
+    return f"{' '.join(words)} make no config: try them one by one with --cfg job"

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from augdistill.checking import known_keys
 from augdistill.config import SECOND_PLACES, choices, conf_dir, parameters
+from augdistill.config.checking import known_keys
 from augdistill.errors import RequestError
 
 NULL_TEXT = {  # what is null in `conf/`, where nothing else says that it stands for text

@@ -29,6 +29,7 @@ __all__ = [
     "expected_shape",
     "fetch",
     "header",
+    "is_there",
     "load",
     "load_human_labels",
     "split_validation",
@@ -92,6 +93,17 @@ def header(name: str, split: str, *, root: Path, cache: Path, verify: bool = Tru
     or not what it should be, ConfigError for a name or parameter, WorkError for a cache that cannot be written.
     """
     return packed.open_header(Path(cache), _request(name, split, Path(root), verify, params))
+
+
+def is_there(
+    name: str, split: str, *, root: Path, verify: bool = True, cache: Path | None = None, **params: Any
+) -> str:
+    """Return why the files of a split are not there, nothing if they are; whether they are right, reading tells."""
+    try:
+        _find(name).source(_resolved(root), split, **params)
+    except (DataError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def load(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> ImageSet:

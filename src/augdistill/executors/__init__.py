@@ -1,12 +1,11 @@
 """How planned stages get run; the run store is the truth, so any executor can finish what another began."""
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Protocol
 
-from augdistill.checking import known_keys, not_a_group
-from augdistill.config import Config, one_of, parameters
-from augdistill.errors import ConfigError, RequestError
+from augdistill.config import Config
+from augdistill.config.checking import check_group
+from augdistill.errors import RequestError
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
 from augdistill.executors.queue import Standing
@@ -18,7 +17,7 @@ class Executor(Protocol):
     """What an executor's module has; it imports the package of its extra only when it runs."""
 
     def check(self, executor: Config) -> None:
-        """Raise ConfigError for a value of the `executor` group that is out of range."""
+        """Raise RequestError where this machine cannot do what the checked group `executor` asks for."""
 
     def run(self, plan: Plan, store: RunStore, executor: Config) -> Results:
         """Run what of a plan is not there yet and return how every stage ended.
@@ -37,14 +36,11 @@ def chosen(executor: object) -> Executor:
 
     Raises ConfigError for a name, key or value that cannot be, RequestError where its extra is not installed.
     """
-    if not isinstance(executor, Mapping):
-        raise ConfigError(not_a_group("executor", executor))
-    name = executor["name"]
-    one_of("executor", name, EXECUTORS)
-    known_keys("executor.", executor, ["name", *parameters("executor", name)])
+    checked = check_group("executor", executor)
+    name = checked["name"]
     if name in EXTRAS and find_spec(EXTRAS[name]) is None:
         raise RequestError(f"executor={name} needs the package {EXTRAS[name]}: pip install 'augdistill[{name}]'")
-    EXECUTORS[name].check(dict(executor))
+    EXECUTORS[name].check(checked)
     return EXECUTORS[name]
 
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from augdistill.config import Config, require
+from augdistill.config import Config
+from augdistill.identity import shared_by_bank
 from augdistill.study.plan import Plan, Stage
 
 SMALL = ("lenet", "alexnet-small")  # that `auto` puts into banks, on a GPU
@@ -15,12 +16,6 @@ WITHOUT_BATCHNORM = (*SMALL, "alexnet")  # that can be in one: a bank stacks wei
 MOST = 25  # students in one, of `auto`
 
 Banks = Mapping[str, tuple[Stage, ...]]  # the id of every student in a bank -> all of its students, in the plan's order
-
-
-def check_bank(size: object) -> None:
-    """Raise ConfigError for an `executor.bank` that cannot be."""
-    fits = size == "auto" or (type(size) is int and size >= 1)
-    require(fits, "executor.bank", size, "auto, or how many students train together, 1 or more")
 
 
 def banks_of(plan: Plan, size: object, on_gpu: bool) -> Banks:
@@ -46,10 +41,8 @@ def can_be_stacked(config: Config, models: Sequence[str]) -> bool:
 
 
 def shared(stage: Stage) -> str:
-    """Return all that the students of a bank have in common."""
-    config = stage.job["config"]
-    same = {key: config[key] for key in ("dataset", "student", "optim", "runtime", "outputs")}
-    return json.dumps([stage.arm["block"], config["distillation"]["reduction"], stage.threads, same], sort_keys=True)
+    """Return all that the students of a bank have in common: every field but those in which members may differ."""
+    return json.dumps([stage.arm["block"], stage.threads, shared_by_bank(stage.job["config"])], sort_keys=True)
 
 
 def even_parts(group: Sequence[Stage], most: int) -> list[tuple[Stage, ...]]:

@@ -14,11 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from augdistill.checking import known_keys
-from augdistill.config import Config, parameters, require
+from augdistill.config import Config, require
 from augdistill.errors import RequestError
 from augdistill.executors.arrays import Array, arrange, indices
-from augdistill.executors.banks import Banks, bank_job, banks_of, check_bank
+from augdistill.executors.banks import Banks, bank_job, banks_of
 from augdistill.executors.base import Board, Outcome, Results, raising_on_signals
 from augdistill.executors.queue import GONE, TOGETHER, Folder, Standing, command, live_places, queue, standings
 from augdistill.locks import held
@@ -32,22 +31,7 @@ LEAST = {"gpus": 0, "cpus": 1, "mem_gb": 1, "minutes": 2}
 
 
 def check(executor: Config) -> None:
-    """Raise ConfigError for a value of the `executor` group that is out of range, RequestError where SLURM is not."""
-    for key, least in (("pack", 1), ("requeues", 0), ("warn_seconds", 1), ("poll_seconds", 1)):
-        value = executor[key]
-        require(type(value) is int and value >= least, f"executor.{key}", value, f"a whole number, {least} or more")
-    check_bank(executor["bank"])
-    require(type(executor["detach"]) is bool, "executor.detach", executor["detach"], "true or false")
-    for kind in ("teacher", "student"):
-        resources, known = executor[kind], parameters("executor", "slurm")[kind]
-        known_keys(f"executor.{kind}.", resources, list(known))
-        for key, least in LEAST.items():
-            value, nullable = resources[key], known[key] is None or key == "minutes"
-            fits = (type(value) in (int, float) and value >= least) or (value is None and nullable)
-            require(fits, f"executor.{kind}.{key}", value, f"{'null, or ' if nullable else ''}{least} or more")
-        require(
-            isinstance(resources["sbatch"], Mapping), f"executor.{kind}.sbatch", resources["sbatch"], "{OPTION: VALUE}"
-        )
+    """Raise RequestError where SLURM is not."""
     if shutil.which("sbatch") is None or shutil.which("squeue") is None:
         raise RequestError(
             "executor=slurm needs sbatch and squeue: type it on a cluster's login node, or executor=local"

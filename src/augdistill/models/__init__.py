@@ -5,6 +5,7 @@ nothing. A model's parameters are the keyword arguments of its class.
 """
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -35,6 +36,25 @@ def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs' generators
         return MODELS[name](shape, classes, **params)
+
+
+def outline(name: str, shape: tuple[int, int, int], params: Mapping[str, Any], key: str) -> nn.Module:
+    """Return a model of shapes alone, without weights; raises as `build` does, of parameters `params` below `key`."""
+    with torch.device("meta"):
+        try:
+            return build(name, shape, 2, seed=0, **params)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(f"{name}.", f"{key}.", 1)) from None
+
+
+def trains_on_one(model: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Return whether an outline, in training, takes a batch of one image."""
+    try:
+        with torch.device("meta"):
+            model.train()(torch.empty(1, *shape), 0)
+    except ValueError:  # of batch norm, where a channel has one value
+        return False
+    return True
 
 
 MODELS: dict[str, type[nn.Module]] = {

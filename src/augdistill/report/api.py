@@ -18,8 +18,9 @@ def load_results(study: str, outputs: str | Path = "outputs") -> pd.DataFrame:
     """Return the results of a study, one row per run and metric.
 
     Columns: study, role (teacher, student, control), model, teacher_aug, student_aug, variant, block, student_seed,
-    test_set, metric, value, status (finished, collapsed, diverged, missing), run, precision. What a teacher's outputs
-    say of it on the training images has the test set "distillation". Raises RequestError for an unknown study.
+    test_set, metric, value, status (finished, dead units, collapsed, diverged, missing), run, precision. What a
+    teacher's outputs say of it on the training images has the test set "distillation". Raises RequestError for an
+    unknown study.
     """
     from augdistill.report.saved import SavedStudy
 

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from augdistill.metrics.health import DEAD
 from augdistill.report import labels
+from augdistill.report.results import KEPT
 from augdistill.report.saved import Place, SavedStudy
 
 PAPERS_WIDTH = 64
@@ -26,21 +28,22 @@ def cautions(saved: SavedStudy) -> list[str]:
 
 
 def _lost(saved: SavedStudy) -> Iterator[str]:
-    """Runs that diverged, collapsed or are missing, by arm."""
+    """Runs that diverged, collapsed, are missing, or are kept with many dead units, by arm."""
     totals = Counter(place.arm for place in saved.places)
-    for status in ("diverged", "collapsed", "missing"):
+    for status in ("diverged", "collapsed", "missing", DEAD):
         counts = Counter(place.arm for place in saved.places if place.status == status)
         if not counts:
             continue
         listed = [f"{arm_text(arm)} {count} of {totals[arm]}" for arm, count in counts.items()]
         more = f", and {len(listed) - MOST_LISTED} more arms" if len(listed) > MOST_LISTED else ""
-        runs = labels.counted(sum(counts.values()), "run")
-        yield f"{runs} {status} of {len(saved.places)}: {', '.join(listed[:MOST_LISTED])}{more}."
+        word = "with dead units" if status == DEAD else status
+        runs = f"{labels.counted(sum(counts.values()), 'run')} {word}"
+        yield f"{runs} of {len(saved.places)}: {', '.join(listed[:MOST_LISTED])}{more}."
 
 
 def _few_images(saved: SavedStudy) -> Iterator[str]:
     """A test set so small that the choice of its images matters, which intervals over blocks do not show."""
-    finished = (place.folder for place in saved.places if place.run is not None and place.status == "finished")
+    finished = (place.folder for place in saved.places if place.run is not None and place.status in KEPT)
     correct = next((found for folder in finished if (found := saved.correct(folder, saved.test_set)) is not None), None)
     if correct is not None and len(correct) < FEW_IMAGES:
         points = 100 / len(correct)
@@ -134,4 +137,4 @@ def _design(saved: SavedStudy) -> Iterator[str]:
 def status_counts(places: list[Place]) -> dict[str, int]:
     """Return how many runs have each status, finished first."""
     counts = Counter(place.status for place in places)
-    return {status: counts[status] for status in ("finished", "collapsed", "diverged", "missing") if counts[status]}
+    return {status: counts[status] for status in (*KEPT, "collapsed", "diverged", "missing") if counts[status]}

@@ -12,7 +12,7 @@ import pandas as pd
 from augdistill.report import labels
 from augdistill.report.compare import not_significantly_below_best
 from augdistill.report.printed import load_published
-from augdistill.report.results import Arm, shared_arms
+from augdistill.report.results import KEPT, Arm, shared_arms
 from augdistill.report.saved import SavedStudy
 
 NAN = float("nan")
@@ -72,7 +72,7 @@ class Cells:
 
     def __init__(self, saved: SavedStudy) -> None:
         rows = saved.results.assign(variant=saved.results["variant"].fillna(""))
-        healthy = rows[(rows["status"] == "finished") & np.isfinite(rows["value"].astype(float))]
+        healthy = rows[rows["status"].isin(KEPT) & np.isfinite(rows["value"].astype(float))]
         means = healthy.groupby([*KEYS, "block"], sort=False)["value"].mean().reset_index("block")
         self.values: dict[tuple[str, ...], dict[int, float]] = {}
         for key, block, value in zip(means.index, means["block"], means["value"], strict=True):
@@ -110,7 +110,7 @@ class Cells:
         for unit, status in self.planned[arm]:
             if unit not in scored:
                 word = "undefined" if unit in evaluated else "not evaluated"
-                counts[word if status == "finished" else status] += 1
+                counts[word if status in KEPT else status] += 1
         return ", ".join(f"{word} {count}/{len(self.planned[arm])}" for word, count in sorted(counts.items()))
 
 

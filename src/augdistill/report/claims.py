@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
+from augdistill.config import one_of
 from augdistill.errors import ConfigError
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
@@ -173,6 +174,14 @@ def load_claims(path: Path = CLAIMS) -> Claims:
     for claim in claims:
         _check(claim, f"{path.name}, claim {claim.id}")
     return Claims(claims, _build(Names, content["printed"], path.name), content["stand_ins"])
+
+
+def check_claims(study: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a claim that a `study` group asks for, or sets a margin of, and that does not exist."""
+    known = [claim.id for claim in load_claims().claims]
+    for key in ("claims", "margins"):
+        for claim in study[key]:
+            one_of(f"study.{key}", claim, known)
 
 
 def _check(claim: Claim, where: str) -> None:

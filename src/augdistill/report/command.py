@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from augdistill.checking import known_keys
 from augdistill.config import Config
+from augdistill.config.checking import known_keys
 from augdistill.errors import ConfigError
 
 

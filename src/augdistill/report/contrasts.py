@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from augdistill.checking import known_keys
 from augdistill.config import Config, nearest
+from augdistill.config.checking import known_keys
 from augdistill.errors import ConfigError, RequestError
 from augdistill.metrics import METRICS
 from augdistill.report import labels

@@ -9,10 +9,12 @@ import pandas as pd
 from augdistill.config import nearest
 from augdistill.errors import RequestError, RunError
 from augdistill.metrics import Scores
+from augdistill.metrics.health import COLLAPSED, DEAD, health
 from augdistill.reading import read_json
 from augdistill.runs import Run, RunStore, read_manifest, removal
 from augdistill.schemas import PLAN, is_settled, require_name
 
+KEPT = ("finished", DEAD)  # whose values count
 DISTILLATION = "distillation"
 VALIDATION = "validation"
 ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "student_seed")
@@ -41,25 +43,31 @@ def load_plan(outputs: Path, name: str) -> dict[str, Any]:
 def load_results(plan: dict[str, Any], store: RunStore) -> pd.DataFrame:
     """Return one row per run and metric: study, ARM, test_set, metric, value, status, run, precision.
 
-    `status` is finished, collapsed, diverged or missing; a run that is not there has one row, its accuracy NaN. What a
-    teacher's outputs say of it on the training images has the test set "distillation", its accuracy on
-    a validation split "validation". Accuracy within one class is the metric class_accuracy[NAME].
+    `status` is finished, dead units, collapsed, diverged or missing; a run that is not there has one row, its accuracy
+    NaN. What a teacher's outputs say of it on the training images has the test set "distillation", its accuracy on a
+    validation split "validation". Accuracy within one class is the metric class_accuracy[NAME].
     """
+    keeps_dead = keeps_dead_units(plan)
     status: dict[str, str] = {}
     classes: dict[str, list[str]] = {}
     rows: list[dict[str, Any]] = []
     for stage in plan["stages"]:
         run = found(store, stage)
         if stage["kind"] in ("teacher", "student"):
-            status[stage["folder"]] = run_status(run)
+            status[stage["folder"]] = run_status(run, keeps_dead)
             classes[stage["folder"]] = run.manifest.get("classes", []) if run else []
             if run is not None and "validation_accuracy" in run.manifest:
-                facts = {"status": run_status(run), "precision": run.manifest["provenance"]["precision"]}
+                facts = {"status": status[stage["folder"]], "precision": run.manifest["provenance"]["precision"]}
                 value = run.manifest["validation_accuracy"]
                 rows.append({**row(plan, stage), **facts, "test_set": VALIDATION, "metric": "accuracy", "value": value})
             if run is None or run.status != "finished":
                 rows.append(
-                    {**row(plan, stage), "metric": "accuracy", "value": float("nan"), "status": run_status(run)}
+                    {
+                        **row(plan, stage),
+                        "metric": "accuracy",
+                        "value": float("nan"),
+                        "status": run_status(run, keeps_dead),
+                    }
                 )
             continue
         if run is None:
@@ -125,8 +133,18 @@ def found(store: RunStore, stage: dict[str, Any]) -> Run | None:
     return Run(path, manifest) if manifest is not None and manifest["id"] == stage["id"] else None
 
 
-def run_status(run: Run | None) -> str:
-    """Return missing, diverged, collapsed or finished."""
+def keeps_dead_units(plan: dict[str, Any]) -> bool:
+    """Return whether a study's tests keep students of sound accuracy with many dead units, as they do unless told."""
+    return bool(plan["study"].get("dead_units") != COLLAPSED)
+
+
+def run_status(run: Run | None, keeps_dead: bool = True) -> str:
+    """Return missing, diverged, collapsed, dead units or finished; by what a run measured, whatever it was called."""
     if run is None:
         return "missing"
-    return "collapsed" if run.manifest.get("collapsed") else run.status
+    measured = [run.manifest.get(key) for key in ("training_accuracy", "dead_units")]
+    classes = len(run.manifest.get("classes", []))
+    if run.status != "finished" or not classes or not all(isinstance(value, float | int) for value in measured):
+        return COLLAPSED if run.manifest.get("collapsed") else run.status
+    word = health(float(measured[0] or 0), float(measured[1] or 0), classes)
+    return COLLAPSED if word == DEAD and not keeps_dead else word or run.status

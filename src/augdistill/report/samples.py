@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from augdistill.report.claims import Arm
+from augdistill.report.results import KEPT
 from augdistill.report.statistics import Floats
 
 KEY = ["role", "model", "teacher_aug", "student_aug"]
@@ -57,7 +58,7 @@ class Runs:
         for arm, value, *fields in zip(arms, values, *(results[name].tolist() for name in columns), strict=True):
             block, seed, metric, test_set, status, run, precision = fields
             self.status.setdefault(arm, {})[block, seed, run] = status
-            if status == "finished" and math.isfinite(value):
+            if status in KEPT and math.isfinite(value):
                 self.cells.setdefault((arm, metric, test_set), {}).setdefault((block, seed), {})[run] = value
                 self.precision.setdefault(arm, set()).add(str(precision))
 

@@ -14,7 +14,16 @@ from augdistill.data import test_set_name
 from augdistill.errors import RunError
 from augdistill.reading import damage, read_arrays
 from augdistill.report.claims import BASELINE
-from augdistill.report.results import ARM, found, load_plan, load_results, read_scores, run_status
+from augdistill.report.results import (
+    ARM,
+    KEPT,
+    found,
+    keeps_dead_units,
+    load_plan,
+    load_results,
+    read_scores,
+    run_status,
+)
 from augdistill.runs import Run, RunStore, removal
 
 LABELS = "labels"
@@ -137,6 +146,7 @@ class SavedStudy:
     @cached_property
     def places(self) -> list[Place]:
         """Every teacher and student of the plan, in its order."""
+        keeps_dead = keeps_dead_units(self.plan)
         places = []
         for stage in self.plan["stages"]:
             if stage["kind"] in TRAINED:
@@ -144,7 +154,9 @@ class SavedStudy:
                 run = Run(self.store.runs / stage["folder"], manifest) if manifest else None
                 facts = {key: stage["arm"][key] for key in ARM}
                 config = stage["job"]["config"]
-                places.append(Place(**facts, folder=stage["folder"], status=run_status(run), run=run, config=config))
+                places.append(
+                    Place(**facts, folder=stage["folder"], status=run_status(run, keeps_dead), run=run, config=config)
+                )
         return places
 
     @cached_property
@@ -215,7 +227,7 @@ class SavedStudy:
     def of(self, role: str, model: str, teacher_aug: str, student_aug: str, variant: str = "") -> Iterator[Place]:
         """Yield the runs of one arm that finished in good health."""
         arm = (role, model, teacher_aug, student_aug, variant)
-        return (place for place in self.places if place.arm == arm and place.status == "finished")
+        return (place for place in self.places if place.arm == arm and place.status in KEPT)
 
     def plain(self, role: str, model: str, teacher_aug: str) -> Iterator[Place]:
         """Yield the finished runs of a teacher, or of students that were not augmented themselves."""

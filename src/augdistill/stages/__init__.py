@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from augdistill.checking import check
+from augdistill.config.checking import check
 from augdistill.errors import RequestError
 from augdistill.runs import Run, RunStore
 from augdistill.schemas import JOB, KINDS, misfit

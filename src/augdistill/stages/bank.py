@@ -10,15 +10,20 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from augdistill.checking import check
-from augdistill.identity import Ref
+from augdistill import losses
+from augdistill.config import loss_parameters
+from augdistill.config.checking import check
+from augdistill.errors import RequestError
+from augdistill.identity import Ref, shared_by_bank
 from augdistill.runs import Run, RunStore, now
-from augdistill.stages import common, folders, student
+from augdistill.stages import common, folders, names, student
+from augdistill.stages.refusals import refuse
 from augdistill.stages.student import Pupil
 from augdistill.training.bank import Member, fit_bank
 from augdistill.training.batches import TrainingSet, one_hot
@@ -30,12 +35,14 @@ log = logging.getLogger(__name__)
 def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
     """Return the students of "student" jobs, trained together unless all are there; those that are stay as they are.
 
-    The jobs differ in seed, teacher and distillation alone, and none has a strategy of its own. Raises RunError if a
-    teacher is missing, HeldError if a student is held elsewhere and the first job is not to `wait`.
+    None of them has a strategy of its own. Raises RequestError unless the jobs differ only in what members of a bank
+    may, RunError if a teacher is missing, HeldError if a student is held elsewhere and the first job is not to `wait`.
     """
     configs = [check("student", job["config"]) for job in jobs]
+    if any(shared_by_bank(config) != shared_by_bank(configs[0]) for config in configs):
+        raise RequestError("students of one bank may differ in seed, teacher, alpha, T and soft targets alone")
     store, device = RunStore(Path(configs[0]["outputs"])), common.device_of(configs[0]["runtime"])
-    student.refuse(configs[0])
+    header = refuse("student", configs[0])
     pupils = [student.named(config, store, job.get("id")) for config, job in zip(configs, jobs, strict=True)]
     with ExitStack() as stack:
         for pupil in sorted(pupils, key=lambda pupil: pupil.ref.id):  # two banks never wait for each other
@@ -44,6 +51,7 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
                 stack.enter_context(common.run_log(folder))
         stop = stack.enter_context(common.stop_on_signal())
         if any(store.find(pupil.ref) is None for pupil in pupils):
+            names.test_sets(configs[0], header)
             with store.lock(ref_of(pupils)):  # for who would remove it: another such bank waits for its students
                 train(pupils, store, device, stop)
     found = [store.find(pupil.ref) for pupil in pupils]
@@ -53,21 +61,21 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
 def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common.StopRequest) -> None:
     """Distil all students and publish those that are not there."""
     began, clock, config = now(), time.monotonic(), pupils[0].config
-    names = [pupil.ref.folder for pupil in pupils]
+    called = [pupil.ref.folder for pupil in pupils]
     fold = common.training_fold(config, pupils[0].ref.document["data"], device)
     members = [member_of(pupil, fold, device) for pupil in pupils]
     training = TrainingSet(
         fold.training.images, members[0].targets, fold.images.mean, fold.images.std, device.memory_format
     )
     log.info(
-        "a bank of %d students: %s; %d images, %s", len(names), ", ".join(names), len(training), common.told(device)
+        "a bank of %d students: %s; %d images, %s", len(called), ", ".join(called), len(training), common.told(device)
     )
-    hooks = student.hooks_of(config, fold, device, f"{len(names)} x {config['student']['name']}", stop)
+    hooks = student.hooks_of(config, fold, device, f"{len(called)} x {config['student']['name']}", stop)
     folder = store.banks / ref_of(pupils).folder
     folder.mkdir(parents=True, exist_ok=True)
-    reduction = config["distillation"]["reduction"]
-    trained = fit_bank(members, training, config["optim"], reduction, device, folder, hooks)
-    made = folders.Making(device, began, (time.monotonic() - clock) / len(pupils), names)
+    loss = partial(losses.distillation_loss, **loss_parameters(config["distillation"]))
+    trained = fit_bank(members, training, config["optim"], loss, device, folder, hooks)
+    made = folders.Making(device, began, (time.monotonic() - clock) / len(pupils), called)
     for pupil, member, became in zip(pupils, members, trained, strict=True):
         if store.find(pupil.ref) is None:
             why = "" if became.diverged is None else f"its loss or weights were not finite in epoch {became.diverged}"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from augdistill.config import Config
-from augdistill.data import HUMAN_LABELS, load_human_labels, test_set_name
+from augdistill.data import HUMAN_LABELS, expected_shape, load_human_labels, test_set_name
 from augdistill.errors import DataError, RunError
 from augdistill.identity import Ref
 from augdistill.metrics import Scores, agreement, score, teacher_student_kl
@@ -73,6 +73,10 @@ def image_scores(
         raise DataError(
             f"{config['test_set']} has other classes than {evaluated.path.name}: {', '.join(known)} are needed"
         )
+    shape = expected_shape(evaluated.config["dataset"])
+    if images.header.shape != shape:
+        sizes = ["x".join(map(str, size)) for size in (images.header.shape, shape)]
+        raise DataError(f"{config['test_set']} has images of {sizes[0]}, {evaluated.path.name} takes {sizes[1]}")
     is_own = config["test_set"] == evaluated.config["dataset"]["name"]
     statistics = evaluated.manifest["statistics"]
     if config["normalisation"] == "own":

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from augdistill.config import Config, choices, conf_dir, one_of, reader_arguments
-from augdistill.data import HUMAN_LABELS, Header, header, load_human_labels, test_set_name
-from augdistill.errors import DataError
+from augdistill.config import Config, choices, conf_dir, one_of, reader_arguments, require
+from augdistill.data import HUMAN_LABELS, Header, header, is_there, load_human_labels, test_set_name
+from augdistill.errors import ConfigError, DataError
 from augdistill.identity import Ref, evaluation_ref
 
 WHERE = ("root", "verify", "path")  # keys that say where a run's data lie now; None is where they were
@@ -18,6 +18,56 @@ def dataset_header(config: Config, split: str = "train") -> Header:
     """Return what is known of a job's dataset; `config` has `dataset` and `outputs`. Raises DataError."""
     dataset = config["dataset"]
     return header(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
+
+
+def check_training_set(config: Config, found: Header) -> None:
+    """Raise ConfigError where a job's `dataset` asks what its training set cannot give: images held out, statistics."""
+    validation, channels = config["dataset"]["validation"], found.shape[0]
+    require(validation < found.count, "dataset.validation", validation, f"fewer than its {found.count:,} images")
+    for key in ("mean", "std"):
+        values = config["dataset"][key]
+        if values is not None and len(values) not in (1, channels):
+            raise ConfigError(f"dataset.{key} has {len(values)} values for {channels} channels: give one for each")
+
+
+def test_sets(config: Config, training: Header) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the fingerprints of a job's test sets that are there, and why the others are not, by dataset.
+
+    What will be read after the training is read before it. Raises ConfigError for one that does not exist, DataError
+    for one that is there and damaged, or that no model of this training set can be evaluated on.
+    """
+    dataset = config["dataset"]
+    found, missing = {}, {}
+    for name in dict.fromkeys(dataset["test_sets"]):
+        if why := missing_test_set(name, config):
+            missing[name] = why
+            continue
+        evaluation = evaluation_config("", name, config["outputs"])
+        read = test_dataset(evaluation, dataset)
+        where = reader_arguments(read, config["outputs"])
+        check_test_set(name, header(read["name"], "test", **where), training)
+        found[name] = test_fingerprint(evaluation, dataset)
+    return found, missing
+
+
+def missing_test_set(name: str, config: Config) -> str:
+    """Return why one of a job's test sets is not there, nothing if it is; whether it is right, reading tells."""
+    read = test_dataset(evaluation_config("", name, config["outputs"]), config["dataset"])
+    where = reader_arguments(read, config["outputs"])
+    people = is_there(name, "test", root=where["root"]) if name in HUMAN_LABELS else ""
+    return people or is_there(read["name"], "test", **where)
+
+
+def check_test_set(name: str, found: Header, training: Header) -> None:
+    """Raise DataError for images that are not like those of the training set."""
+    for what in ("classes", "shape"):
+        theirs, ours = getattr(found, what), getattr(training, what)
+        if theirs != ours:
+            shown = "x".join(map(str, theirs)) if what == "shape" else f"{', '.join(theirs[:5])}, ..."
+            raise DataError(
+                f"{name} has images of other {what} ({shown}) than {training.name}: leave it out of dataset.test_sets, "
+                f"as in 'dataset.test_sets=[{training.name}]'"
+            )
 
 
 def must_be(ref: Ref, planned: str | None) -> None:
@@ -70,7 +120,7 @@ def test_dataset(config: Config, trained: Config) -> Config:
 
 def default_dataset(name: str, like: Config) -> Config:
     """Return a dataset's group with its YAML's values, read from where the dataset group `like` is."""
-    one_of("test_sets", name, [choice for choice in choices("dataset") if choice != "as-trained"])
+    one_of("dataset.test_sets", name, [choice for choice in choices("dataset") if choice != "as-trained"])
     loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml"), resolve=True)
     assert isinstance(loaded, dict)
     return {str(key): value for key, value in loaded.items()} | {key: like[key] for key in ("root", "verify")}

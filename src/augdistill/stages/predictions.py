@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from augdistill import reading
-from augdistill.checking import check_group
 from augdistill.config import Config, reader_arguments
+from augdistill.config.checking import check_group
 from augdistill.data import HUMAN_LABELS, load, load_human_labels, test_set_name
 from augdistill.errors import DataError, RequestError
 from augdistill.metrics import Scores, check_predictions, score

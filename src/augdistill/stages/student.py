@@ -12,26 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from augdistill import losses, models
-from augdistill.augment import check_ops
-from augdistill.checking import check
-from augdistill.config import Config, aug_name, model_parameters, ops_list
-from augdistill.data import expected_shape
+from augdistill.config import Config, aug_name, loss_parameters, model_parameters, ops_list
+from augdistill.config.checking import check
 from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.losses import class_means, logit_sd, loss_dtype, teacher_probabilities, zscore
+from augdistill.metrics.health import COLLAPSED, health
 from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
 from augdistill.stages import common, folders, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
+from augdistill.stages.refusals import refuse
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device
 from augdistill.training.loop import Hooks, Loss, Task, fit
 
 log = logging.getLogger(__name__)
-
-DEAD_UNITS = 0.10  # share of penultimate units that never fire on the training set, above which a student is collapsed
-ABOVE_CHANCE = 1.5  # times 1 / K: training accuracy below it is chance
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,13 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """
     config = check("student", config)
     device = common.device_of(config["runtime"])
-    refuse(config)
+    header = refuse("student", config)
     store = RunStore(Path(config["outputs"]))
     pupil = named(config, store, planned)
     if (found := store.find(pupil.ref)) is not None:
         log.info("%s is %s already", pupil.ref.folder, found.status)
         return found
+    names.test_sets(config, header)
     with store.writing(pupil.ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
         return store.find(pupil.ref) or train(pupil, store, folder, device, stop)
 
@@ -67,13 +65,6 @@ def named(config: Config, store: RunStore, planned: str | None) -> Pupil:
     ref = student_ref(config, names.dataset_header(config).fingerprint, taught_by)
     names.must_be(ref, planned)
     return Pupil(config, parents, ref)
-
-
-def refuse(config: Config) -> None:
-    """Raise ModelError or ConfigError, before any work, for a model or strategy that cannot be."""
-    shape = expected_shape(config["dataset"])
-    build(config, shape, 2)
-    check_ops(ops_list(config["student_aug"]), shape[-1], "student_aug")
 
 
 def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -182,19 +173,22 @@ def publish(
     store: RunStore,
 ) -> Run:
     """Save, examine and publish a trained student; `diverged` says why it did, and is empty if it did not."""
-    config, folder, health = pupil.config, store.folder(pupil.ref), {}
+    config, folder, found = pupil.config, store.folder(pupil.ref), {}
     if diverged:
         log.error("%s diverged: %s", pupil.ref.folder, diverged)
     else:
         folders.save_weights(folder, model)
         folders.save_validation(folder, model, fold.held_out, made.device)
-        health = examine(model, fold.training, made.device)
-        if health["collapsed"]:
+        found = examine(model, fold.training, made.device)
+        word = health(found["training_accuracy"], found["dead_units"], len(fold.images.header.classes))
+        found["collapsed"] = word == COLLAPSED
+        if word:
             log.warning(
-                "%s collapsed: training accuracy %.1f %%, %.0f %% of the penultimate units dead",
+                "%s %s: training accuracy %.1f %%, %.0f %% of the penultimate units dead",
                 pupil.ref.folder,
-                100 * health["training_accuracy"],
-                100 * health["dead_units"],
+                "collapsed" if found["collapsed"] else f"has {word}",
+                100 * found["training_accuracy"],
+                100 * found["dead_units"],
             )
     folders.write_history(folder, history)
     header, told = fold.images.header, [] if diverged else history
@@ -202,7 +196,7 @@ def publish(
     parents = {part: run.path.name for part, run in pupil.parents.items()}
     provenance = folders.provenance(made, parents, folders.notes(header, config, told))
     status = "diverged" if diverged else "finished"
-    return folders.publish(store, pupil.ref, status, config, provenance, **facts, **health)
+    return folders.publish(store, pupil.ref, status, config, provenance, **facts, **found)
 
 
 def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet, Loss]:
@@ -275,19 +269,18 @@ def live_logits(model: nn.Module, batch: Batch, device: Device) -> Tensor:
 
 def distillation_loss(distillation: Config, classes: int, taught: Callable[[Batch], Tensor]) -> Loss:
     """Return the loss (1 - alpha) CE + alpha T^2 KL, [3] with its parts, where `taught` gives probabilities at T."""
-    alpha, temperature = distillation["alpha"], distillation["temperature"]
+    alpha, temperature, own = distillation["alpha"], distillation["temperature"], loss_parameters(distillation)
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
         labels = batch.targets[:, :classes]
-        return losses.distillation_loss(logits, labels, taught(batch), alpha, temperature, distillation["reduction"])
+        return losses.distillation_loss(logits, labels, taught(batch), alpha, temperature, **own)
 
     return loss
 
 
 def examine(model: nn.Module, data: common.Data, device: Device) -> dict[str, Any]:
-    """Return whether a student collapsed: training accuracy near chance, or too many dead penultimate units."""
+    """Return a student's training accuracy and its share of dead penultimate units, which never fire."""
     logits, embeddings = common.predict(model, data, device)
     right = float((logits.argmax(1) == data.labels.cpu()).double().mean())
     dead = float((embeddings.amax(0) <= 0).double().mean())
-    collapsed = right < ABOVE_CHANCE / len(data.header.classes) or dead > DEAD_UNITS
-    return {"collapsed": collapsed, "training_accuracy": right, "dead_units": dead}
+    return {"training_accuracy": right, "dead_units": dead}

@@ -9,15 +9,14 @@ import torch
 from torch import nn
 
 from augdistill import models
-from augdistill.augment import check_ops
-from augdistill.checking import check
 from augdistill.config import Config, aug_name, model_parameters, ops_list
-from augdistill.data import expected_shape
+from augdistill.config.checking import check
 from augdistill.errors import DivergedError, RunError
 from augdistill.identity import Ref, teacher_ref
 from augdistill.runs import Run, RunStore, now, removal
 from augdistill.seeds import derive
 from augdistill.stages import common, folders, names
+from augdistill.stages.refusals import refuse
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device
@@ -35,22 +34,16 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished teacher of a "teacher" config, training it if it is not there yet."""
     config = check("teacher", config)
     device = common.device_of(config["runtime"])
-    refuse(config)
-    ref = teacher_ref(config, names.dataset_header(config).fingerprint)
+    header = refuse("teacher", config)
+    ref = teacher_ref(config, header.fingerprint)
     store = RunStore(Path(config["outputs"]))
     names.must_be(ref, planned)
     if (found := store.find(ref)) is not None:
         log.info("%s is %s already", ref.folder, found.status)
         return found
+    names.test_sets(config, header)
     with store.writing(ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
         return store.find(ref) or train(config, ref, store, folder, device, stop)
-
-
-def refuse(config: Config) -> None:
-    """Raise ModelError or ConfigError, before any work, for a model or strategy that cannot be."""
-    shape = expected_shape(config["dataset"])
-    build(config, shape, 2)
-    check_ops(ops_list(config["aug"]), shape[-1])
 
 
 def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:

@@ -10,9 +10,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from augdistill.checking import check, known_keys
-from augdistill.config import AUG_KEYS, Config, parameters
+from augdistill.config import Config, one_of, parameters, require
+from augdistill.config.checking import check, known_keys
+from augdistill.errors import ConfigError
 
+VARIED = (
+    "dataset",
+    "aug",
+    "teacher",
+    "teacher_optim",
+    "student",
+    "student_aug",
+    "distillation",
+    "optim",
+    "runtime",
+)  # groups of which a grid may vary a value
 MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
 
 
@@ -39,12 +51,26 @@ def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[Student
         for (role, aug, own), k in itertools.product(labels + arms, range(study["students_per_teacher"])):
             key = f"{role} {aug} {own} {student} {variant}"
             if key not in checked:
-                checked[key] = check("student", student_config(config, role, aug, own, student, variant))
+                checked[key] = checked_arm(student_config(config, aug, own, student), variant, role)
             seed = block * study["students_per_teacher"] + k
             place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
             of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
             job = {**checked[key], "seed": seed, "teacher_seed": block}
             yield StudentJob(job, key, place, variant_name(of_teacher))
+
+
+def checked_arm(config: Config, variant: Mapping[str, Any], role: str) -> Config:
+    """Return the checked "student" config of one arm in one cell of a grid; ConfigError names the cell."""
+    try:
+        for key, value in variant.items():
+            one_of("its first word", key.split(".")[0], VARIED)
+            if applies(config, key.split(".")):
+                config = with_value(config, key.split("."), value)
+        return check("student", with_value(config, ["distillation", "alpha"], 0.0) if role == "labels" else config)
+    except ConfigError as error:
+        if not variant:
+            raise
+        raise ConfigError(f"study.grids, the cell {variant_name(variant)}: {error}") from None
 
 
 def count_students(study: Config) -> int:
@@ -78,11 +104,11 @@ def student_augs(study: Config, aug: str) -> list[str]:
     return list(dict.fromkeys([*names, aug]))
 
 
-def student_config(config: Config, role: str, aug: str, own: str, student: str, variant: Mapping[str, Any]) -> Config:
+def student_config(config: Config, aug: str, own: str, student: str) -> Config:
     """Return the unchecked "student" config of one arm."""
     study = config["study"]
     teacher, pupil = dict(study["teacher"]), dict(study["students"][student])
-    made: Config = {
+    return {
         "seed": 0,
         "outputs": config["outputs"],
         "dataset": study["dataset"],
@@ -96,10 +122,6 @@ def student_config(config: Config, role: str, aug: str, own: str, student: str, 
         "distillation": study["distillation"],
         "runtime": {**study["runtime"], "threads": study["runtime"]["threads"]["student"]},
     }
-    for key, value in variant.items():
-        if applies(made, key.split(".")):
-            made = with_value(made, key.split("."), value)
-    return with_value(made, ["distillation", "alpha"], 0.0) if role == "labels" else made
 
 
 def stack(study: Config, name: str) -> Config:
@@ -110,7 +132,7 @@ def stack(study: Config, name: str) -> Config:
 
 def applies(config: Config, path: list[str]) -> bool:
     """Return whether an arm has what a path varies: aug.ops.mixup.labels leaves teachers without mixup as they are."""
-    if path[0] not in AUG_KEYS or path[1:2] != ["ops"] or len(path) != 4:
+    if path[0] not in ("aug", "student_aug") or path[1:2] != ["ops"] or len(path) != 4:
         return True
     known_keys(".".join(path[:3]) + ".", {path[3]: None}, list(parameters("aug", path[2])))
     return path[2] in config[path[0]]["ops"]
@@ -118,8 +140,12 @@ def applies(config: Config, path: list[str]) -> bool:
 
 def with_value(config: Config, path: list[str], value: Any) -> Config:
     """Return a copy of `config` with the value at a path replaced; `lr_factor` multiplies the rate beside it."""
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"there is no {path[0]} below {config}, which is no group of keys")
     if len(path) > 1:
         return {**config, path[0]: with_value(config.get(path[0], {}), path[1:], value)}
     if path[0] == "lr_factor":
+        is_factor = isinstance(value, int | float) and not isinstance(value, bool) and "lr" in config
+        require(is_factor, "lr_factor", value, "a number, as in optim.lr_factor: [0.5, 2]")
         return {**config, "lr": config["lr"] * value}
     return {**config, path[0]: value}

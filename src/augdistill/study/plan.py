@@ -6,31 +6,17 @@ need is one stage.
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from augdistill.checking import known_keys
-from augdistill.config import Config, aug_name, require
+from augdistill.config import Config, aug_name, one_of, require
+from augdistill.config.checking import check_command
 from augdistill.data import HUMAN_LABELS, test_set_name
-from augdistill.errors import ConfigError, DataError
+from augdistill.errors import DataError, as_typed
 from augdistill.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.runs import RunStore, write_json
-from augdistill.schemas import NORMALISATION, STUDY, misfit, require_name
 from augdistill.stages import names
 from augdistill.study.arms import StudentJob, count_students, student_jobs
 
-STUDY_KEYS = (
-    *("name", "dataset", "teacher", "students", "aug", "ops", "student_aug", "distillation", "grids", "normalisation"),
-    *("first_block", "blocks", "students_per_teacher", "runtime", "claims", "margins", "looks", "test_set", "base"),
-)
-COUNTS = {"first_block": 0, "blocks": 1, "students_per_teacher": 1}
-PLANNED: dict[
-    str, Any
-] = {  # what a plan is made from has all keys that those of older plans may lack, and counts of its own words
-    **STUDY,
-    **dict.fromkeys(COUNTS, object),
-    "normalisation": NORMALISATION,
-    "distillation": {**STUDY["distillation"], "teacher_weights": str},
-}
+VALIDATION = "validation"  # the test set of a report that is about held-out images
 MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
 SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
 
@@ -80,17 +66,13 @@ def make_plan(config: Config) -> Plan:
 
     Raises ConfigError for keys and values that no job could have, DataError for a training set that is not there.
     """
+    config = check_command("study", config)
     study = config["study"]
-    known_keys("study.", study, STUDY_KEYS)
-    require_name("study.name", study.get("name"))
-    if (place := misfit(study, PLANNED)) is not None:
-        raise ConfigError(f"study.{place} is missing or not what it must be: conf/study/paper.yaml is an example")
-    for key, least in COUNTS.items():
-        fits = type(study[key]) is int and least <= study[key] < 2**31
-        require(fits, f"study.{key}", study[key], f"{least} or more")
     count = count_students(study)
     require(count <= MOST_STUDENTS, "study", f"{count:,} students", f"at most {MOST_STUDENTS:,} at once")
-    sets = TestSets(config)
+    with as_typed({"dataset.": "study.dataset."}):
+        sets = TestSets(config)
+        check_reported(study, sets)
     stages: dict[str, Stage] = {}
     choices: dict[str, Config] = {}
     for student in student_jobs(config, choices):
@@ -100,6 +82,20 @@ def make_plan(config: Config) -> Plan:
             stage.job["wait"] = False
     shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
     return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()), shared, sets.images)
+
+
+def check_reported(study: Config, sets: "TestSets") -> None:
+    """Raise ConfigError, or DataError where it is not there, for a `study.test_set` that no run is evaluated on."""
+    wanted = study["test_set"]
+    if wanted in (None, VALIDATION):
+        return
+    known = [
+        *(test_set_name(name, study["dataset"]) for name in study["dataset"]["test_sets"]),
+        *([VALIDATION] if study["dataset"]["validation"] else []),
+    ]
+    one_of("study.test_set", wanted, known)
+    if wanted in sets.missing:
+        raise DataError(f"study.test_set={wanted}: {sets.missing[wanted]}")
 
 
 def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> None:
@@ -161,17 +157,12 @@ class TestSets:
         dataset = config["study"]["dataset"]
         header = names.dataset_header({"dataset": dataset, "outputs": config["outputs"]})
         self.training, self.images = header.fingerprint, header.count
-        self.found: dict[str, str] = {}
-        self.missing: dict[str, str] = {}
         self.evaluated: set[str] = set()
         self.known: dict[str, dict[str, Ref]] = {}
         self.teachers: dict[tuple[str, str, int], Ref] = {}
         self.shared: dict[tuple[str, ...], None] = {}
-        for name in dataset["test_sets"]:
-            try:
-                self.found[name] = names.test_fingerprint(self.evaluation("", name), dataset)
-            except DataError as error:
-                self.missing[test_set_name(name, dataset)] = str(error)
+        self.found, missing = names.test_sets({"dataset": dataset, "outputs": config["outputs"]}, header)
+        self.missing = {test_set_name(name, dataset): why for name, why in missing.items()}
 
     def evaluation(self, run: str, test_set: str) -> Config:
         """Return the config of one evaluation of this study."""

@@ -7,7 +7,7 @@ gradients are its own. Nothing that one member does reaches another, a loss that
 import copy
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from torch.func import functional_call, vmap
 
 from augdistill.config import checkpoint_every
 from augdistill.errors import StoppedError
-from augdistill.losses import distillation_loss
 from augdistill.models.pooling import Halving
 from augdistill.seeds import derive
 from augdistill.training.batches import EpochPlan, TrainingSet, batch_sizes, plan_epoch
@@ -30,6 +29,9 @@ from augdistill.training.loop import Changing, Hooks, epoch_means, epoch_row, mo
 from augdistill.training.sgd import sgd
 
 ROLE = "student"
+
+MemberLoss = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""logits [B,C], labels [B,C], teacher's probabilities at T [B,C], alpha, T -> [3]: the loss and its two parts"""
 
 
 @dataclass(frozen=True)
@@ -91,24 +93,24 @@ def fit_bank(
     members: Sequence[Member],
     training: TrainingSet,
     recipe: dict[str, Any],
-    reduction: str,
+    loss: MemberLoss,
     device: Device,
     folder: Path,
     hooks: Hooks,
 ) -> list[Trained]:
     """Train the members' models in place, each as `fit` trains it alone, and return what became of each.
 
-    All see the images of `training`, each in its own order. Goes on from the bank's newest checkpoint in `folder`. A
-    member whose loss is no longer finite is told as diverged and left as it was before; the others go on. Each epoch's
-    row that the hooks are told is the mean of those that do. Raises StoppedError, after a checkpoint, when asked to
-    stop.
+    `loss` is that of one member. All see the images of `training`, each in its own order. Goes on from the newest
+    checkpoint in `folder`. A member whose loss is no longer finite is told as diverged and left as it was before; the
+    others go on. Each epoch's row that the hooks are told is the mean of those that do. Raises StoppedError, after a
+    checkpoint, when asked to stop.
     """
     assert (recipe["select"], recipe["stop_accuracy"]) == ("last", None), "all end at once, with their last weights"
     bank = Bank([member.model for member in members]).train()
     optimizer = sgd(bank, recipe)
     state = resume(folder, bank, optimizer, device)
     sizes = batch_sizes(len(training), recipe["batch_size"])
-    lessons = Lessons.of(members, reduction, device)
+    lessons = Lessons.of(members, loss, device)
     changing = Changing.on(device, lessons.targets.dtype, len(members))
     optimizer.param_groups[0]["lr"] = changing.rate
     taken = partial(step, bank, optimizer, training, lessons, recipe, changing, device)
@@ -148,25 +150,24 @@ class Lessons:
     temperatures: Tensor
     has_parts: Tensor
     keys: Tensor
-    reduction: str
+    loss: MemberLoss
 
     @classmethod
-    def of(cls, members: Sequence[Member], reduction: str, device: Device) -> "Lessons":
+    def of(cls, members: Sequence[Member], loss: MemberLoss, device: Device) -> "Lessons":
         targets = torch.stack([member.targets for member in members])
         numbers = [[member.alpha, member.temperature] for member in members]
         alphas, temperatures = torch.tensor(numbers, dtype=targets.dtype, device=device.device).unbind(1)
         keys = torch.tensor([derive(member.seed, ROLE, "dropout") >> 1 for member in members], device=device.device)
         has_parts = torch.ones(len(members), 3, dtype=targets.dtype, device=device.device)
         has_parts[:, 2] = targets.tensor_split(2, dim=2)[1].flatten(1).amax(dim=1) > 0
-        return cls(targets, alphas, temperatures, has_parts, keys, reduction)
+        return cls(targets, alphas, temperatures, has_parts, keys, loss)
 
     def losses(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return each member's loss and its two parts [K,3] for logits [K,B,C] on images `rows` [K,B]."""
         own = torch.arange(len(rows), device=rows.device)[:, None]
 
         labels, taught = self.targets[own, rows].tensor_split(2, dim=2)
-        loss = partial(distillation_loss, reduction=self.reduction)
-        found: Tensor = vmap(loss)(logits.to(labels.dtype), labels, taught, self.alphas, self.temperatures)
+        found: Tensor = vmap(self.loss)(logits.to(labels.dtype), labels, taught, self.alphas, self.temperatures)
         return found * self.has_parts
 
 

@@ -1,0 +1,107 @@
+"""Checks a config against the schema: every key known, every value of its type and in its range, in one line if not.
+
+What comes out is plain dictionaries, with every value of its schema's type.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import ValidationError, create_model
+
+from augdistill.config import Config, nearest
+from augdistill.config.base import Group
+from augdistill.config.commands import COMMANDS
+from augdistill.config.executors import TheExecutor
+from augdistill.config.groups import (
+    Runtime,
+    TheAug,
+    TheDataset,
+    TheDistillation,
+    TheOptim,
+    TheRuntime,
+    TheStudent,
+    TheTeacher,
+)
+from augdistill.config.jobs import StudentConfig, TeacherConfig
+from augdistill.config.refusals import misplaced, refusal
+from augdistill.errors import ConfigError
+
+G = TypeVar("G", bound=Group)
+
+GROUPS: dict[str, Any] = {
+    "dataset": TheDataset,
+    "teacher": TheTeacher,
+    "student": TheStudent,
+    "aug": TheAug,
+    "optim": TheOptim,
+    "distillation": TheDistillation,
+    "runtime": TheRuntime,
+    "executor": TheExecutor,
+}
+JOBS: dict[str, type[Group]] = {"teacher": TeacherConfig, "student": StudentConfig}
+
+
+def typed(model: type[G], values: Mapping[str, Any], prefix: str = "") -> G:
+    """Return `values` as an immutable typed config; ConfigError, in one line, for what does not fit."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(refusal(error, model, values, prefix)) from None
+
+
+def check(kind: str, config: Mapping[str, Any]) -> Config:
+    """Return the config of a "teacher" or "student" job with every value of its schema's type.
+
+    Raises ConfigError for a key that is missing, unknown or misplaced (naming the nearest valid one), a value of the
+    wrong type or out of range.
+    """
+    model = JOBS[kind]
+    known_keys("", config, list(model.model_fields))
+    missing = [key for key in model.model_fields if key not in config]
+    if missing:
+        raise ConfigError(f"the config has no {missing[0]}: a {kind} job needs {', '.join(model.model_fields)}")
+    return typed(model, config).plain()
+
+
+def check_command(command: str, config: Mapping[str, Any]) -> Config:
+    """Return the whole config of a command, checked as `check` does."""
+    return typed(COMMANDS[command], config).plain()
+
+
+def explain(command: str, config: Mapping[str, Any], word: str) -> str:
+    """Return what to say of an override that no config can be composed with; `config` is the command's without it."""
+    return misplaced(COMMANDS[command], config, word)
+
+
+def check_saved(kind: str, config: Mapping[str, Any]) -> Config:
+    """Return the config that a run's manifest holds, a model's checked as `check` does; raises ConfigError.
+
+    What a version before this one had in `runtime`, where nothing decides a result, is left out.
+    """
+    if kind not in JOBS:
+        return dict(config)
+    runtime = config.get("runtime")
+    kept = {key: runtime[key] for key in runtime if key in Runtime.model_fields} if isinstance(runtime, Mapping) else {}
+    return check(kind, {**config, "runtime": kept if isinstance(runtime, Mapping) else runtime})
+
+
+def check_group(key: str, values: object) -> Config:
+    """Return the group `key` of a config, checked against its model and, for its parameters, its YAML file."""
+    checked: Config = typed(holder(key), {key: values}).plain()[key]
+    return checked
+
+
+@cache
+def holder(key: str) -> type[Group]:
+    """Return a model of a config that has one group alone."""
+    fields: dict[str, Any] = {key: (GROUPS[key], ...)}
+    return create_model(key, __base__=Group, **fields)
+
+
+def known_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise ConfigError for the first key of `values` that is not known, with the nearest one that is."""
+    for key in values:
+        if key not in known:
+            listed = ", ".join(known) or "none"
+            raise ConfigError(f"{prefix}{key} is not a config key{nearest(key, known)}: known here are {listed}")

@@ -1,0 +1,197 @@
+"""The groups that jobs are made of: dataset, optim, distillation, runtime, strategies, models."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, Self
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, Field, create_model, model_validator
+
+from augdistill.config.base import (
+    AtLeastOne,
+    Chosen,
+    Count,
+    Fraction,
+    Group,
+    Many,
+    Named,
+    NotNegative,
+    Positive,
+    Text,
+    before,
+    by_name,
+    unknown,
+    with_parameters,
+    wrong,
+)
+from augdistill.config.places import choices
+from augdistill.config.words import CHECKPOINTS, checkpoint_every
+from augdistill.errors import ConfigError
+
+
+class Dataset(Named):
+    """What every dataset has; `mean` and `std` are per channel in 0..1, None as measured on the training set."""
+
+    root: Text = Field(default="data", examples=["data"])
+    verify: bool = True
+    mean: Many[Annotated[float, Ge(-1e3), Le(1e3)]] | None = None
+    std: Many[Annotated[float, Gt(0), Le(1e3)]] | None = None
+    validation: Count = 0
+    test_sets: Many[Text] = ()
+
+    @model_validator(mode="after")
+    def has_both_statistics_or_none(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            key, values = ("mean", self.mean) if self.std is None else ("std", self.std)
+            raise wrong("give mean and std, or neither", key, list(values or []))
+        for key, values in (("mean", self.mean), ("std", self.std)):
+            if values == ():
+                raise wrong("null, or a number for each channel", key, [])
+        return self
+
+
+class Optim(Group):
+    """SGD and its schedule. Rates are per step, lengths in epochs; `clip_norm` is None or a gradient norm.
+
+    `stop_accuracy` is None or the validation accuracy at whose first epoch training ends; the schedule stays as it is.
+    """
+
+    epochs: Annotated[int, Ge(1), Lt(10**6)] = Field(examples=[200])
+    batch_size: AtLeastOne = 128
+    lr: Annotated[float, Gt(0), Lt(1000)] = Field(examples=[0.1])
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    nesterov: bool = True
+    weight_decay: NotNegative = Field(default=0.0, examples=[0.0005])
+    schedule: Literal["cosine", "multistep", "constant"] = "cosine"
+    milestones: Many[Annotated[int, Ge(0), Lt(10**6)]] = Field(default=(), examples=[[60, 120, 160]])
+    gamma: Positive = 0.1
+    warmup_epochs: NotNegative = Field(default=0.0, examples=[1])
+    clip_norm: Positive | None = Field(default=None, examples=[2.0])
+    select: Literal["last", "best-test"] = "last"
+    stop_accuracy: Annotated[float, Gt(0), Le(1)] | None = Field(default=None, examples=[None])
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise wrong("needs momentum above 0", "nesterov", True, False)
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise wrong("rising epochs", "milestones", list(self.milestones), [60, 120, 160])
+        if self.warmup_epochs > self.epochs:
+            raise wrong(f"0 to optim.epochs, {self.epochs}", "warmup_epochs", self.warmup_epochs, 0)
+        return self
+
+
+class Distillation(Group):
+    """How a student learns from a teacher; `alpha` weights the KD term, 0 trains on labels alone."""
+
+    alpha: Fraction = 0.5
+    temperature: Positive = 20.0
+    reduction: Literal["batchmean", "elementwise"] = "batchmean"
+    view: Literal["same", "clean", "independent"] = "same"
+    transform: Literal["none", "rescale", "zscore", "class-mean"] = "none"
+    sd: Positive | None = None
+    teacher: Text | None = None
+    teacher_weights: Literal["trained", "untrained"] = "trained"
+
+    @model_validator(mode="after")
+    def rescales_to_sd(self) -> Self:
+        if self.sd is not None and self.transform != "rescale":
+            raise wrong("null, or with distillation.transform=rescale the wanted s.d., above 0", "sd", self.sd)
+        return self
+
+
+def spelt(value: object) -> object:
+    """Return a truth value as the word that it was before YAML made it one."""
+    return str(value).lower() if isinstance(value, bool | str) else value
+
+
+def is_time(text: str) -> str:
+    """Return `text` if it says how often checkpoints are made."""
+    try:
+        checkpoint_every(text)
+    except ConfigError:
+        raise wrong(CHECKPOINTS.split(",")[0], "", text, "5min") from None
+    return text
+
+
+class Machine(Group):
+    """Where and how all jobs of a study run; only `precision` (as asked for) enters a run's identity."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    deterministic: bool = False
+    checkpoint_every: Annotated[str, AfterValidator(is_time)] = "5min"
+    cuda_graphs: Annotated[Literal["auto", "true", "false"], before(spelt)] = "auto"
+
+    @model_validator(mode="after")
+    def has_graphs_on_cuda_alone(self) -> Self:
+        if self.cuda_graphs == "true" and self.device == "cpu":
+            raise wrong("this job runs on a CPU: auto or false", "cuda_graphs", "true", "auto")
+        return self
+
+
+Threads = Annotated[int, Ge(1), Le(1024)]
+
+
+class Runtime(Machine):
+    """Where and how a job runs, on so many CPU threads."""
+
+    threads: Threads = 1
+
+
+class Op(Group):
+    """A strategy's own parameters."""
+
+
+def parameters_of_each(ops: object) -> object:
+    """Return strategy -> its checked parameters, in their order."""
+    if ops is None:
+        return {}
+    if not isinstance(ops, Mapping):
+        return ops
+    known = strategies()
+    for name in ops:
+        if name not in known:
+            raise unknown(name, known)
+    checked = all_strategies().model_validate(dict(ops))
+    return {name: getattr(checked, name) for name in ops}
+
+
+@cache
+def all_strategies() -> type[Group]:
+    """Return a model with a field for each strategy, so that a refusal names the strategy."""
+    fields: dict[str, Any] = {name: (with_parameters(Op, "aug", name), None) for name in strategies()}
+    return create_model("strategies", __base__=Group, **fields)
+
+
+def strategies() -> tuple[str, ...]:
+    """Return the names of all strategies that do something."""
+    return tuple(name for name in choices("aug") if name != "baseline")
+
+
+class Aug(Group):
+    """A stack of strategies, in the order of application."""
+
+    ops: Annotated[dict[str, Op], before(parameters_of_each), Chosen("aug", inside=True)]
+
+    @property
+    def name(self) -> str:
+        """The names of its strategies, joined: "baseline" where there are none."""
+        return "+".join(self.ops) or "baseline"
+
+    def listed(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the strategies with their parameters."""
+        return [(name, op.plain()) for name, op in self.ops.items()]
+
+
+class Model(Named):
+    """A network by name, with its own parameters."""
+
+
+TheDataset = Annotated[Dataset, by_name(Dataset, "dataset"), Chosen("dataset")]
+TheTeacher = Annotated[Model, by_name(Model, "teacher"), Chosen("teacher")]
+TheStudent = Annotated[Model, by_name(Model, "student"), Chosen("student")]
+TheOptim = Annotated[Optim, Chosen("optim")]
+TheAug = Annotated[Aug, Chosen("aug")]
+TheDistillation = Annotated[Distillation, Chosen("distillation")]
+TheRuntime = Annotated[Runtime, Chosen("runtime")]

@@ -1,0 +1,178 @@
+"""The group `study` and the whole config of the command: a grid of choices, and what its report is to answer."""
+
+from typing import Annotated, Any, Literal, Self
+
+from annotated_types import Ge, Gt, Lt, MinLen
+from pydantic import AfterValidator, Field, model_validator
+
+from augdistill.config.base import (
+    AtLeastOne,
+    Chosen,
+    Count,
+    Group,
+    Many,
+    Text,
+    Whole,
+    before,
+    by_name,
+    unknown,
+    with_parameters,
+    wrong,
+)
+from augdistill.config.executors import TheExecutor
+from augdistill.config.groups import (
+    Machine,
+    Model,
+    Op,
+    TheDataset,
+    TheDistillation,
+    TheOptim,
+    Threads,
+    parameters_of_each,
+    strategies,
+)
+from augdistill.config.jobs import watched
+from augdistill.schemas import is_name
+
+MATCHING = "matching"  # among the students' own strategies: those of their teachers
+
+
+class TrainedModel(Model):
+    """A network by name, with its own parameters and the recipe that trains it."""
+
+    optim: TheOptim
+
+
+StudyTeacher = Annotated[TrainedModel, by_name(TrainedModel, "teacher"), Chosen("teacher")]
+StudyStudent = Annotated[TrainedModel, by_name(TrainedModel, "student"), Chosen("student")]
+
+
+class ThreadsOfKinds(Group):
+    """CPU threads of each kind of stage."""
+
+    teacher: Threads = 2
+    student: Threads = 1
+
+
+class StudyRuntime(Machine):
+    """Where and how a study's jobs run."""
+
+    threads: ThreadsOfKinds = ThreadsOfKinds()
+
+
+def as_list(value: object) -> object:
+    """Return one name as a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+def is_stack(name: str) -> str:
+    """Return the name of a stack of strategies, joined with "+", each known and there once."""
+    parts = [] if name == "baseline" else name.split("+")
+    for part in parts:
+        if part not in strategies():
+            raise unknown(part, ["baseline", *strategies()])
+    if len(set(parts)) < len(parts):
+        raise wrong("each strategy of a stack once", "", name, ["baseline", "cutmix"])
+    return name
+
+
+def is_own_stack(name: str) -> str:
+    """Return the name of students' own strategies: a stack, or those of their teachers."""
+    if name == MATCHING:
+        return name
+    if name not in ("baseline", *strategies()) and "+" not in name:
+        raise unknown(name, ["baseline", MATCHING, *strategies()])
+    return is_stack(name)
+
+
+def without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of which none is there twice."""
+    if len(set(names)) < len(names):
+        raise wrong("each name once", "", list(names), list(dict.fromkeys(names)))
+    return names
+
+
+def as_text(value: object) -> object:
+    """Return a whole number as text: a claim is called "1", and YAML reads a number there."""
+    return str(value) if type(value) is int else value
+
+
+def is_a_name(value: str) -> str:
+    """Return a name that can be that of a folder."""
+    if not is_name(value):
+        raise wrong("letters, digits and . _ + - are allowed, 200 at most", "", value, "mine")
+    return value
+
+
+Claim = Annotated[Text, before(as_text)]
+Name = Annotated[str, AfterValidator(is_a_name)]
+Stacks = Annotated[
+    Many[Annotated[str, AfterValidator(is_stack)]], before(as_list), AfterValidator(without_repeats), MinLen(1)
+]
+OwnStacks = Annotated[
+    Many[Annotated[str, AfterValidator(is_own_stack)]], before(as_list), AfterValidator(without_repeats), MinLen(1)
+]
+Cells = Annotated[Many[Any], MinLen(1)]
+GRID = [{"distillation.temperature": [1, 4]}]
+
+
+class Study(Group):
+    """What a study consists of, and what its report is to answer; conf/study.yaml says what each key means."""
+
+    name: Name = Field(examples=["mine"])
+    dataset: TheDataset
+    teacher: StudyTeacher
+    students: Annotated[dict[Name, StudyStudent], MinLen(1)] = Field(
+        examples=[Whole("student@study.students.lenet=lenet")]
+    )
+    aug: Stacks = Field(examples=[["baseline", "cutmix"]])
+    student_aug: OwnStacks = Field(default=("baseline",), examples=[["baseline", "matching"]])
+    ops: Annotated[dict[str, Op], before(parameters_of_each)] = Field(
+        default={}, examples=[Whole("+study.ops.cutmix.prob=1.0")]
+    )
+    distillation: TheDistillation
+    grids: Annotated[Many[dict[str, Cells]], before(lambda value: [] if value is None else value)] = Field(
+        default=(), examples=[GRID]
+    )
+    normalisation: Literal["training", "own"] = "training"
+    blocks: AtLeastOne = 5
+    first_block: Count = 0
+    students_per_teacher: AtLeastOne = 1
+    runtime: StudyRuntime
+    claims: Annotated[Many[Claim], AfterValidator(without_repeats)] = Field(default=(), examples=[["1", "2"]])
+    margins: dict[Claim, Annotated[float, Gt(0), Lt(1e6)]] = Field(
+        default={}, examples=[Whole("+study.margins={7a: 0.5}")]
+    )
+    base: Annotated[str, AfterValidator(is_stack)] | None = Field(default="baseline", examples=["baseline"])
+    dead_units: Literal["keep", "collapsed"] = "keep"
+    looks: Annotated[int, Ge(1), Lt(1000)] = 1
+    test_set: Name | None = Field(default=None, examples=["validation"])
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        if self.base is not None and self.base not in self.aug:
+            arms = ", ".join(self.aug)
+            raise wrong(f"the strategy that others are judged against is one of study.aug: {arms}", "base", self.base,
+                        self.aug[0])  # fmt: skip
+        models = {"teacher": self.teacher, **{f"students.{name}": model for name, model in self.students.items()}}
+        for key, model in models.items():
+            watched(model.optim, self.dataset.validation, f"{key}.optim.stop_accuracy")
+        if self.test_set == "validation" and self.dataset.validation == 0:
+            raise wrong("it needs held-out images, study.dataset.validation above 0", "test_set", self.test_set)
+        return self
+
+    def parameters_of(self, stack: str) -> dict[str, dict[str, Any]]:
+        """Return the strategies of a stack with the study's own parameters."""
+        names = [] if stack == "baseline" else stack.split("+")
+        ops = {name: self.ops.get(name) or with_parameters(Op, "aug", name)() for name in names}
+        return {name: op.plain() for name, op in ops.items()}
+
+
+class StudyConfig(Group):
+    """The whole config of the command `study`."""
+
+    outputs: Text = Field(examples=["outputs"])
+    wait: bool = True
+    dry_run: bool = False
+    executor: TheExecutor
+    study: Annotated[Study, Chosen("study")]

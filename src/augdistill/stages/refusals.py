@@ -1,0 +1,61 @@
+"""What a job that trains is refused for before any work: data, strategies and models that cannot be, as typed."""
+
+import json
+from collections.abc import Sequence
+
+from augdistill.augment import check_ops
+from augdistill.config import Config, model_parameters, ops_list
+from augdistill.data import Header, expected_shape
+from augdistill.errors import ModelError, as_typed
+from augdistill.identity import teacher_of
+from augdistill.models import outline, trains_on_one
+from augdistill.stages import names
+from augdistill.training.batches import batch_sizes
+
+OWN_AUG = {"teacher": "aug", "student": "student_aug"}  # the strategies that a kind of job trains under
+
+
+def refuse(kind: str, config: Config) -> Header:
+    """Return what is known of a "teacher" or "student" config's training set; RequestError if it cannot be trained.
+
+    What needs no data is refused before any are read.
+    """
+    shape, name = expected_shape(config["dataset"]), config[kind]["name"]
+    check_ops(ops_list(config[OWN_AUG[kind]]), shape[-1], OWN_AUG[kind])
+    model = outline(name, shape, model_parameters(config[kind]), kind)
+    header = names.dataset_header(config)
+    names.check_training_set(config, header)
+    count, batch = header.count - config["dataset"]["validation"], config["optim"]["batch_size"]
+    if batch_sizes(count, batch)[-1] == 1 and not trains_on_one(model, header.shape):
+        side = header.shape[-1]
+        raise ModelError(
+            f"{name} cannot train on a batch of one image of {side} x {side}, where its batch norm sees one value of a "
+            f"channel, and {count:,} images in batches of {batch} leave one: type optim.batch_size="
+            f"{another(batch, count)}, or a larger dataset.size"
+        )
+    return header
+
+
+def another(batch: int, count: int) -> int:
+    """Return the batch size nearest to `batch` that leaves no batch of one of `count` images."""
+    fitting = (size for size in range(2, max(count, 2) + 1) if count % size != 1)
+    return min(fitting, key=lambda size: (abs(size - batch), -size))
+
+
+def refuse_choices(study: Config, choices: Sequence[Config]) -> None:
+    """Refuse, in the words of the study's keys, any of its distinct "student" configs and of their teachers."""
+    seen = set()
+    common = {"dataset.": "study.dataset.", "aug.ops.": "study.ops.", "student_aug.ops.": "study.ops."}
+    students = {model["name"]: name for name, model in study["students"].items()}
+    for choice in choices:
+        student = f"study.students.{students.get(choice['student']['name'], choice['student']['name'])}."
+        jobs = {
+            "student": (choice, {"student.": student, "optim.": f"{student}optim."}),
+            "teacher": (teacher_of(choice), {"teacher.": "study.teacher.", "optim.": "study.teacher.optim."}),
+        }
+        for kind, (config, keys) in jobs.items():
+            made_by = json.dumps([kind, config[kind], config["optim"], config["dataset"], config[OWN_AUG[kind]]])
+            if made_by not in seen:
+                seen.add(made_by)
+                with as_typed({**common, **keys}):
+                    refuse(kind, config)
