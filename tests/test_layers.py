@@ -14,12 +14,12 @@ import augdistill
 from augdistill.config import conf_dir
 
 FLOORS = (
-    {"errors", "seeds", "schemas", "reading", "config", "checking", "identity", "locks", "runs"},
+    {"errors", "seeds", "schemas", "reading", "config", "checking", "identity", "locks", "runs", "safepath"},
     {"data", "augment", "models", "losses", "metrics"},
     {"training"},
     {"stages", "study", "report"},
     {"executors"},
-    {"cli", "commands", "listing", "unfinished", "watching", "configdirs"},
+    {"cli", "commands", "listing", "unfinished", "watching", "configdirs", "composing"},
 )
 SINGLE_FILES = (0, len(FLOORS) - 1)  # the floors whose files make one room together
 SIDEWAYS = {("study", "stages.names")}  # names runs from configs; imports no torch
@@ -27,7 +27,7 @@ NEVER = {("report", "stages"), ("report", "training")}  # a report is made from 
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 WITHOUT_TORCH = {
-    *("errors", "seeds", "schemas", "reading", "config", "checking", "identity", "locks", "runs"),
+    *("errors", "seeds", "schemas", "reading", "config", "checking", "identity", "locks", "runs", "safepath"),
     *("data", "metrics", "study"),
     *("report", "executors", "stages", "stages.names", "cli", "commands", "listing", "unfinished", "configdirs"),
 }
@@ -42,6 +42,7 @@ IN_PLACE_DRAWS = {"uniform_", "normal_", "bernoulli_", "random_", "exponential_"
 ENVIRONMENT = {  # module -> the variables that it reads or sets
     "cli": {"HYDRA_FULL_ERROR"},
     "stages.common": {"AUGDISTILL_WORKER"},
+    "safepath": {"PYTHONSAFEPATH"},
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},
@@ -93,8 +94,8 @@ def import_violations(module: str, tree: ast.AST) -> Iterator[str]:
         top = name.split(".")[0]
         if name.startswith("."):
             yield f"the relative import {name}"
-        if top in ("hydra", "hydra_plugins") and module != "cli":
-            yield "hydra outside cli"
+        if top in ("hydra", "hydra_plugins") and module not in ("cli", "composing"):
+            yield "hydra outside cli and composing"
         if top in ("code", "runpy") or name.startswith(("torch.serialization", "torch.package", "torch.hub")):
             yield f"{name}, which can run code"
         if top in PICKLES and module != "data.pickles":
@@ -218,7 +219,7 @@ def test_every_module_has_its_floor() -> None:
         ("report.page", "from augdistill.stages import names", "stages.names from report.page"),
         ("executors.local", "from augdistill.commands import study", "commands from executors.local"),
         ("training.loop", "from . import batches", "relative import"),
-        ("commands", "def f():\n    from hydra import compose", "hydra outside cli"),
+        ("commands", "def f():\n    from hydra import compose", "hydra outside cli and composing"),
         ("identity", "import torch", "torch as soon as identity is imported"),
         ("report.samples", "try:\n    from torch import nn\nexcept ImportError: pass", "torch as soon as"),
         ("study.plan", "from safetensors.torch import load_file", "safetensors.torch as soon as"),

@@ -1,15 +1,14 @@
-"""The command line: compose a config with Hydra, check it, hand plain dictionaries over. The only import of Hydra."""
+"""The command line: compose a config with Hydra, check it, hand plain dictionaries over."""
 
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, as_work_error
+from augdistill.safepath import leave_out_current_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -50,6 +49,7 @@ FLAGS_WITH_VALUES = (
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 the request was wrong, 143 stopped by a signal."""
+    leave_out_current_folder()
     words = sys.argv[1:]
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
@@ -86,7 +86,7 @@ def usage() -> str:
 
 def dispatch(command: str, words: list[str]) -> None:
     """Run one command under Hydra, turning Hydra's own errors into one line."""
-    from augdistill.config import conf_dir, nearest
+    from augdistill.config import nearest
 
     if command not in COMMANDS:
         raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
@@ -101,20 +101,17 @@ def dispatch(command: str, words: list[str]) -> None:
     refuse_traps(words)
     if command in WITHOUT_GROUPS and not {"--help", "-h"}.isdisjoint(words):
         words = [f"hydra.help.template='{PLAIN_HELP}'", *words]
-    for folder in config_dirs(words):
-        from augdistill.configdirs import refuse_code
-
-        refuse_code(folder)
-    import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+
+    from augdistill.composing import compose_and_run
 
     sys.argv = [f"augdistill {command}", *words]
     failures: list[AugdistillError] = []
     shows_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=command)(task_of(command, failures))()
+        compose_and_run(command, words, task_of(command, failures))
     except (HydraException, OmegaConfBaseException) as error:
         if shows_all:
             raise
@@ -176,13 +173,6 @@ def refuse_traps(words: list[str]) -> None:
     sweeping = any(word in ("-m", "--multirun") for word in words)
     if not sweeping and any(word.lstrip("+").startswith("hydra/launcher=") for word in words):
         raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
-
-
-def config_dirs(words: list[str]) -> list[Path]:
-    """Return the folders of configs that are named beside our own."""
-    flags = ("--config-dir", "-cd")
-    named = [after for word, after in pairwise(words) if word in flags]
-    return [Path(name) for name in (*named, *(word[13:] for word in words if word.startswith("--config-dir=")))]
 
 
 def one_line(command: str, error: Exception, words: list[str]) -> str:
