@@ -72,7 +72,11 @@ ATTACKS = {
     "a link to a folder outside": Attack(
         ("train-teacher", *OURS, "+more=x"), OUTSIDE, "outside", linked("theirs/more", "../elsewhere/aug")
     ),
-    "defaults that climb": teacher("defaults:\n  - /aug/../../elsewhere/aug/x\n", "elsewhere"),
+    "defaults that climb": Attack(
+        ("train-teacher", *OURS, "aug=theirs"),
+        {"theirs/aug/theirs.yaml": "defaults:\n  - /aug/../../elsewhere/aug/x\n", **OUTSIDE},
+        "elsewhere",
+    ),
     # the folder, however it is typed
     "-cd DIR": teacher(ENV_SET, "hydra.job.env_set", flags=("-cd", "theirs")),
     "--config-dir=DIR": teacher(ENV_SET, "hydra.job.env_set", flags=("--config-dir=theirs",)),
