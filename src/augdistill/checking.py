@@ -99,8 +99,11 @@ def like(default: object, value: object) -> object:
 
 def to_schema(key: str, schema: type, values: Mapping[str, Any]) -> Config:
     """Return `values` converted to the types of `schema`; ConfigError names the key that does not fit."""
+    text = json.dumps(dict(values), sort_keys=True, default=str)
+    if "${" in text:  # of a manifest, a job, or text with a backslash: nothing may be looked up now
+        raise ConfigError(f"{key}: a value holds ${{, which names nothing here: write the value itself")
     try:
-        loaded = converted(schema, json.dumps(dict(values), sort_keys=True, default=str))
+        loaded = converted(schema, text)
     except OmegaConfBaseException as error:
         where = f"{key}.{error.full_key}" if error.full_key else key
         raise ConfigError(f"{where}: {str(error.msg or error).splitlines()[0]}") from None

@@ -105,7 +105,7 @@ def test_workers_import_nothing_from_the_current_folder(what, tmp_path) -> None:
     program = tmp_path / "elsewhere" / "program.py"
     program.parent.mkdir()
     program.write_text(WORKERS[what])
-    words = [sys.executable, "-P", str(program)]
+    words = [sys.executable, str(program)]  # as the command: its own folder comes first
     ran = subprocess.run(words, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     assert not (tmp_path / MARKER).exists()

@@ -184,6 +184,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("optim", {"epochs": 1, "lr": "1e999"}),
     ("optim", {"epochs": 1, "lr": 0.1, "momentum": "${oc.env:HOME}"}),
     ("optim", {"epochs": "???", "lr": 0.1}),
+    ("dataset", {"name": "digits", "root": "${oc.env:HOME}"}),
     ("dataset", {"name": "image-folder", "root": ["a"]}),
     ("dataset", {"name": "../digits"}),
     ("runtime", {"threads": 10**9}),
