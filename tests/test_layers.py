@@ -14,7 +14,7 @@ import augdistill
 from augdistill.config import conf_dir
 
 FLOORS = (
-    {"errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs"},
+    {"errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs", "safepath"},
     {"data", "augment", "models", "losses", "metrics"},
     {"training"},
     {"stages", "study", "report"},
@@ -27,7 +27,7 @@ NEVER = {("report", "stages"), ("report", "training")}  # a report is made from 
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 WITHOUT_TORCH = {
-    *("errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs"),
+    *("errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs", "safepath"),
     *("data", "metrics", "study"),
     *("report", "executors", "stages", "stages.names", "cli", "commands", "listing", "unfinished", "configdirs"),
 }
@@ -44,6 +44,7 @@ ENVIRONMENT = {  # module -> the variables that it reads or sets
     "cli.plain": {"AUGDISTILL_DATA"},
     "stages.common": {"AUGDISTILL_WORKER"},
     "stages.names": {"AUGDISTILL_DATA"},
+    "safepath": {"PYTHONSAFEPATH"},
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},

@@ -1,11 +1,12 @@
-"""Looks through a folder of configs before Hydra reads it: values are welcome, what would be run is not.
+"""Reads the files of a folder of configs that may have come from elsewhere: plain values from inside the folder.
 
-Hydra makes objects of whatever `_target_`, or `()` in its logging, names; a folder that came with somebody's results
-must not reach that, so its files set no key of Hydra's own and name nothing to be called.
+What the values may be is for the schema to say, and which keys a file may not set, for `cli.composing`.
 """
 
+import os
 import re
-from pathlib import Path
+import stat
+from pathlib import Path, PurePosixPath
 
 import yaml  # type: ignore[import-untyped]
 
@@ -13,58 +14,77 @@ from augdistill.errors import ConfigError
 
 MAX_BYTES = 2**20
 MAX_VALUES = 100_000  # after aliases are written out: nine lines of YAML can stand for a thousand million values
-CODE = ("_target_", "()")
-HYDRA = re.compile(r"(^|[\s/@])hydra($|[/@.:])")
-PACKAGE = re.compile(r"^#\s*@package\s+(\S*)", re.MULTILINE)
+MAX_NESTED = 20  # interpolations in one text
 PLAIN = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|map|seq|merge|timestamp)")
+NODE = re.compile(r"\$\{[^${}:]*\}")  # an interpolation that names a key and holds no other
 
 
-def refuse_code(folder: Path) -> None:
-    """Raise ConfigError, naming the file, unless all YAML files below a folder hold plain values for this program."""
-    if not folder.is_dir():
-        raise ConfigError(f"--config-dir {folder} is not a folder")
-    for path in sorted(folder.rglob("*.yaml")):
-        wrong = "it changes Hydra itself" if "hydra" in path.relative_to(folder).parts else wrong_in(path)
-        if wrong:
-            raise ConfigError(f"{path} is refused: {wrong}; a folder of configs holds plain values alone")
+def read_plain(folder: Path, name: str) -> str:
+    """Return the text of a YAML file of plain values inside a folder.
 
-
-def wrong_in(path: Path) -> str:
-    """Return why a YAML file is refused, nothing if it is plain."""
+    Raises ConfigError, naming the file, for one that lies elsewhere, also by a link, is no regular file of at most
+    MAX_BYTES, or holds tags, resolvers, or aliases without end.
+    """
+    path = folder / name
     try:
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            return f"it is no file of at most {MAX_BYTES:,} bytes"
-        text = path.read_text(encoding="utf-8")
-        if any(HYDRA.search(package) for package in PACKAGE.findall(text)):
-            return "it changes Hydra itself"
+        wrong, text = ("", _read(folder.resolve(), path)) if is_inside(name) else ("its name leads elsewhere", "")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return "" if root is None else wrong_below(root)
+        wrong = wrong or ("" if root is None else wrong_below(root))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        return " ".join(str(error).split())[:160]
+        wrong = " ".join(str(error).split())[:160]
+    if wrong:
+        raise ConfigError(f"{path} is refused: {wrong}; a folder of configs holds plain values alone")
+    return text
+
+
+def is_inside(name: str) -> bool:
+    """Return whether the name of a config is one below its folder, as it is written."""
+    return not name.startswith("/") and ".." not in PurePosixPath(name).parts and "\0" not in name
+
+
+def _read(folder: Path, path: Path) -> str:
+    resolved = path.resolve(strict=True)
+    if not resolved.is_relative_to(folder):
+        raise ValueError("it is a link to outside the folder")
+    descriptor = os.open(resolved, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or len(content := file.read(MAX_BYTES + 1)) > MAX_BYTES:
+            raise ValueError(f"it is no file of at most {MAX_BYTES:,} bytes")
+    return content.decode("utf-8")
+
+
+def has_resolver(text: str) -> bool:
+    r"""Return whether a text asks for more than keys of the config, as ${oc.env:HOME} does.
+
+    Also where a backslash stands before a sign: what that hides now would be read later.
+    """
+    text, before = text.replace("\\", ""), ""
+    if text.count("${") > MAX_NESTED:
+        return True
+    while text != before:
+        text, before = NODE.sub("", text), text
+    return "${" in text
 
 
 def wrong_below(root: yaml.Node) -> str:
-    """Return what in a YAML document is refused: code, Hydra's own keys, tags, aliases that multiply without end."""
-    sizes: dict[int, int] = {}  # node -> the values that it stands for, aliases written out; 0 while it is open
+    """Return what in a YAML document is refused: tags, resolvers, aliases that multiply without end."""
+    sizes: dict[int, int] = {}  # of what each node stands for; 0 while it is being looked through
 
-    def visit(node: yaml.Node, in_defaults: bool) -> str:
+    def visit(node: yaml.Node) -> str:
         if id(node) in sizes:
             return "" if sizes[id(node)] else "an alias stands for what it is part of"
         sizes[id(node)] = 0
         if not PLAIN.fullmatch(node.tag):
             return f"the tag {node.tag}"
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        for key, _ in pairs:
-            if key.value in CODE or HYDRA.search(str(key.value)):
-                return f"the key {key.value}"
-        if in_defaults and isinstance(node, yaml.ScalarNode) and HYDRA.search(node.value):
-            return f"{node.value} among its defaults"
-        children = [(value, in_defaults or key.value == "defaults") for key, value in pairs]
-        children += [(item, in_defaults) for item in node.value] if isinstance(node, yaml.SequenceNode) else []
-        for child, within in children:
-            if wrong := visit(child, within):
+        children: list[yaml.Node] = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            children = [child for pair in node.value for child in pair]
+        if isinstance(node, yaml.ScalarNode) and has_resolver(node.value):
+            return f"{node.value} (${{...}} may name keys of the config, and no resolver)"
+        for child in children:
+            if wrong := visit(child):
                 return wrong
-        sizes[id(node)] = 1 + sum(sizes[id(child)] for child, _ in children)
+        sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children)
         return "" if sizes[id(node)] <= MAX_VALUES else f"its aliases stand for more than {MAX_VALUES:,} values"
 
-    return visit(root, False)
+    return visit(root)

@@ -9,39 +9,33 @@ import pytest
 
 import core
 import saved_studies
-from augdistill.cli.main import config_dirs, refuse_traps
 from augdistill.config.checking import check
-from augdistill.configdirs import refuse_code
+from augdistill.configdirs import read_plain
 from augdistill.errors import AugdistillError, ConfigError, RequestError
 from augdistill.listing import remove_run
 from augdistill.runs import RunStore
 from augdistill.stages import names, run_job, teacher
 from augdistill.stages.__main__ import main as run_jobs
 from augdistill.study.plan import make_plan
-from hostile.corpus import HOSTILE_JSON, MARKER, bounded_memory, refusal
+from hostile.corpus import HOSTILE_JSON, bounded_memory, refusal
 
 BOMB = "\n".join(
     ["a0: &a0 [x,x,x,x,x,x,x,x,x]", *(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))]
 )
 HOSTILE_YAML = {
-    "a target": "teacher:\n  _target_: os.system\n  command: touch ran\n",
-    "a target, escaped": '"\\x5ftarget\\x5f": os.system\n',
-    "a target among aliases": "a: &a {_target_: os.system}\nb: *a\n",
-    "a factory of logging": "# @package _global_\nx:\n  job_logging:\n    handlers: {x: {(): os.system}}\n",
-    "Hydra's keys": "# @package _global_\nhydra:\n  job:\n    env_set: {LD_PRELOAD: x.so}\n",
-    "Hydra's package": "# @package hydra.callbacks\nx: 1\n",
-    "Hydra in the defaults": "defaults:\n  - override /hydra/callbacks: x\n",
-    "a package in the defaults": "defaults:\n  - /study@hydra.job: x\n",
-    "a dotted key of Hydra": "hydra.run.dir: /tmp\n",
     "a call": 'name: !!python/object/apply:os.system ["touch ran"]\n',
     "a path": 'name: !!python/object/apply:pathlib.Path ["/etc"]\n',
     "a name in Python": "name: !!python/name:os.system\n",
     "a tag of its own": "name: !run touch\n",
+    "a resolver": "name: ${oc.env:HOME}\n",
+    "resolvers without end": "name: " + "${" * 100_000 + "}" * 100_000 + "\n",
     "a bomb": BOMB,
     "a circle": "a: &a [*a]\n",
     "brackets": "a: " + "[" * 20_000,
     "two documents": "a: 1\n---\nb: 2\n",
     "no YAML": "a: [1\nb: }",
+    "no text": b"a: \xff",
+    "too much": "a: " + "1" * 2**20,
 }
 
 
@@ -53,44 +47,19 @@ def folder_with(folder: Path, content: str | bytes, name: str = "study/theirs.ya
 
 
 @pytest.mark.parametrize("what", HOSTILE_YAML)
-def test_a_folder_of_configs_names_no_code(what, tmp_path) -> None:
+def test_a_file_of_configs_holds_plain_values(what, tmp_path) -> None:
+    folder_with(tmp_path, HOSTILE_YAML[what])
     with bounded_memory(), pytest.raises(ConfigError, match=r"theirs\.yaml is refused: ") as raised:
-        refuse_code(folder_with(tmp_path, HOSTILE_YAML[what]))
+        read_plain(tmp_path, "study/theirs.yaml")
     refusal(raised.value)
 
 
-def test_a_folder_of_configs_holds_files_of_ours(tmp_path) -> None:
-    for name, content in {"hydra/launcher/x.yaml": "a: 1", "x.yaml": b"a: \xff", "y.yaml": "a: " + "1" * 2**20}.items():
-        with pytest.raises(ConfigError, match="is refused"):
-            refuse_code(folder_with(tmp_path / name[0], content, name))
-    with pytest.raises(ConfigError, match="is not a folder"):
-        refuse_code(tmp_path / "nowhere")
+def test_plain_values_are_read_as_they_are(tmp_path) -> None:
     shared = "# @package _global_\nstudy: &s {name: x, blocks: 2, margins: {'1': 0.5}, none: null}\nother: *s\n"
-    refuse_code(folder_with(tmp_path / "good", shared + "third: {<<: *s}\nday: 2026-01-01\n"))
-    refuse_code(Path(names.conf_dir()) / "study")
-
-
-@pytest.mark.parametrize("words", [["--config-dir", "x"], ["a=1", "-cd", "x"], ["--config-dir=x"]])
-def test_the_folder_is_found_however_it_is_typed(words) -> None:
-    assert config_dirs(words) == [Path("x")]
-
-
-@pytest.mark.parametrize(
-    "word", ["--config-path", "-cp", "--config-path=x", "hydra.searchpath=[x]", "+hydra.searchpath=x"]
-)
-def test_other_ways_to_bring_configs_are_refused(word) -> None:
-    with pytest.raises(RequestError, match="--config-dir"):
-        refuse_traps([word])
-
-
-def test_the_command_refuses_them_before_hydra_reads_them(tmp_path, run_augdistill) -> None:
-    for what in ("a factory of logging", "a call"):
-        folder_with(tmp_path / "conf", HOSTILE_YAML[what])
-        ran = run_augdistill(["study", "--config-dir", "conf", "study=theirs", "dry_run=true"], tmp_path)
-        assert (ran.code, ran.stdout, len(ran.stderr.splitlines())) == (2, "", 1), ran.stderr
-        assert "is refused" in ran.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["conf"]
-    assert not list(tmp_path.rglob(MARKER))
+    shared += "third: {<<: *s}\nday: 2026-01-01\nsame: ${study.name}-${study.${study.name}}\n"
+    assert read_plain(folder_with(tmp_path, shared), "study/theirs.yaml") == shared
+    for path in (Path(names.conf_dir()) / "study").glob("*.yaml"):
+        assert read_plain(path.parent, path.name) == path.read_text()
 
 
 @cache
@@ -212,6 +181,7 @@ CHANGES: list[tuple[str, Any]] = [
     ("optim", {"epochs": 1, "lr": "1e999"}),
     ("optim", {"epochs": 1, "lr": 0.1, "momentum": "${oc.env:HOME}"}),
     ("optim", {"epochs": "???", "lr": 0.1}),
+    ("dataset", {"name": "digits", "root": "${oc.env:HOME}"}),
     ("dataset", {"name": "image-folder", "root": ["a"]}),
     ("dataset", {"name": "../digits"}),
     ("runtime", {"threads": 10**9}),

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augdistill.cli import streams
 from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, WorkError, as_work_error
+from augdistill.safepath import leave_out_current_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -42,6 +42,7 @@ SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--shell-co
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 something failed, 2 the request was wrong, 143 stopped by a signal."""
+    leave_out_current_folder()
     words = sys.argv[1:]
     command = words[0] if words else ""
     streams.prepare(goes_on=command in COMPOSING)
@@ -102,22 +103,18 @@ def dispatch(command: str, words: list[str]) -> None:
         plain.run(command, words)
         return
     refuse_traps(words)
-    for folder in config_dirs(words):
-        from augdistill.configdirs import refuse_code
-
-        refuse_code(folder)
     compose(command, words)
 
 
 def compose(command: str, words: list[str]) -> None:
     """Let Hydra compose what the words ask for and run the command with it, in a sweep once for each of its jobs."""
     from augdistill.cli.words import MULTIRUN, as_overrides
-    from augdistill.config import conf_dir
 
     written = as_overrides(command, words)
-    import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+
+    from augdistill.cli.composing import compose_and_run
 
     jobs = Jobs()
     shows_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -127,8 +124,8 @@ def compose(command: str, words: list[str]) -> None:
         if not {*words}.isdisjoint(MULTIRUN) and {*words}.isdisjoint(SHOWS):
             from augdistill.cli.sweeps import refuse_jobs
 
-            refuse_jobs(command, written, config_dirs(words))
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=command)(task_of(command, jobs))()
+            refuse_jobs(command, written)
+        compose_and_run(command, written, task_of(command, jobs))
     except (HydraException, OmegaConfBaseException) as error:
         if shows_all:
             raise
@@ -163,13 +160,6 @@ def refuse_traps(words: list[str]) -> None:
         raise RequestError(f"{unknown} is no flag{hint}: values are written KEY=VALUE, as in seed=3, without dashes")
     if {*words}.isdisjoint(MULTIRUN) and any(word.lstrip("+").startswith("hydra/launcher=") for word in words):
         raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
-
-
-def config_dirs(words: list[str]) -> list[Path]:
-    """Return the folders of configs that are named beside our own."""
-    flags = ("--config-dir", "-cd")
-    named = [after for word, after in pairwise(words) if word in flags]
-    return [Path(name) for name in (*named, *(word[13:] for word in words if word.startswith("--config-dir=")))]
 
 
 @dataclass

@@ -19,6 +19,7 @@ from augdistill.executors.banks import banks_of
 from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
 from augdistill.executors.devices import devices, least_busy
 from augdistill.runs import RunStore
+from augdistill.safepath import start_safely
 from augdistill.stages import run_job
 from augdistill.study.plan import Plan, Stage
 
@@ -168,6 +169,7 @@ class Scheduler:
 
 def new_pool(workers: int, place: str) -> ProcessPoolExecutor:
     """Return a pool whose workers are forked from one process that has imported torch, and no model or thread yet."""
+    start_safely()
     context = get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     sockets_in_a_short_folder()

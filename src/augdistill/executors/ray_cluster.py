@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from augdistill.errors import RequestError, WorkError
 from augdistill.executors.ray_worker import look
 from augdistill.runs import now, write_atomic
+from augdistill.safepath import start_safely
 
 Events = SimpleQueue[Future[Any] | BaseException]  # of tasks that ended, put there by a thread of Ray's, and of signals
 
@@ -41,7 +42,9 @@ def cluster(address: str | None, retries: int) -> Iterator[None]:
             if address and address != "auto":
                 host, port = address.split(":")
                 socket.create_connection((host, int(port)), timeout=10).close()  # Ray itself would try for two minutes
-            thread.submit(ray.init, address or "local", **quiet, **({} if address else own)).result()
+            start_safely()
+            with chdir("/"):  # Ray lets workers import from the folder that it is started in
+                thread.submit(ray.init, address or "local", **quiet, **({} if address else own)).result()
         except Exception as error:  # Ray raises plain ones, too
             told = str(error).strip().splitlines()[0]
             if address is None:

@@ -10,7 +10,7 @@ read -ra names <<<"$(sed -n "s/^$SLURM_ARRAY_TASK_ID //p" "$list")"
 jobs=()
 for name in "${names[@]}"; do jobs+=("$(dirname "$list")/jobs/${name%%:*}.json"); done
 
-(trap '' USR1; exec "$python" -m augdistill.stages "${jobs[@]}") &  # ignored until the jobs can listen
+(trap '' USR1; exec "$python" -P -m augdistill.stages "${jobs[@]}") &  # ignored until the jobs can listen
 child=$!
 at_limit='' ended='' signalled=''
 trap 'signalled=yes at_limit=yes; (while kill -USR1 "$child"; do sleep 1; done) 2>/dev/null &' USR1

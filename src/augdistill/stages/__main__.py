@@ -17,6 +17,7 @@ from augdistill.errors import AugdistillError, RequestError, StoppedError
 from augdistill.identity import Ref
 from augdistill.reading import read_json
 from augdistill.runs import RunStore, now, write_json
+from augdistill.safepath import leave_out_current_folder
 from augdistill.schemas import JOB, TOLD
 from augdistill.stages import JOB_IS, run_bank, run_job
 
@@ -123,4 +124,5 @@ def unfinished(job: dict[str, Any]) -> str | None:
 
 
 if __name__ == "__main__":
+    leave_out_current_folder()
     raise SystemExit(main(sys.argv[1:]))
