@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from augdistill.config import checkpoint_every
-from augdistill.errors import DivergedError, RunError, StoppedError
+from augdistill.errors import DivergedError, RunError, StoppedError, as_work_error
 from augdistill.runs import removal
 from augdistill.seeds import derive
 from augdistill.training.batches import Batch, EpochPlan, Ops, TrainingSet, batch_at, batch_sizes, plan_epoch
@@ -101,6 +101,7 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     return state.history
 
 
+@as_work_error("a smaller optim.batch_size needs less")
 def take_epoch(
     take: Callable[[EpochPlan, int], None],
     plan: EpochPlan,
