@@ -23,7 +23,7 @@ from augdistill.checking import check_saved
 from augdistill.errors import ConfigError, HeldError, RequestError, RunError
 from augdistill.identity import Ref
 from augdistill.locks import held, holder
-from augdistill.reading import read_json
+from augdistill.reading import in_short, read_json, sha256
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,11 @@ class Run:
             raise RunError(f"{self.path / MANIFEST} holds no config of a {self.kind}: {error}") from None
 
     @property
+    def parents(self) -> dict[str, str]:
+        """The ids of the runs that this one came from, by what they are to it."""
+        return dict(self.manifest["document"].get("parents", {}))
+
+    @property
     def ref(self) -> Ref:
         return Ref(self.kind, self.id, self.path.name, self.manifest["document"])
 
@@ -67,10 +72,10 @@ class Run:
         """Return the path of one of the run's files, after comparing its SHA-256 with the manifest's."""
         path = self.path / name
         expected = self.manifest["files"].get(name)
-        if expected is None or not path.is_file():
+        if expected is None:
             raise RunError(f"{self.path} has no {name}: remove it with {removal(self.path)}")
-        if sha256(path) != expected:
-            raise RunError(f"{path} is damaged (its checksum differs): {removal(self.path)}")
+        if wrong := file_damage(path, expected):
+            raise RunError(f"{wrong}: {removal(self.path)}")
         return path
 
 
@@ -115,8 +120,7 @@ class RunStore:
         except RunError as error:
             return [str(error)]
         names = manifest["files"] if manifest is not None else {}
-        found = [name for name in names if not (path / name).is_file() or sha256(path / name) != names[name]]
-        return [f"{path / name} is {'damaged' if (path / name).is_file() else 'missing'}" for name in found]
+        return [wrong for name in names if (wrong := file_damage(path / name, names[name]))]
 
     def get(self, name: str) -> Run:
         """Return the finished or diverged run that `name` means; raises RunError as `place` does, or if it is none."""
@@ -273,10 +277,14 @@ def write_json(path: Path, document: object) -> None:
     write_atomic(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content as hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_damage(path: Path, expected: str) -> str:
+    """Return what is wrong with a file that should have this SHA-256, "" if nothing."""
+    try:
+        return "" if sha256(path) == expected else f"{path} is damaged (its checksum differs)"
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{path} is missing"
+    except (OSError, ValueError) as error:
+        return f"{path} is damaged ({in_short(error)})"
 
 
 def duration(seconds: float) -> str:
