@@ -60,11 +60,6 @@ class Run:
             raise RunError(f"{self.path / MANIFEST} holds no config of a {self.kind}: {error}") from None
 
     @property
-    def parents(self) -> dict[str, str]:
-        """The ids of the runs that this one came from, by what they are to it."""
-        return dict(self.manifest["document"].get("parents", {}))
-
-    @property
     def ref(self) -> Ref:
         return Ref(self.kind, self.id, self.path.name, self.manifest["document"])
 
@@ -72,10 +67,11 @@ class Run:
         """Return the path of one of the run's files, after comparing its SHA-256 with the manifest's."""
         path = self.path / name
         expected = self.manifest["files"].get(name)
-        if expected is None:
+        wrong = "missing" if expected is None else file_damage(path, expected)
+        if wrong == "missing":
             raise RunError(f"{self.path} has no {name}: remove it with {removal(self.path)}")
-        if wrong := file_damage(path, expected):
-            raise RunError(f"{wrong}: {removal(self.path)}")
+        if wrong:
+            raise RunError(f"{path} is {wrong}: {removal(self.path)}")
         return path
 
 
@@ -120,7 +116,8 @@ class RunStore:
         except RunError as error:
             return [str(error)]
         names = manifest["files"] if manifest is not None else {}
-        return [wrong for name in names if (wrong := file_damage(path / name, names[name]))]
+        wrong = {name: file_damage(path / name, names[name]) for name in names}
+        return [f"{path / name} is {what}" for name, what in wrong.items() if what]
 
     def get(self, name: str) -> Run:
         """Return the finished or diverged run that `name` means; raises RunError as `place` does, or if it is none."""
@@ -220,14 +217,13 @@ def removal(path: Path) -> str:
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Return the manifest of a run's folder, None where there is no finished run."""
+    again = f"{removal(path)} lets it be made again"
     try:
-        manifest: dict[str, Any] = read_json(
-            path / MANIFEST, schemas.MANIFEST, f"{removal(path)} lets it be made again"
-        )
+        manifest: dict[str, Any] = read_json(path / MANIFEST, schemas.MANIFEST, again)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if "checksum" in manifest and manifest["checksum"] != checksum(manifest):  # older versions wrote none
-        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): {removal(path)} lets it be made again")
+        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): {again}")
     return manifest
 
 
@@ -278,13 +274,13 @@ def write_json(path: Path, document: object) -> None:
 
 
 def file_damage(path: Path, expected: str) -> str:
-    """Return what is wrong with a file that should have this SHA-256, "" if nothing."""
+    """Return what a file is that should have this SHA-256: missing, or damaged and why; "" if nothing is wrong."""
     try:
-        return "" if sha256(path) == expected else f"{path} is damaged (its checksum differs)"
+        return "" if sha256(path) == expected else "damaged (its checksum differs)"
     except (FileNotFoundError, NotADirectoryError):
-        return f"{path} is missing"
+        return "missing"
     except (OSError, ValueError) as error:
-        return f"{path} is damaged ({in_short(error)})"
+        return f"damaged ({in_short(error)})"
 
 
 def duration(seconds: float) -> str:
