@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import https_server
 from augdistill import data
 from augdistill.data import cifar10, cifar10h, cinic10, download, mnist
 from augdistill.errors import DataError, WorkError
@@ -94,6 +95,33 @@ def test_the_next_address_is_tried(tmp_path, web, caplog) -> None:
     download.download(wanted(b"right", *urls), tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == b"right"
     assert sum("trying the next address" in line for line in caplog.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (https_server.nothing, WorkError, "could not be downloaded: Remote end closed connection without response"),
+        (https_server.page(b""), DataError, "sent 0 bytes with md5"),
+        (https_server.page(b"<html>Sign in</html>"), DataError, "sent 20 bytes with md5"),
+        (https_server.page(b"rig", length=5), WorkError, "sent 3 of 5 bytes, then ended: nothing was kept"),
+        (https_server.stalls, WorkError, "timed out"),
+        (https_server.drips, WorkError, "it sends less than 65,536 bytes in 1 s"),
+    ],
+    ids=["nothing", "empty", "a web page", "half", "stalls", "drips"],
+)
+def test_after_a_server_that_fails_the_next_try_works(tmp_path, monkeypatch, answer, error, words) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", 1)
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
+    root = tmp_path / "data"
+    with https_server.serving(tmp_path, [answer, https_server.page(b"right")]) as (url, certificate):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        with pytest.raises(error, match=words) as caught:
+            download.fetch_files({"file": wanted(b"right", url)}, root / "set")
+        assert "\n" not in str(caught.value)
+        assert not root.exists()
+        download.fetch_files({"file": wanted(b"right", url)}, root / "set")
+    assert (root / "set" / "file").read_bytes() == b"right"
+    assert [path.name for path in root.iterdir()] == ["set"]
 
 
 def link(kind: bytes, name: str = "set/link") -> tarfile.TarInfo:

@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import saved_studies
@@ -175,6 +176,25 @@ def test_studies_join_on_one_page(tmp_path, data):
     )
     assert "14 claims not tested here" in text
     assert (page.parent / "tables" / "paper-mirrored-table-6.tex").is_file()
+
+
+def test_studies_that_share_runs_say_so_and_count_them_once(tmp_path, data, caplog):
+    outputs = tmp_path / "outputs"
+    synthetic(outputs, data, "tiny")
+    plan = json.loads((outputs / "studies" / "tiny" / "plan.json").read_text())
+    twin = {**plan, "name": "twin", "study": {**plan["study"], "name": "twin"}}
+    (outputs / "studies" / "twin").mkdir()
+    (outputs / "studies" / "twin" / "plan.json").write_text(json.dumps(twin))
+    page, answers = write_report(study_names(["tiny", "twin", "tiny"]), outputs)
+    assert caplog.messages == ["tiny is named 2 times: it is reported once"]
+    assert [answer.split(":")[0] for answer in answers] == ["tiny", "twin"]
+    assert page.parent.parent.name == "tiny+twin"
+    runs = sum(stage["kind"] in ("teacher", "student") for stage in plan["stages"])
+    for other in ("tiny", "twin"):
+        assert f"{runs} of {runs} runs are runs of {other} too" in page.read_text()
+    joined = pd.read_csv(page.parent / "results.csv")
+    assert not joined.duplicated(["run", "test_set", "metric"]).any()
+    assert len(joined) == len(SavedStudy.load("tiny", outputs).results)
 
 
 def test_a_search_is_reported_by_its_held_out_images(tmp_path, data):

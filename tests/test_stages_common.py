@@ -5,12 +5,16 @@ import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from augdistill.errors import NoMemoryError, RunError, StoppedError, WorkError
 from augdistill.stages.common import run_log, stop_on_signal, told
+from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
+from augdistill.training.loop import take_epoch
 
 log = logging.getLogger("augdistill.stages.test")
 
@@ -28,14 +32,26 @@ def ended_by(error: Exception, raised: type[Exception], folder: Path) -> str:
         (StoppedError("stopped at step 3"), StoppedError, "INFO StoppedError: stopped at step 3"),
         (RunError("no teacher"), RunError, "ERROR RunError: no teacher"),
         (OSError(28, "No space left", "out/weights"), WorkError, "ERROR WorkError: No space left (out/weights)"),
-        (MemoryError(), NoMemoryError, "ERROR NoMemoryError: out of memory: a smaller optim.batch_size needs less"),
-        (RuntimeError("CUDA out of memory. Tried"), NoMemoryError, "ERROR NoMemoryError: out of memory: a smaller"),
+        (MemoryError(), NoMemoryError, "ERROR NoMemoryError: out of memory: fewer jobs at once need less"),
+        (RuntimeError("CUDA out of memory. Tried"), NoMemoryError, "ERROR NoMemoryError: out of memory: fewer jobs"),
     ],
 )
 def test_what_ends_a_run_is_one_line_of_its_log(error, raised, line: str, tmp_path: Path) -> None:
     text = ended_by(error, raised, tmp_path)
     assert text.count("\n") == 1
     assert line in text
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried")])
+def test_a_smaller_batch_is_advised_where_batches_are_what_fills_the_memory(error, tmp_path: Path) -> None:
+    def take(plan: object, index: int) -> None:
+        raise error
+
+    plan = SimpleNamespace(offsets=[0, 1])
+    recipe = {"schedule": "constant", "lr": 0.1, "warmup_epochs": 0}
+    changing = SimpleNamespace(totals=torch.zeros(4), rate=torch.zeros(()), key=torch.zeros(()))
+    with pytest.raises(NoMemoryError, match=r"out of memory: a smaller optim\.batch_size needs less"):
+        take_epoch(take, plan, changing, State(), recipe, 0, lambda: None)
 
 
 def test_an_error_of_our_own_making_leaves_its_traceback(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from augdistill.errors import ConfigError, DataError, RequestError
 from augdistill.stages import evaluation, names, student
 from augdistill.stages.predictions import score_file
 from core import predictions, student_config
+from hostile.corpus import bounded_memory, npy, unpacking_to
 
 COUNT = 360  # test images of digits
 
@@ -61,7 +62,8 @@ def test_they_are_scored_as_the_same_predictions_of_our_own(tmp_path: Path) -> N
     arrays = predictions(made)
     theirs = scored(tmp_path, **arrays)
     assert theirs == pytest.approx({name: own["scalars"][name] for name in theirs}, rel=1e-9)
-    written = json.loads((tmp_path / "outputs" / "predictions" / "theirs-digits-test.json").read_text())
+    (path,) = (tmp_path / "outputs" / "predictions").glob("theirs-*-digits-test.json")
+    written = json.loads(path.read_text())
     assert written["scalars"] == theirs
     assert written["arrays"]["confusion"] == own["arrays"]["confusion"]
     from_file = score_file(configured(made.path / "predictions.npz", tmp_path / "outputs"))
@@ -81,6 +83,35 @@ def test_probabilities_score_as_the_logits_that_they_came_from(logits, labels, t
     assert by_logits["nll"] == pytest.approx(expected, rel=1e-12)
 
 
+def test_files_of_one_name_keep_their_own_scores(logits, tmp_path: Path) -> None:
+    """The same file scored twice is one document, another file of its name a second."""
+    found = {}
+    for folder, values in (("r1", logits), ("r2", -logits), ("r1", logits)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        np.savez(tmp_path / folder / "preds.npz", logits=values)
+        scores = score_file(configured(tmp_path / folder / "preds.npz", tmp_path / "outputs"))
+        found[folder] = scores["digits-test"].scalars["accuracy"]
+    written = [json.loads(path.read_text()) for path in (tmp_path / "outputs" / "predictions").glob("preds-*.json")]
+    assert sorted(document["scalars"]["accuracy"] for document in written) == sorted(found.values())
+    assert len(set(found.values())) == 2
+
+
+def test_a_long_name_is_shortened_for_its_scores(logits, tmp_path: Path) -> None:
+    np.savez(tmp_path / f"{'ü' * 120}.npz", logits=logits)
+    score_file(configured(tmp_path / f"{'ü' * 120}.npz", tmp_path / "outputs"))
+    (path,) = (tmp_path / "outputs" / "predictions").iterdir()
+    assert path.name.startswith("ü" * 50 + "-")
+
+
+def test_rows_that_no_test_set_has_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    head = npy((10**9, 1), "|i1")
+    written(tmp_path / "theirs.npz", unpacking_to(len(head) + 10**9, head))
+    config = configured(tmp_path / "theirs.npz", tmp_path / "outputs")
+    load("digits", "test", root=Path("data"), cache=tmp_path / "outputs" / "cache")
+    with bounded_memory(), pytest.raises(DataError, match="1000000000 rows; the dataset has 360 samples"):
+        score_file(config)
+
+
 def test_a_probability_of_zero_is_scored_strictly_and_clipped(logits, labels, tmp_path: Path) -> None:
     probabilities = np.eye(10)[labels]
     wrong = probabilities.copy()
@@ -89,7 +120,8 @@ def test_a_probability_of_zero_is_scored_strictly_and_clipped(logits, labels, tm
     assert found["nll"] == np.inf
     assert found["nll_zeros"] == 7
     assert found["nll_clipped"] == pytest.approx(7 / COUNT * -np.log(1e-12), rel=1e-6)
-    assert json.loads((tmp_path / "outputs/predictions/theirs-digits-test.json").read_text())["scalars"]["nll"] == "inf"
+    (path,) = (tmp_path / "outputs/predictions").glob("theirs-*-digits-test.json")
+    assert json.loads(path.read_text())["scalars"]["nll"] == "inf"
     assert scored(tmp_path, probabilities=probabilities)["nll"] == 0
 
 

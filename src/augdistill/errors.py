@@ -88,8 +88,11 @@ def as_typed(keys: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def as_work_error() -> Iterator[None]:
-    """Turn what the machine refuses (space, permission, memory) into one line: WorkError or NoMemoryError."""
+def as_work_error(needs_less: str = "fewer jobs at once need less") -> Iterator[None]:
+    """Turn what the machine refuses (space, permission, memory) into one line: WorkError or NoMemoryError.
+
+    `needs_less` says what would take less memory: of what is being done the innermost knows best.
+    """
     try:
         yield
     except BrokenPipeError:
@@ -103,7 +106,7 @@ def as_work_error() -> Iterator[None]:
         lacks_memory = isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
         if not lacks_memory:
             raise
-        raise NoMemoryError("out of memory: a smaller optim.batch_size needs less") from error
+        raise NoMemoryError(f"out of memory: {needs_less}") from error
 
 
 NO_MEMORY = ("out of memory", "can't allocate memory")

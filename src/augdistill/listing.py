@@ -134,10 +134,11 @@ def remove_run(store: RunStore, target: str | None) -> str:
     path = store.place(named(target, "remove"))
     manifest = None if store.damage(path) else read_manifest(path)
     if manifest is not None:  # one that is damaged is made again under its own name, whatever came from it
-        children = [other for other in store.all() if manifest["id"] in other.manifest["document"]["parents"].values()]
+        parents = {other.path: other.manifest["document"].get("parents", {}).values() for other in store.all()}
+        children = [path for path in parents if manifest["id"] in parents[path]]
         if children:
             came = f"{counted(len(children), 'run')} came from {path.name}"
-            raise RequestError(f"{came}, to be removed before it: augdistill runs remove {children[0].path.name}")
+            raise RequestError(f"{came}, to be removed before it: augdistill runs remove {children[0].name}")
     store.remove(path)
     return f"removed {path}"
 

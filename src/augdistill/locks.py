@@ -18,11 +18,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from augdistill.errors import HeldError, WorkError
+from augdistill.reading import opened
 from augdistill.schemas import printable_line
 
 log = logging.getLogger(__name__)
 
 POLL = 0.2  # seconds between two looks at a lock that another process holds
+MAX_NOTE = 4096  # bytes; a host's name has 255 at most
 UNSUPPORTED = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK)
 
 
@@ -46,7 +48,9 @@ def held(folder: Path, name: str, what: str, wait: bool = True) -> Iterator[None
         if owner.exists():
             log.info("taking %s over from %s, which is gone", what, holder(folder, name))
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-        owner.write_text(f"{socket.gethostname()} pid {os.getpid()} since {since}", encoding="utf-8")
+        owner.unlink(missing_ok=True)  # whatever it was, a link to elsewhere too
+        with owner.open("x", encoding="utf-8") as file:
+            file.write(f"{socket.gethostname()} pid {os.getpid()} since {since}")
         yield
     finally:
         owner.unlink(missing_ok=True)
@@ -72,6 +76,7 @@ def try_to_hold(lock: FileLock) -> None:
 def holder(folder: Path, name: str) -> str | None:
     """Return who holds a lock or ended without giving it back: host, process, since when; None if nobody says so."""
     try:
-        return printable_line((folder / f"{name}.owner").read_text(encoding="utf-8", errors="replace")) or None
-    except OSError:
+        with opened(folder / f"{name}.owner", MAX_NOTE) as file:
+            return printable_line(file.read().decode(errors="replace")) or None
+    except (OSError, ValueError):
         return None

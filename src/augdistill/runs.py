@@ -23,7 +23,7 @@ from augdistill.config.checking import check_saved
 from augdistill.errors import ConfigError, HeldError, RequestError, RunError
 from augdistill.identity import Ref
 from augdistill.locks import held, holder
-from augdistill.reading import names_by_digits, read_json
+from augdistill.reading import in_short, names_by_digits, read_json, sha256
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,11 @@ class Run:
         """Return the path of one of the run's files, after comparing its SHA-256 with the manifest's."""
         path = self.path / name
         expected = self.manifest["files"].get(name)
-        if expected is None or not path.is_file():
+        wrong = "missing" if expected is None else file_damage(path, expected)
+        if wrong == "missing":
             raise RunError(f"{self.path} has no {name}: remove it with {removal(self.path)}")
-        if sha256(path) != expected:
-            raise RunError(f"{path} is damaged (its checksum differs): {removal(self.path)}")
+        if wrong:
+            raise RunError(f"{path} is {wrong}: {removal(self.path)}")
         return path
 
 
@@ -119,8 +120,8 @@ class RunStore:
         except RunError as error:
             return [str(error)]
         names = manifest["files"] if manifest is not None else {}
-        found = [name for name in names if not (path / name).is_file() or sha256(path / name) != names[name]]
-        return [f"{path / name} is {'damaged' if (path / name).is_file() else 'missing'}" for name in found]
+        wrong = {name: file_damage(path / name, names[name]) for name in names}
+        return [f"{path / name} is {what}" for name, what in wrong.items() if what]
 
     def get(self, name: str) -> Run:
         """Return the finished or diverged run that `name` means; raises RunError as `place` does, or if it is none."""
@@ -220,14 +221,13 @@ def removal(path: Path) -> str:
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """Return the manifest of a run's folder, None where there is no finished run."""
+    again = f"{removal(path)} lets it be made again"
     try:
-        manifest: dict[str, Any] = read_json(
-            path / MANIFEST, schemas.MANIFEST, f"{removal(path)} lets it be made again"
-        )
+        manifest: dict[str, Any] = read_json(path / MANIFEST, schemas.MANIFEST, again)
     except (FileNotFoundError, NotADirectoryError):
         return None
     if "checksum" in manifest and manifest["checksum"] != checksum(manifest):  # older versions wrote none
-        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): {removal(path)} lets it be made again")
+        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): {again}")
     return manifest
 
 
@@ -277,10 +277,14 @@ def write_json(path: Path, document: object) -> None:
     write_atomic(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
 
 
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content as hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_damage(path: Path, expected: str) -> str:
+    """Return what a file is that should have this SHA-256: missing, or damaged and why; "" if nothing is wrong."""
+    try:
+        return "" if sha256(path) == expected else "damaged (its checksum differs)"
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except (OSError, ValueError) as error:
+        return f"damaged ({in_short(error)})"
 
 
 def duration(seconds: float) -> str:

@@ -9,9 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from augdistill.locks import holder
+from augdistill.reading import MAX_FILE, opened
 from augdistill.runs import RunStore
 
-EPOCH = re.compile(r"^(\S+ \S+),\d+ INFO epoch (\d+)/(\d+):", re.MULTILINE)  # of a run's log
+EPOCH = re.compile(
+    r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ INFO epoch (\d{1,9})/(\d{1,9}):", re.MULTILINE
+)  # of a run's log
 TAIL = 4096  # bytes of a log in which the last epochs are looked for
 
 
@@ -61,14 +64,22 @@ def holders(store: RunStore) -> Iterator[tuple[str, str]]:
 def progress(log: Path) -> tuple[str, str]:
     """Return the last epoch in a run's log, "3/25", and the time left at the pace of the last; "" where unknown."""
     try:
-        with log.open("rb") as file:
+        with opened(log, MAX_FILE) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            found = EPOCH.findall(file.read().decode(errors="replace"))
-    except FileNotFoundError:
+            found = EPOCH.findall(file.read(TAIL).decode(errors="replace"))
+    except (OSError, ValueError):  # no log, or nothing that could be one
         return "", ""
     if not found:
         return "", ""
     _, done, epochs = found[-1]
-    times = [datetime.fromisoformat(when) for when, *_ in found[-2:]]
-    pace = times[-1] - times[0] if len(times) == 2 else timedelta(0)
-    return f"{done}/{epochs}", str(pace * (int(epochs) - int(done))) if pace else ""
+    return f"{done}/{epochs}", time_left([when for when, *_ in found[-2:]], int(epochs) - int(done))
+
+
+def time_left(ends: list[str], epochs: int) -> str:
+    """Return how long epochs take at the pace of the last two that ended; "" for times that tell none."""
+    try:
+        times = [datetime.fromisoformat(when) for when in ends]
+        left = (times[-1] - times[0]) * epochs
+    except (ValueError, OverflowError):  # no days of any calendar, or more than a calendar has
+        return ""
+    return str(left) if left > timedelta(0) else ""

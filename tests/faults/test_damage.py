@@ -43,7 +43,7 @@ def check_every_file(outputs: Path, rng: random.Random, times: int) -> int:
                 what = damaged(path, rng)
                 found = store.damage(run.path)
                 if name != "manifest.json":
-                    assert found == [f"{path} is damaged"], (path, what)
+                    assert found == [f"{path} is damaged (its checksum differs)"], (path, what)
                     with pytest.raises(RunError, match="is damaged"):
                         run.file(name)
                 elif not found:  # the flip is in the checksum's own key, or writes the same number in another way
@@ -77,7 +77,8 @@ def test_verify_names_what_is_damaged_and_exits_with_1(taught: Path, copied: Cop
     ran = run_augdistill(words, outputs)
     assert ran.code == 1
     lines = ran.stdout.splitlines()
-    assert lines[:2] == [f"{one.path / 'logits.npy'} is damaged", f"{other.path / 'weights.safetensors'} is missing"]
+    assert lines[0] == f"{one.path / 'logits.npy'} is damaged (its checksum differs)"
+    assert lines[1] == f"{other.path / 'weights.safetensors'} is missing"
     assert str(third.path / "manifest.json") in lines[2]
     assert len(lines) == 3
     assert ran.stderr.startswith("augdistill runs: 4 runs checked, 1 unfinished, 3 damaged: augdistill runs remove RUN")

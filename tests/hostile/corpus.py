@@ -60,6 +60,13 @@ def announcing(size: int) -> bytes:
     return content[:at] + struct.pack("<II", size, size) + content[at + 8 :]
 
 
+def unpacking_to(size: int, head: bytes) -> bytes:
+    """Return a small zip archive of one array that begins with `head` and is said to unpack to so many bytes."""
+    content = npz({"logits.npy": head + bytes(64)})
+    at = content.index(b"PK\x01\x02") + 24  # the unpacked size in the directory's first entry
+    return content[:at] + struct.pack("<I", size) + content[at + 4 :]
+
+
 def array(values: object, **how: Any) -> bytes:
     """Return an array as numpy writes it; of objects too."""
     content = io.BytesIO()

@@ -35,6 +35,7 @@ from hostile.corpus import (
     npy,
     npz,
     refusal,
+    unpacking_to,
     zipped,
 )
 
@@ -88,9 +89,10 @@ def test_arrays_come_back_as_numpy_wrote_them(tmp_path) -> None:
         npz({"logits.npy": array([1.0])}, zipfile.ZIP_LZMA),  # its decoder takes what memory the file asks for
         npz({"logits": array([1.0])}),
         announcing(2**31),
+        unpacking_to(len(npy((2**31,), "u1")) + 2**31, npy((2**31,), "u1")),
         evil_pickle(),
     ],
-    ids=["short", "many", "outside", "lzma", "no array", "announced", "pickle"],
+    ids=["short", "many", "outside", "lzma", "no array", "announced", "unpacking", "pickle"],
 )
 def test_an_archive_holds_few_arrays_and_nothing_else(content, tmp_path) -> None:
     with bounded_memory(), pytest.raises(RunError, match="cannot be read") as raised:

@@ -164,7 +164,7 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "npz": (
         "x.npz",
         npz({"logits.npy": array(np.ones((3, 4))), "labels.npy": array([1, 2, 3])}),
-        lambda path: check_predictions(read_arrays(path), np.array([1, 2, 3]), 4),
+        lambda path: check_predictions(read_arrays(path, 3), np.array([1, 2, 3]), 4),
     ),
     "weights": (folders.WEIGHTS, save(nn.Linear(3, 3).state_dict()), weights_of),
     "checkpoint": ("x", save(linear(), {"state": json.dumps(STATE)}), checkpoint_of),

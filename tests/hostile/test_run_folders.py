@@ -9,16 +9,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save
+from torch import nn
 
 import saved_studies
 from augdistill import listing
 from augdistill.errors import AugdistillError, RequestError, RunError, WorkError
+from augdistill.locks import held, holder
 from augdistill.metrics import Scores
+from augdistill.models import build
 from augdistill.report.command import write_report
 from augdistill.report.provenance import provenance
 from augdistill.report.results import load_plan
 from augdistill.report.saved import SavedStudy
-from augdistill.runs import RunStore, read_manifest, sha256
+from augdistill.runs import Run, RunStore, read_manifest, sha256
+from augdistill.stages import folders
+from augdistill.stages.common import run_log
+from augdistill.stages.evaluation import teacher_of
+from augdistill.training import checkpoint
+from augdistill.unfinished import progress
 from hostile.corpus import HOSTILE_ARRAYS, HOSTILE_JSON, bounded_memory, npz, refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy` or `.npz` file required additional header parsing")
@@ -312,3 +322,153 @@ def test_what_runs_say_is_printed_without_escapes(outputs) -> None:
     shown = listing.show_run(RunStore(outputs), run.name)
     assert "title" in shown
     assert all(mark.isprintable() or mark == "\n" for mark in shown)
+
+
+def no_file(path: Path, what: str) -> None:
+    """Put a pipe, a device without end or a folder where a file should be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make = {"pipe": os.mkfifo, "device": lambda path: os.symlink("/dev/zero", path), "folder": os.mkdir}
+    make[what](path)
+
+
+NO_FILES = ("pipe", "device", "folder")
+
+
+@pytest.mark.parametrize("what", NO_FILES)
+def test_a_listing_opens_no_log_and_no_note_that_is_no_file(what, outputs) -> None:
+    name = "teacher-digits-resnet18-x-s0-01234567"
+    no_file(outputs / "runs" / name / "log", what)
+    no_file(outputs / "locks" / "0123456701234567.owner", what)
+    with bounded_memory():
+        assert f"unfinished                  {name}" in listing.list_runs(RunStore(outputs), None)
+
+
+@pytest.mark.parametrize("what", [*NO_FILES, "link"])
+def test_a_run_writes_into_no_log_that_is_no_file(what, tmp_path) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    if what == "link":
+        (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
+    else:
+        no_file(tmp_path / "log", what)
+    with pytest.raises(RunError, match="no regular file") as raised, run_log(tmp_path):
+        pass
+    refusal(raised.value)
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+
+
+def test_a_lock_takes_the_place_of_a_note_that_leads_elsewhere(tmp_path) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    for what in ("link", "pipe"):
+        owner = tmp_path / "locks" / "a.owner"
+        owner.parent.mkdir(exist_ok=True)
+        os.symlink(tmp_path / "elsewhere", owner) if what == "link" else os.mkfifo(owner)
+        with held(tmp_path / "locks", "a", "a run"):
+            assert f"pid {os.getpid()} since" in (holder(tmp_path / "locks", "a") or "")
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", [*NO_FILES, "terabytes"])
+def test_a_checkpoint_that_is_no_file_is_passed_over(what, tmp_path, caplog) -> None:
+    model = nn.Linear(3, 3)
+    path = tmp_path / checkpoint.FOLDER / "000000003-0123456789abcdef.safetensors"
+    if what == "terabytes":
+        path.parent.mkdir()
+        sparse(path)
+    else:
+        no_file(path, what)
+    with bounded_memory():
+        assert checkpoint.load_checkpoint(tmp_path, model, torch.optim.SGD(model.parameters(), lr=0.1)) is None
+    assert [str(path) in line for line in caplog.messages] == [True]
+
+
+def sparse(path: Path) -> None:
+    """Make a file of ten terabytes that takes no space."""
+    path.touch()
+    os.truncate(path, 10 * 2**40)
+
+
+def test_no_file_of_terabytes_is_read(outputs, capsys) -> None:
+    store = RunStore(outputs)
+    runs = [run_of(outputs, kind) for kind in ("teacher", "student", "evaluation")]
+    names = ["history.csv", "history.csv", "metrics.json"]
+    for run, name in zip(runs, names, strict=True):
+        sparse(run / name)
+    with bounded_memory(), pytest.raises(WorkError, match="3 damaged"):
+        listing.verify_runs(store, None)
+    assert capsys.readouterr().out.count("is damaged (larger than 17,179,869,184 bytes)") == 3
+    with pytest.raises(RunError, match="larger than") as raised:
+        store.get(runs[0].name).file("history.csv")
+    refusal(raised.value)
+    sparse(runs[0] / "manifest.json")
+    sparse(outputs / "studies" / "tiny" / "plan.json")
+    assert f"  {runs[0].name}\n" not in listing.list_runs(store, None)
+    with bounded_memory(), pytest.raises(RequestError, match="larger than"):
+        load_plan(outputs, "tiny")
+
+
+@pytest.mark.parametrize(
+    ("last", "left"),
+    [
+        ("2026-01-01 10:00:10,1 INFO epoch 2/4:", "0:00:20"),
+        ("2026-01-01 09:00:00,1 INFO epoch 2/4:", ""),  # the clock was set back
+        ("2026-99-01 10:00:00,1 INFO epoch 2/4:", ""),
+        ("9999-12-31 23:59:59,1 INFO epoch 2/999999999:", ""),
+        ("0000-00-00 00:00:00,1 INFO epoch 2/4:", ""),
+    ],
+)
+def test_times_in_a_log_may_be_no_times(last, left, tmp_path) -> None:
+    (tmp_path / "log").write_text(f"2026-01-01 10:00:00,1 INFO epoch 1/4:\n{last}\n")
+    epochs = last.rpartition("/")[2].rstrip(":")
+    assert progress(tmp_path / "log") == (f"2/{epochs}", left)
+
+
+@pytest.mark.parametrize("last", ["x y,1 INFO epoch 2/4:", f"2026-01-01 10:00:10,1 INFO epoch 2/{'9' * 3000}:"])
+def test_what_is_no_line_of_a_log_is_passed_over(last, tmp_path) -> None:
+    (tmp_path / "log").write_text(f"2026-01-01 10:00:00,1 INFO epoch 1/4:\n{last}\n")
+    assert progress(tmp_path / "log")[0] in ("1/4", "")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udc80b", "\udc00\ud800"])
+def test_text_that_is_no_unicode_is_refused_wherever_it_stands(text, outputs) -> None:
+    change_plan(outputs, lambda plan: plan["skipped"].update(digits=text))
+    with pytest.raises(RequestError, match=r"plan\.json cannot be read \(a text in it is no Unicode") as raised:
+        write_report(["tiny"], outputs)
+    refusal(raised.value)
+    change_plan(outputs, lambda plan: plan["skipped"].pop("digits"))
+    run = run_of(outputs, "teacher")
+    kept = json.loads((run / "manifest.json").read_text())["provenance"]
+    forge(run, provenance={**kept, "notes": [text]})
+    with pytest.raises(RunError, match="no Unicode"):
+        read_manifest(run)
+    forge(run, provenance={**kept, "notes": ["\U0001f600 ü"]})  # as JSON a pair of surrogates, and text
+    assert (read_manifest(run) or {})["provenance"]["notes"] == ["\U0001f600 ü"]
+
+
+def test_a_run_without_parents_keeps_nothing_from_being_removed(outputs) -> None:
+    for other in ("student", "evaluation"):
+        forge(run_of(outputs, other), document={})
+    run = run_of(outputs, "teacher")
+    assert listing.remove_run(RunStore(outputs), run.name) == f"removed {run}"
+
+
+def test_teachers_form_no_circle(outputs) -> None:
+    store, teacher, student = RunStore(outputs), run_of(outputs, "teacher"), run_of(outputs, "student")
+    for run, named in ((teacher, teacher), (student, student)):
+        made = json.loads((run / "manifest.json").read_text())["provenance"]
+        forge(run, provenance={**made, "parents": {"teacher": named.name}})
+    assert teacher_of(store.get(teacher.name), store) is None
+    with pytest.raises(RunError, match="for a teacher, which is none") as raised:
+        teacher_of(store.get(student.name), store)
+    refusal(raised.value)
+
+
+def test_a_model_of_another_width_is_refused_before_it_takes_memory(tmp_path) -> None:
+    """ResNet18 of width 1,024 has 2.9 thousand million weights, 11 GB."""
+    model = build("resnet18", (1, 8, 8), 10, seed=0, width=4)
+    (tmp_path / folders.WEIGHTS).write_bytes(save(model.state_dict()))
+    run = Run(tmp_path, {"files": {folders.WEIGHTS: sha256(tmp_path / folders.WEIGHTS)}})
+    with bounded_memory(), pytest.raises(RunError, match="does not hold the model of its config") as raised:
+        folders.load_model(run, lambda: build("resnet18", (1, 8, 8), 10, seed=0, width=1024))
+    refusal(raised.value)
+    loaded = folders.load_model(run, lambda: build("resnet18", (1, 8, 8), 10, seed=1, width=4))
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.state_dict().items())

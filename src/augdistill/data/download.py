@@ -8,6 +8,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -23,6 +24,7 @@ from augdistill.errors import DataError, WorkError
 log = logging.getLogger(__name__)
 BLOCK = 2**20
 TIMEOUT = 60  # seconds without a byte
+SLOWEST = 2**16  # bytes within as long; fewer is a server that stalls
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,13 @@ def _download(url: str, file: Download, destination: Path) -> None:
     digest, size = hashlib.new(algorithm, usedforsecurity=False), 0
     try:
         with open_url(url) as response, destination.open("wb") as out, progress(response, destination.name) as bar:
-            while block := response.read(BLOCK):
+            since, before = time.monotonic(), 0
+            while block := response.read1(BLOCK):
                 size += len(block)
+                if time.monotonic() - since > TIMEOUT:
+                    if size - before < SLOWEST:
+                        raise TimeoutError(f"it sends less than {SLOWEST:,} bytes in {TIMEOUT} s")
+                    since, before = time.monotonic(), size
                 if size > file.max_bytes:
                     raise DataError(f"{url} sends more than the {file.max_bytes:,} bytes expected: nothing was kept")
                 digest.update(block)
@@ -84,6 +91,9 @@ def _download(url: str, file: Download, destination: Path) -> None:
         cause = error.reason if type(error) is urllib.error.URLError else error
         what = " ".join(str(cause).split()) or type(cause).__name__
         raise WorkError(f"{url} could not be downloaded: {what}") from error
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and len(announced) < 16 and size < int(announced):
+        raise WorkError(f"{url} sent {size:,} of {int(announced):,} bytes, then ended: nothing was kept")
     if digest.hexdigest() != expected:
         raise DataError(
             f"{url} sent {size:,} bytes with {algorithm} {digest.hexdigest()}, not {expected}: nothing was kept"

@@ -27,11 +27,12 @@ from filelock import FileLock
 from augdistill.data.files import new_folder
 from augdistill.data.imageset import Header, ImageSet, Pixels, channel_statistics, fingerprint
 from augdistill.errors import DataError, RunError, WorkError
-from augdistill.reading import read_array, read_json
-from augdistill.runs import checksum, flush_folder, sha256, write_atomic, write_json
+from augdistill.reading import read_array, read_json, sha256
+from augdistill.runs import checksum, flush_folder, write_atomic, write_json
 
 log = logging.getLogger(__name__)
 FORMAT = 2
+MAX_PACKED = 2**43  # bytes of one split
 HEADER, IMAGES, LABELS = "header.json", "images.npy", "labels.npy"
 RECORD = {
     "header": {
@@ -124,7 +125,12 @@ def read_set(folder: Path) -> ImageSet | None:
 def holds_what_was_packed(folder: Path) -> bool:
     """Say whether a folder's files have the SHA-256 that its header says, if it says one."""
     told = read_json(folder / HEADER, RECORD, "it is packed again").get("sha256")
-    return told is None or all(digest(folder / name, stamp(folder / name)) == told[name] for name in (IMAGES, LABELS))
+    try:
+        return told is None or all(
+            digest(folder / name, stamp(folder / name)) == told[name] for name in (IMAGES, LABELS)
+        )
+    except (OSError, ValueError):  # gone meanwhile, or no file
+        return False
 
 
 def stamp(path: Path) -> tuple[int, ...]:
@@ -136,7 +142,7 @@ def stamp(path: Path) -> tuple[int, ...]:
 @lru_cache(maxsize=64)
 def digest(path: Path, stamp: tuple[int, ...]) -> str:
     """Return the SHA-256 of a file, read once by each process as long as its stamp stays."""
-    return sha256(path)
+    return sha256(path, max_bytes=stamp[-1])
 
 
 def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
@@ -190,7 +196,7 @@ def _pack(folder: Path, request: Request) -> None:
             "header": asdict(describe(request, pixels)),
             "source": dict(request.state),
             "sizes": {name: os.stat(partial / name).st_size for name in (IMAGES, LABELS)},
-            "sha256": {name: sha256(partial / name) for name in (IMAGES, LABELS)},
+            "sha256": {name: sha256(partial / name, MAX_PACKED) for name in (IMAGES, LABELS)},
         }
         write_json(partial / HEADER, {**record, "checksum": checksum(record)})
         os.replace(partial, folder)

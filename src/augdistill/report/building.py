@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from augdistill.report import style
-from augdistill.report.cautions import cautions
+from augdistill.report.cautions import cautions, shared_runs
 from augdistill.report.cells import Cells
 from augdistill.report.claims import load_claims
 from augdistill.report.figures import FIGURES, Drawn, Source
@@ -19,6 +19,8 @@ from augdistill.report.provenance import Provenance, provenance
 from augdistill.report.saved import SavedStudy
 from augdistill.report.tables import TABLES
 from augdistill.report.verdicts import Verdict, join, judge
+
+WHAT = ["run", "test_set", "metric"]  # a value is of; a run that several studies share is written once
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,17 @@ def build_report(names: Sequence[str], outputs: Path) -> Report:
     prefixes = [f"{study.name}-" if len(saved) > 1 else "" for study in saved]
     folder = outputs / "studies" / "+".join(study.name for study in saved) / "report"
     parts = [
-        build_study(study, verdicts, folder, prefix)
+        build_study(study, verdicts, folder, prefix, [other for other in saved if other is not study])
         for study, verdicts, prefix in zip(saved, by_study, prefixes, strict=True)
     ]
-    results = pd.concat([study.results for study in saved], ignore_index=True)
+    results = pd.concat([study.results for study in saved]).drop_duplicates(WHAT, ignore_index=True)
     return Report(folder, tuple(parts), tuple(join(by_study)), results)
 
 
-def build_study(saved: SavedStudy, verdicts: Sequence[Verdict], folder: Path, prefix: str = "") -> StudyReport:
-    """Return one study's report, to be written to `folder`; `prefix` keeps its files apart from other studies'."""
+def build_study(
+    saved: SavedStudy, verdicts: Sequence[Verdict], folder: Path, prefix: str = "", others: Sequence[SavedStudy] = ()
+) -> StudyReport:
+    """Return one study's report, to be written to `folder`; `prefix` keeps its files apart from those of `others`."""
     cells = Cells(saved)
     source = Source.of(saved, cells)
     tables: list[Table] = []
@@ -88,7 +92,7 @@ def build_study(saved: SavedStudy, verdicts: Sequence[Verdict], folder: Path, pr
         saved=saved,
         palette=source.palette,
         headline=headline(saved, cells, verdicts),
-        cautions=tuple(cautions(saved)),
+        cautions=(*shared_runs(saved, others), *cautions(saved)),
         tables=tuple(tables),
         figures=tuple(figures),
         left_out=tuple(left_out),

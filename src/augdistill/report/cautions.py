@@ -1,7 +1,7 @@
 """What a reader must know before believing a study's numbers."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from augdistill.metrics.health import DEAD
 from augdistill.report import labels
@@ -25,6 +25,17 @@ def cautions(saved: SavedStudy) -> list[str]:
         *_skipped(saved),
         *_design(saved),
     ]
+
+
+def shared_runs(saved: SavedStudy, others: Sequence[SavedStudy]) -> Iterator[str]:
+    """Runs that stand in other studies of the same page too, so that what these say is not independent."""
+    own = {place.folder for place in saved.places}
+    for other in others:
+        if shared := own & {place.folder for place in other.places}:
+            yield (
+                f"{len(shared)} of {labels.counted(len(own), 'run')} are runs of {other.name} too: where both studies"
+                f" answer by them, that is one piece of evidence, not two; results.csv has each run once."
+            )
 
 
 def _lost(saved: SavedStudy) -> Iterator[str]:

@@ -1,11 +1,15 @@
 """What `augdistill report` does: build, write, and say where the page is."""
 
+import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from augdistill.config import Config
 from augdistill.config.checking import known_keys
 from augdistill.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 
 def report(config: Config) -> None:
@@ -24,6 +28,9 @@ def study_names(study: object) -> list[str]:
     wrong = [name for name in names if not isinstance(name, str) or Path(name).name != name or name in ("", "..")]
     if wrong or not names:
         raise ConfigError(f"study={study} is not the name of a study: study=NAME, or 'study=[NAME,NAME]' to join some")
+    for name, count in Counter(names).items():
+        if count > 1:
+            log.warning("%s is named %d times: it is reported once", name, count)
     return list(dict.fromkeys(names))
 
 

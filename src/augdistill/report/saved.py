@@ -12,7 +12,7 @@ import pandas as pd
 
 from augdistill.data import test_set_name
 from augdistill.errors import RunError
-from augdistill.reading import damage, read_arrays
+from augdistill.reading import damage, read_arrays, read_text
 from augdistill.report.claims import BASELINE
 from augdistill.report.results import (
     ARM,
@@ -221,8 +221,9 @@ class SavedStudy:
         if place.run is None or "history.csv" not in place.run.manifest["files"]:
             return []
         path = place.run.file("history.csv")
-        with damage(path, removal(path.parent)), path.open(newline="", encoding="utf-8") as file:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        with damage(path, removal(path.parent)):
+            rows = csv.DictReader(read_text(path).splitlines())
+            return [{key: float(value) for key, value in row.items() if value} for row in rows]
 
     def of(self, role: str, model: str, teacher_aug: str, student_aug: str, variant: str = "") -> Iterator[Place]:
         """Yield the runs of one arm that finished in good health."""

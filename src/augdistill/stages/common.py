@@ -1,5 +1,6 @@
 """What all stages share: the run's log, signals, provenance, data on the device, a progress line per epoch."""
 
+import errno
 import logging
 import os
 import signal
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,9 +23,10 @@ from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import as_images, taken
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
-from augdistill.errors import AugdistillError, ConfigError, DataError, StoppedError, as_work_error
+from augdistill.errors import AugdistillError, ConfigError, DataError, RunError, StoppedError, as_work_error
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
+from augdistill.reading import append_to
 from augdistill.signals import stop_signals
 from augdistill.training.batches import Batch
 from augdistill.training.device import Device, resolve
@@ -32,6 +35,7 @@ log = logging.getLogger("augdistill")
 
 CONSTANT = 1e-12  # s.d. of a channel that is the same everywhere, but for rounding; any other's is above 1e-9
 TEMPERATURES = (1, 2, 4, 10, 20)  # at which ln K - H is recorded
+NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what opening a link, a pipe or a folder says
 
 
 @dataclass
@@ -102,7 +106,15 @@ def run_log(folder: Path) -> Iterator[None]:
 
 
 class RunLogHandler(logging.FileHandler):
-    """Writes a run's log; a line that cannot be written is lost, and nothing else."""
+    """Writes a run's log; a line that cannot be written is lost; RunError for what is no plain file."""
+
+    def _open(self) -> TextIOWrapper:
+        try:
+            return open(append_to(Path(self.baseFilename)), "a", encoding="utf-8", errors="backslashreplace")
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in NO_FILE:
+                raise
+            raise RunError(f"{self.baseFilename} is no regular file, which a log is: remove it") from None
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Do nothing where logging would print a traceback."""

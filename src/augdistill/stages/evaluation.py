@@ -13,7 +13,7 @@ from augdistill.data import HUMAN_LABELS, expected_shape, load_human_labels, tes
 from augdistill.errors import DataError, RunError
 from augdistill.identity import Ref
 from augdistill.metrics import Scores, agreement, score, teacher_student_kl
-from augdistill.runs import Run, RunStore, now, write_json
+from augdistill.runs import Run, RunStore, now, removal, write_json
 from augdistill.stages import common, folders, names, student, teacher
 from augdistill.training.device import Device, resolve
 
@@ -111,17 +111,23 @@ def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Score
 
 def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:
     """Return a run's model on the device; a teacher has to prove itself to students, here its checksum is enough."""
-    model = MODELS[evaluated.kind].build(evaluated.config, data.header.shape, len(evaluated.manifest["classes"]))
-    folders.load_weights(evaluated, model)
+    build, classes = MODELS[evaluated.kind].build, len(evaluated.manifest["classes"])
+    model = folders.load_model(evaluated, lambda: build(evaluated.config, data.header.shape, classes))
     return common.placed(model, device)
 
 
 def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
-    """Return the teacher of a distilled student, None if it has none or it was removed."""
+    """Return the teacher of a distilled student, None if it has none or it was removed.
+
+    Raises RunError for a run that is none: a teacher has no teacher, so that no line of them comes back to itself.
+    """
     name = evaluated.manifest["provenance"]["parents"].get("teacher")
-    if name is None or not (store.runs / name).is_dir():
+    if evaluated.kind != "student" or name is None or not (store.runs / name).is_dir():
         return None
-    return store.get(name)
+    teacher = store.get(name)
+    if teacher.kind != "teacher":
+        raise RunError(f"{evaluated.path.name} has {name} for a teacher, which is none: {removal(evaluated.path)}")
+    return teacher
 
 
 def validation_logits(evaluated: Run) -> tuple[np.ndarray, np.ndarray] | None:

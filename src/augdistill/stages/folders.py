@@ -5,12 +5,13 @@ import io
 import logging
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -20,7 +21,7 @@ from augdistill.config import Config
 from augdistill.data import Header, as_found
 from augdistill.errors import RunError
 from augdistill.identity import Ref
-from augdistill.reading import read_array, read_arrays
+from augdistill.reading import MAX_FILE, opened, read_array, read_arrays, tensors_header
 from augdistill.runs import Run, RunStore, now, removal, write_atomic
 from augdistill.stages.common import Data, predict, statistics_of
 from augdistill.training.device import Device
@@ -28,7 +29,9 @@ from augdistill.training.device import Device
 log = logging.getLogger("augdistill")
 
 WEIGHTS = "weights.safetensors"
+MOST_ROWS = 2**16  # of logits whose number no dataset tells: a teacher's probe has 256
 VALIDATION = "validation.npz"
+MAX_WEIGHTS_HEADER = 2**20  # bytes; a ResNet18's has some 12,000
 
 
 def save_weights(folder: Path, model: nn.Module) -> None:
@@ -37,9 +40,35 @@ def save_weights(folder: Path, model: nn.Module) -> None:
     write_atomic(folder / WEIGHTS, save(state))
 
 
+def load_model(run: Run, build: Callable[[], nn.Module]) -> nn.Module:
+    """Return the model that `build` makes by a run's config, with the run's weights.
+
+    Raises RunError, before memory is taken, where the weights are of another model.
+    """
+    with torch.device("meta"):
+        check_weights(run, build())
+    model = build()
+    load_weights(run, model)
+    return model
+
+
+def check_weights(run: Run, model: nn.Module) -> None:
+    """Raise RunError unless a run's weights have the names and shapes of a model, which may have no memory."""
+    wanted = {name: list(value.shape) for name, value in model.state_dict().items()}
+    try:
+        with opened(run.path / WEIGHTS, MAX_FILE) as file:
+            header = tensors_header(file.read(MAX_WEIGHTS_HEADER))
+        found = {name: about["shape"] for name, about in header.items() if name != "__metadata__"}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = {}
+    if wanted != found:
+        raise RunError(f"{run.path / WEIGHTS} does not hold the model of its config: {removal(run.path)}")
+
+
 def load_weights(run: Run, model: nn.Module) -> None:
     """Load a run's weights, whose checksum must hold, into the model its config describes; raises RunError."""
     damaged = f"{run.path / WEIGHTS} does not hold the model of its config: {removal(run.path)}"
+    check_weights(run, model)
     try:
         state = load_file(run.file(WEIGHTS))
     except (SafetensorError, KeyError, ValueError, TypeError, OSError, RuntimeError, MemoryError):
@@ -70,7 +99,12 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def stored_logits(run: Run, name: str, rows: int | None, classes: int) -> np.ndarray:
     """Return one of a run's arrays, float32 [rows, classes], of any length if `rows` is None; raises RunError."""
     path, advice = run.file(name), removal(run.path)
-    values = read_array(path, advice)
+
+    def check_shape(name: str, shape: tuple[int, ...]) -> None:
+        if len(shape) != 2 or shape[1] != classes or shape[0] > (MOST_ROWS if rows is None else rows):
+            raise ValueError(f"shape {shape}")
+
+    values = read_array(path, advice, check_shape)
     fits = values.ndim == 2 and values.shape == (len(values) if rows is None else rows, classes)
     if not fits or values.dtype != np.float32 or not len(values) or not np.isfinite(values).all():
         raise RunError(f"{path} does not hold finite logits of {classes} classes: {advice}")

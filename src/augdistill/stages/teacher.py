@@ -114,8 +114,7 @@ def load(run: Run, data: common.Data, device: Device) -> nn.Module:
     """
     if run.status != "finished":
         raise RunError(f"{run.path.name} {run.status} and cannot teach: augdistill runs show {run.path.name}")
-    model = build(run.config, data.header.shape, len(data.header.classes))
-    folders.load_weights(run, model)
+    model = folders.load_model(run, lambda: build(run.config, data.header.shape, len(data.header.classes)))
     model = common.placed(model, device).requires_grad_(False)
     recorded = torch.from_numpy(folders.stored_logits(run, PROBE_FILE, None, len(data.header.classes))[:PROBE].copy())
     logits, _ = common.predict(model, data.part(np.arange(len(recorded))), device)

@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from augdistill.reading import MAX_TEXT, opened, tensors_header
 from augdistill.runs import write_atomic
 from augdistill.schemas import CHECKPOINT, misfit
 
 log = logging.getLogger(__name__)
 
 FOLDER = ".checkpoints"
+NAMED = "[0-9]" * 9 + "-" + "[0-9a-f]" * 16 + ".safetensors"
 KEPT = 2
 TOTALS = 4  # the running sums of an epoch, of one model or of each in a bank: loss, its two parts, clipped steps
 KEPT_AS_JSON = ("step", "seconds", "history", "best_accuracy")  # of the state; the rest are tensors
@@ -61,28 +63,33 @@ def save_checkpoint(
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
     write_atomic(folder / f"{state.step:09d}-{hashlib.sha256(content).hexdigest()[:16]}.safetensors", content)
-    for old in sorted(folder.glob("*.safetensors"))[:-KEPT]:
+    for old in sorted(folder.glob(NAMED))[:-KEPT]:
         old.unlink()
 
 
 def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]] | None:
     """Load the newest sound checkpoint into model and optimizer; None where there is none."""
-    for path in sorted((run / FOLDER).glob("*.safetensors"), reverse=True):
-        content = path.read_bytes()
+    weights = sum(value.nbytes for value in model.state_dict().values())
+    for path in sorted((run / FOLDER).glob(NAMED), reverse=True):
+        try:
+            with opened(path, 3 * weights + MAX_TEXT) as file:  # weights, momentum, best weights; the history
+                content = file.read()
+        except (OSError, ValueError) as error:
+            log.warning("%s is no checkpoint of this run (%s); going on from the one before it", path, error)
+            continue
         if hashlib.sha256(content).hexdigest()[:16] != path.stem.rsplit("-", 1)[-1]:
             log.warning("%s is damaged; going on from the checkpoint before it", path)
             continue
         try:
-            return restore(path, content, model, optimizer)
+            return restore(content, model, optimizer)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
             log.warning("%s does not fit this run (%s); going on from the checkpoint before it", path, error)
     return None
 
 
-def restore(path: Path, content: bytes, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]]:
+def restore(content: bytes, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]]:
     """Put one checkpoint's tensors into model and optimizer, and return the state and facts beside them."""
-    with safe_open(path, "pt") as file:
-        saved = json.loads(file.metadata()["state"])
+    saved = json.loads(tensors_header(content)["__metadata__"]["state"])
     if (place := misfit(saved, CHECKPOINT)) is not None:
         raise ValueError(f"its {place} is missing or not what it must be")
     tensors = load(content)

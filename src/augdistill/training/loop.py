@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from augdistill.config import checkpoint_every
-from augdistill.errors import DivergedError, RunError, StoppedError
+from augdistill.errors import DivergedError, RunError, StoppedError, as_work_error
 from augdistill.runs import removal
 from augdistill.seeds import derive
 from augdistill.training.batches import Batch, EpochPlan, Ops, TrainingSet, batch_at, batch_sizes, plan_epoch
@@ -128,6 +128,7 @@ def sound_batch_size(count: int, batch_size: int) -> int:
     return min((size for size in sound if count % size != 1), key=lambda size: abs(size - batch_size))
 
 
+@as_work_error("a smaller optim.batch_size needs less")
 def take_epoch(
     take: Callable[[EpochPlan, int], None],
     plan: EpochPlan,
