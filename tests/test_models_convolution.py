@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augdistill.models.convolution import WIDE, Convolution, is_slow, side_by_side
+from augdistill.models.convolution import WIDE, Convolution, is_slow, is_unsound, side_by_side, strided
 
 
 def noise(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -48,3 +48,37 @@ def test_in_bf16_both_forms_round_alike() -> None:
     assert rows.dtype == convolution.dtype == torch.bfloat16
     error, theirs = (float((found.float() - exact).norm() / exact.norm()) for found in (rows, convolution))
     assert 0 < error < max(1.2 * theirs, 5e-3)  # bf16 has 8 bits: 0.2 to 0.4 %
+
+
+@pytest.mark.parametrize("stride", [2, (2, 3)])
+def test_a_strided_projection_gives_the_same_maps(stride) -> None:
+    layer = Convolution(5, 7, 1, stride=stride).double()
+    plain = nn.Conv2d(5, 7, 1, stride=stride).double()
+    plain.load_state_dict(layer.state_dict())
+    ours, theirs = noise(3, 5, 8, 7).requires_grad_(), noise(3, 5, 8, 7).requires_grad_()
+    found, expected = strided(layer, ours), plain(theirs)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    (found * noise(*found.shape)).sum().backward()
+    (expected * noise(*expected.shape)).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(layer.weight.grad, plain.weight.grad, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("capability", "expected"), [("AVX2", True), ("DEFAULT", True), ("AVX512", False)])
+def test_it_is_chosen_for_narrow_projections_on_cpus_without_avx512(capability, expected, monkeypatch) -> None:
+    """There oneDNN's own form ended whole processes: "free(): invalid pointer"."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    images = noise(2, 4, 8, 8)
+    assert is_unsound(Convolution(4, 8, 1, stride=2), images) is expected
+    assert not is_unsound(Convolution(4, 8, 1), images)
+    assert not is_unsound(Convolution(4, 8, 3, stride=2, padding=1), images)
+    assert not is_unsound(Convolution(8, 16, 1, stride=2), noise(2, 8, 8, 8))
+
+
+def test_many_steps_of_narrow_projections_leave_memory_sound() -> None:
+    layer = Convolution(4, 8, 1, stride=2, bias=False).to(memory_format=torch.channels_last)
+    images = noise(8, 4, 8, 8, dtype=torch.float32).contiguous(memory_format=torch.channels_last)
+    for _ in range(100):
+        layer.zero_grad()
+        layer(images).square().sum().backward()
+        assert [torch.empty(size) for size in range(1, 300, 7)]

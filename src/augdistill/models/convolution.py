@@ -1,4 +1,4 @@
-"""A convolution that takes the quicker of two equal forms where oneDNN's own is slow: tiny maps."""
+"""A convolution that takes an equal form where oneDNN's own is slow, tiny maps, or writes where it must not."""
 
 import math
 
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 TINY_SIDE = 4
 WIDE = 64
 IN_A_ROW = 32
+VECTOR = 8  # floats of AVX2
 
 
 class Convolution(nn.Conv2d):
@@ -18,7 +19,26 @@ class Convolution(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the maps [B,O,H',W'] of images [B,C,H,W]."""
+        if is_unsound(self, images):
+            return strided(self, images)
         return side_by_side(self, images) if is_slow(self, images) else super().forward(images)
+
+
+def is_unsound(layer: nn.Conv2d, images: Tensor) -> bool:
+    """Return whether oneDNN's gradient of the weights would write beyond its memory, and end the process.
+
+    Seen with torch 2.15 on CPUs without AVX-512, channels last: 1x1, a stride, and fewer channels than a vector has.
+    """
+    is_projection = layer.kernel_size == (1, 1) and layer.stride != (1, 1) and layer.padding == (0, 0)
+    on_cpu = images.device.type == "cpu" and not torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return is_projection and layer.in_channels < VECTOR and on_cpu
+
+
+def strided(layer: nn.Conv2d, images: Tensor) -> Tensor:
+    """Return the same maps of a 1x1 convolution from the pixels that its stride meets."""
+    down, right = layer.stride
+    pixels = images[:, :, ::down, ::right].contiguous(memory_format=torch.channels_last)
+    return F.conv2d(pixels, layer.weight, layer.bias, groups=layer.groups)
 
 
 def is_slow(layer: nn.Conv2d, images: Tensor) -> bool:
