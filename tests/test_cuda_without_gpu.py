@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from augdistill.data import Header
+from augdistill.losses import distillation_loss
 from augdistill.stages import common
 from augdistill.training import graphs
 from augdistill.training.bank import Bank, Lessons, plan_together
@@ -155,7 +156,7 @@ def together(case: dict[str, Any], put: Callable[[Any], Any], mode: FakeTensorMo
     bank = put(Bank([student.model for student in students]))
     taught = [dataclasses.replace(student, targets=put(student.targets)) for student in students]
     with mode:
-        lessons = Lessons.of(taught, "batchmean", device)
+        lessons = Lessons.of(taught, distillation_loss, device)
         changing, optimizer = Changing.on(device, torch.float32, len(students)), sgd(bank, recipe)
     optimizer.param_groups[0]["lr"] = changing.rate
     taken = partial(bank_step, bank, optimizer, training, lessons, recipe, changing, device)

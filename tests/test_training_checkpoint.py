@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
-from augdistill.errors import DivergedError, RunError, StoppedError
+from augdistill.errors import DivergedError, RunError, StoppedError, WorkError
 from augdistill.training import device as device_module
 from augdistill.training import loop
 from augdistill.training.batches import Batch, TrainingSet
@@ -293,7 +293,7 @@ def test_a_disk_that_fills_up_leaves_the_checkpoint_before(undisturbed, tmp_path
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(OSError, match="too large"):
+        with pytest.raises(WorkError, match="too large"):
             run("resnet18", tmp_path, stop=stop_at(2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

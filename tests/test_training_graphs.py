@@ -177,7 +177,7 @@ def plainly(case: dict[str, Any]) -> tuple[Any, Any]:
             losses[0].backward()
             clipped = clip(model, recipe["clip_norm"])
             optimizer.step()
-            sums += torch.cat([losses.detach(), clipped[None]]) * size
+            sums += torch.cat([losses.detach() * size, clipped[None] * COUNT / 4])
             step += 1
         rows.append(epoch_row(epoch, (sums / COUNT).tolist(), recipe, rate))
     return model.state_dict(), rows
@@ -204,7 +204,7 @@ def plainly_together(case: dict[str, Any]) -> tuple[Any, Any]:
             losses[:, 0].sum().backward()
             clipped = clip_members(bank, len(students), recipe["clip_norm"])
             optimizer.step()
-            sums += torch.cat([losses.detach(), clipped[:, None]], dim=1) * size
+            sums += torch.cat([losses.detach() * size, clipped[:, None] * COUNT / 4], dim=1)
             step += 1
         for its, means in zip(rows, (sums / COUNT).tolist(), strict=True):
             its.append(epoch_row(epoch, means, recipe, rate))
@@ -334,7 +334,7 @@ def test_the_tape_refuses_what_a_graph_cannot_hold(forbidden, tape: None, tmp_pa
 
 @pytest.mark.parametrize(("stage", "config"), [(teacher, core.teacher_config), (student, core.student_config)])
 def test_a_job_on_a_cpu_refuses_graphs_before_any_work(stage: Any, config: Any, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"runtime\.cuda_graphs=true, but this job runs on a CPU"):
+    with pytest.raises(ConfigError, match=r"runtime\.cuda_graphs=true is out of range: this job runs on a CPU"):
         stage.run(config(tmp_path, "runtime.device=cpu", "runtime.cuda_graphs=true"))
     assert not list(tmp_path.iterdir())
 
