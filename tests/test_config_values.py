@@ -15,7 +15,7 @@ import pytest
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from augdistill import cli
+from augdistill.cli.main import dispatch
 from augdistill.config.checking import check_command
 from augdistill.config.commands import COMMANDS
 from augdistill.errors import ConfigError, RequestError
@@ -169,7 +169,7 @@ def test_a_wrong_request_is_one_line_before_any_work(
     monkeypatch.chdir(tmp_path)
     plain = ["study=tiny", "dry_run=true"] if command == "study" else ["dataset=digits"]
     with pytest.raises(RequestError) as raised:
-        cli.dispatch(command, [*([] if word.startswith("study=") else plain), word])
+        dispatch(command, [*([] if word.startswith("study=") else plain), word])
     assert line in str(raised.value)
     assert "\n" not in str(raised.value)
     assert {path.name for path in tmp_path.rglob("*") if path.is_dir()} <= {"outputs", "cache"} | packed(tmp_path)

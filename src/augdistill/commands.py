@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+KINDS_OF = {"train-teacher": "teacher", "distill": "student"}  # command -> the kind of run that it makes
+
 
 def train_teacher(config: Config) -> None:
     """Train one teacher, unless it is there."""
@@ -213,7 +215,11 @@ def keeping(failed: list[AugdistillError], what: str) -> Iterator[None]:
 def refuse(command: str, config: Config) -> None:
     """Raise RequestError for a job of a sweep that is refused for its values alone; writes nothing."""
     checked = check_command(command, config)
-    if command == "evaluate" and checked["predictions"] is None:
+    if command in KINDS_OF:
+        from augdistill.stages.refusals import refuse_values
+
+        refuse_values(KINDS_OF[command], checked)
+    elif command == "evaluate" and checked["predictions"] is None:
         to_evaluate(checked)
 
 
@@ -224,11 +230,11 @@ def refuse_here(command: str, config: Config) -> None:
     if command == "study":
         plan = planned(config)
         refusals.refuse_choices(plan.study, plan.choices)
-    elif command != "evaluate":
+    elif command in KINDS_OF:
         from augdistill.stages import common, student
 
         checked = check_command(command, config)
         common.device_of(checked["runtime"])
-        refusals.refuse("teacher" if command == "train-teacher" else "student", checked)
-        if command == "distill":
+        if command == "distill":  # whose teacher may be missing, which is seen without data
             student.named(checked, RunStore(Path(checked["outputs"])), None)
+        refusals.refuse(KINDS_OF[command], checked)

@@ -44,10 +44,20 @@ JOBS: dict[str, type[Group]] = {"teacher": TeacherConfig, "student": StudentConf
 
 def typed(model: type[G], values: Mapping[str, Any], prefix: str = "") -> G:
     """Return `values` as an immutable typed config; ConfigError, in one line, for what does not fit."""
+    if (place := unsettled(values, prefix)) is not None:
+        raise ConfigError(f"{place}: a value holds ${{, which names nothing here: write the value itself")
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError(refusal(error, model, values, prefix)) from None
+
+
+def unsettled(value: object, place: str) -> str | None:
+    """Return the dotted place of a text that still asks for something to be looked up, None if there is none."""
+    if isinstance(value, str):
+        return place.rstrip(".") if "${" in value else None
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for key, item in items if (found := unsettled(item, f"{place}{key}."))), None)
 
 
 def check(kind: str, config: Mapping[str, Any]) -> Config:

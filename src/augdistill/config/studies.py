@@ -146,7 +146,7 @@ class Study(Group):
     base: Annotated[str, AfterValidator(is_stack)] | None = Field(default="baseline", examples=["baseline"])
     dead_units: Literal["keep", "collapsed"] = "keep"
     looks: Annotated[int, Ge(1), Lt(1000)] = 1
-    test_set: Name | None = Field(default=None, examples=["validation"])
+    test_set: Name | None = Field(default=None, examples=["digits-test"])
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:

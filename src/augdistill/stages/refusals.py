@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from torch import nn
+
 from augdistill.augment import check_ops
 from augdistill.config import Config, model_parameters, ops_list
 from augdistill.data import Header, expected_shape
@@ -15,14 +17,19 @@ from augdistill.training.batches import batch_sizes
 OWN_AUG = {"teacher": "aug", "student": "student_aug"}  # the strategies that a kind of job trains under
 
 
+def refuse_values(kind: str, config: Config) -> nn.Module:
+    """Return the outline of a "teacher" or "student" config's model; RequestError for what needs no data to be seen."""
+    shape = expected_shape(config["dataset"])
+    check_ops(ops_list(config[OWN_AUG[kind]]), shape[-1], OWN_AUG[kind])
+    return outline(config[kind]["name"], shape, model_parameters(config[kind]), kind)
+
+
 def refuse(kind: str, config: Config) -> Header:
     """Return what is known of a "teacher" or "student" config's training set; RequestError if it cannot be trained.
 
     What needs no data is refused before any are read.
     """
-    shape, name = expected_shape(config["dataset"]), config[kind]["name"]
-    check_ops(ops_list(config[OWN_AUG[kind]]), shape[-1], OWN_AUG[kind])
-    model = outline(name, shape, model_parameters(config[kind]), kind)
+    model, name = refuse_values(kind, config), config[kind]["name"]
     header = names.dataset_header(config)
     names.check_training_set(config, header)
     count, batch = header.count - config["dataset"]["validation"], config["optim"]["batch_size"]

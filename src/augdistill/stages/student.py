@@ -22,7 +22,7 @@ from augdistill.runs import Run, RunStore, now
 from augdistill.seeds import derive
 from augdistill.stages import common, folders, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
-from augdistill.stages.refusals import refuse
+from augdistill.stages.refusals import refuse, refuse_values
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device
@@ -47,9 +47,10 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
     """
     config = check("student", config)
     device = common.device_of(config["runtime"])
-    header = refuse("student", config)
+    refuse_values("student", config)
     store = RunStore(Path(config["outputs"]))
     pupil = named(config, store, planned)
+    header = refuse("student", config)
     if (found := store.find(pupil.ref)) is not None:
         log.info("%s is %s already", pupil.ref.folder, found.status)
         return found
