@@ -215,7 +215,7 @@ def test_a_job_queues_itself_again_at_its_time_limit_alone(signals, restarts, re
         wait_for(tmp_path / "words")
     assert job.wait(timeout=60) == 143
     assert (tmp_path / "words").read_text().split() == [
-        *("-m", "augdistill.stages", f"{tmp_path}/jobs/one.json", f"{tmp_path}/jobs/two.json")
+        *("-P", "-m", "augdistill.stages", f"{tmp_path}/jobs/one.json", f"{tmp_path}/jobs/two.json")
     ]
     assert (tmp_path / "asked").exists() == requeued
     if requeued:
