@@ -119,9 +119,9 @@ def test_what_a_job_raises_is_told():
     [
         ({"name": "locl"}, "executor=locl is unknown (did you mean local?)"),
         ({"worker": 2}, "executor.worker is not a config key (did you mean workers?)"),
-        ({"workers": 0}, "executor.workers=0 is out of range: null, or 1 or more"),
-        ({"workers": "two"}, "executor.workers=two is out of range"),
-        ({"per_device": None}, "executor.per_device=None is out of range"),
+        ({"workers": 0}, "executor.workers=0 is out of range: null, or a whole number, 1 or more"),
+        ({"workers": "two"}, "executor.workers=two is not what it must be: null, or a whole number"),
+        ({"per_device": None}, "executor.per_device=null is not what it must be: a whole number"),
         ({"retries": -1}, "executor.retries=-1 is out of range"),
     ],
 )

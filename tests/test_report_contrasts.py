@@ -97,7 +97,7 @@ def test_a_variants_own_commas_and_equal_signs_stay_in_its_value():
         ((*ARMS, "metric=acuracy"), "metric=acuracy is not in the results (did you mean accuracy?): accuracy"),
         ((*ARMS, "test_set=mnist"), "test_set=mnist is not in the results: digits-test, distillation"),
         ((*ARMS, "paired=perhaps"), "paired=perhaps is no truth value"),
-        ((*ARMS, "metrics=nll"), "metrics is not a config key (did you mean metric?)"),
+        ((*ARMS, "metrics=nll"), "metrics is not a key of compare (did you mean metric?)"),
     ],
 )
 def test_what_is_no_contrast_is_refused_in_one_line(words, message, saved, run_augdistill):

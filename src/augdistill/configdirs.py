@@ -16,6 +16,7 @@ MAX_BYTES = 2**20
 MAX_VALUES = 100_000  # after aliases are written out: nine lines of YAML can stand for a thousand million values
 MAX_NESTED = 20  # interpolations in one text
 PLAIN = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|map|seq|merge|timestamp)")
+DATA_ROOT = "${oc.env:AUGDISTILL_DATA,data}"  # of conf/dataset: the one resolver, of the one key
 NODE = re.compile(r"\$\{[^${}:]*\}")  # an interpolation that names a key and holds no other
 
 
@@ -66,6 +67,11 @@ def has_resolver(text: str) -> bool:
     return "${" in text
 
 
+def is_data_root(key: yaml.Node, value: yaml.Node) -> bool:
+    """Return whether a pair says where data lie as our own files do, so also those that a report writes out."""
+    return bool(key.value == "root" and value.value == DATA_ROOT)
+
+
 def wrong_below(root: yaml.Node) -> str:
     """Return what in a YAML document is refused: tags, resolvers, aliases that multiply without end."""
     sizes: dict[int, int] = {}  # of what each node stands for; 0 while it is being looked through
@@ -78,7 +84,7 @@ def wrong_below(root: yaml.Node) -> str:
             return f"the tag {node.tag}"
         children: list[yaml.Node] = [] if isinstance(node, yaml.ScalarNode) else node.value
         if isinstance(node, yaml.MappingNode):
-            children = [child for pair in node.value for child in pair]
+            children = [child for pair in node.value if not is_data_root(*pair) for child in pair]
         if isinstance(node, yaml.ScalarNode) and has_resolver(node.value):
             return f"{node.value} (${{...}} may name keys of the config, and no resolver)"
         for child in children:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import augdistill
 from augdistill import commands
 from augdistill.cli import main
 from augdistill.cli.composing import parse_flags
@@ -109,11 +108,6 @@ def test_workers_import_nothing_from_the_current_folder(what, tmp_path) -> None:
     ran = subprocess.run(words, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     assert not (tmp_path / MARKER).exists()
-
-
-def test_a_job_of_slurm_starts_python_safely() -> None:
-    script = Path(augdistill.__file__).parent / "executors" / "slurm.sh"
-    assert 'exec "$python" -P -m augdistill.stages' in script.read_text()
 
 
 GOOD = {

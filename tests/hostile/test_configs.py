@@ -57,6 +57,7 @@ def test_a_file_of_configs_holds_plain_values(what, tmp_path) -> None:
 def test_plain_values_are_read_as_they_are(tmp_path) -> None:
     shared = "# @package _global_\nstudy: &s {name: x, blocks: 2, margins: {'1': 0.5}, none: null}\nother: *s\n"
     shared += "third: {<<: *s}\nday: 2026-01-01\nsame: ${study.name}-${study.${study.name}}\n"
+    shared += "dataset: {root: '${oc.env:AUGDISTILL_DATA,data}'}\n"  # as a report writes it out
     assert read_plain(folder_with(tmp_path, shared), "study/theirs.yaml") == shared
     for path in (Path(names.conf_dir()) / "study").glob("*.yaml"):
         assert read_plain(path.parent, path.name) == path.read_text()

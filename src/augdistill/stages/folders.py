@@ -59,6 +59,9 @@ def check_weights(run: Run, model: nn.Module) -> None:
         with opened(run.path / WEIGHTS, MAX_FILE) as file:
             header = tensors_header(file.read(MAX_WEIGHTS_HEADER))
         found = {name: about["shape"] for name, about in header.items() if name != "__metadata__"}
+    except FileNotFoundError:
+        run.file(WEIGHTS)  # which says so
+        raise
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         found = {}
     if wanted != found:
