@@ -48,7 +48,7 @@ def test_choices_are_the_files_and_each_has_a_function(group: str, table: dict[s
 def test_conf_is_found_and_read_as_written() -> None:
     written = yaml.safe_load((conf_dir() / "aug" / "flip-crop.yaml").read_text())
     assert parameters("aug", "flip-crop") == written["ops"]["flip-crop"]
-    assert set(parameters("dataset", "image-folder")) == {"path", "size", "channels"}
+    assert set(parameters("dataset", "image-folder")) == {"path", "size", "channels", "background"}
     with pytest.raises(ConfigError, match=r"student=lenett is unknown \(did you mean lenet\?\)"):
         parameters("student", "lenett")
 

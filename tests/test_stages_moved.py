@@ -69,7 +69,13 @@ def test_a_teacher_is_found_under_another_name_of_its_images(flowers) -> None:
 
 def test_a_study_of_moved_images_plans_with_the_runs_that_are_there(flowers) -> None:
     place, _ = flowers
-    words = ("study=tiny", "dataset@study.dataset=image-folder", "study.blocks=1", f"outputs={place / 'outputs'}")
+    words = (
+        "study=tiny",
+        "study.test_set=null",
+        "dataset@study.dataset=image-folder",
+        "study.blocks=1",
+        f"outputs={place / 'outputs'}",
+    )
     moved = f"study.dataset.path={place / 'elsewhere' / 'blumen'}"
     plan = make_plan({**core.compose("study", *words, moved), "wait": True})
     tests = [stage for stage in plan.stages if stage.kind == "evaluation"]
