@@ -156,8 +156,8 @@ def test_a_killed_node_costs_a_retry_only(nodes, tmp_path, tiny_study):
             {"address": "ray://head:10001"},
             "executor.address=ray://head:10001 is out of range: null, auto, or",
         ),
-        ({"retries": None}, "executor.retries=None is out of range"),
-        ({"gpus": {**RAY["gpus"], "student": 2}}, "executor.gpus.student=2 is out of range: above 0, at most 1"),
+        ({"retries": None}, "executor.retries=null is not what it must be"),
+        ({"gpus": {**RAY["gpus"], "student": 2}}, "executor.gpus.student=2 is out of range: "),
         ({"gpus": {**RAY["gpus"], "pupil": 1}}, "executor.gpus.pupil is not a config key"),
     ],
 )

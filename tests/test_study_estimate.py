@@ -50,7 +50,7 @@ def test_times_grow_with_epochs_and_images_and_the_threads_of_a_teacher(store):
 
 
 def test_runs_of_another_study_tell_and_what_nothing_tells_is_named(store):
-    words = ("study=tiny", "study.name=other", "study.aug=[mixup]", "study.first_block=5")
+    words = ("study=tiny", "study.name=other", "study.aug=[mixup]", "study.base=mixup", "study.first_block=5")
     left, runs = time_left(planned(store, *words), store, 1)
     assert (left.computing, left.unknown) == (pytest.approx(TEACHER + 2 * STUDENT + 4 * OTHER), {})
     assert runs == 12
