@@ -32,9 +32,11 @@ RunAugdistill = Callable[..., Ran]
 @pytest.fixture(autouse=True)
 def logger_as_it_was() -> Iterator[None]:
     """Give the package's logger back as it was: commands and workers that a test runs here set it up for a terminal."""
-    logger = logging.getLogger("augdistill")
-    before = logger.level, logger.propagate
+    logger, root = logging.getLogger("augdistill"), logging.getLogger()
+    before, handlers = (logger.level, logger.propagate), list(root.handlers)
     yield
+    for handler in [handler for handler in root.handlers if handler not in handlers]:
+        root.removeHandler(handler)
     logger.setLevel(before[0])
     logger.propagate = before[1]
 

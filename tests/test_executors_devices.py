@@ -33,5 +33,5 @@ def test_cuda_is_asked_for_in_vain_once(word: str, wanted: str, tmp_path: Path, 
 
 def test_graphs_on_a_cpu_are_refused_whoever_would_run_them(tmp_path: Path) -> None:
     config = composed(tmp_path, "study=tiny", "study.runtime.cuda_graphs=true", "study.runtime.device=cpu")
-    with pytest.raises(ConfigError, match=r"runtime.cuda_graphs=true, but this job runs on a CPU: runtime.cuda_graphs"):
+    with pytest.raises(ConfigError, match=r"runtime.cuda_graphs=true is out of range: "):
         make_plan(config)

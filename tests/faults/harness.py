@@ -207,7 +207,7 @@ def newest_checkpoint(outputs: Path) -> list[Path]:
     """Return the newest checkpoint of the one unfinished run, if there is one."""
     try:
         return checkpoints(unfinished(outputs))[-1:]
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # killed before there was any run
         return []
 
 

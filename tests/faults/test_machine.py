@@ -141,7 +141,10 @@ def test_memory_that_runs_out_is_one_line(copied: Copied) -> None:
     """A ResNet18 of full width, 45 MB of weights, where 50 MB are left."""
     outputs = copied("outputs")
     last = ended(job("teacher", teacher_config(outputs, "teacher.width=64")), outputs / "told", limit_memory)
-    assert last == Ended(1, "out of memory: a smaller optim.batch_size needs less")
+    assert last in [  # by what it was doing
+        Ended(1, f"out of memory: {advice}")
+        for advice in ("a smaller optim.batch_size needs less", "fewer jobs at once need less")
+    ]
 
 
 def keep_a_secret() -> None:

@@ -25,7 +25,7 @@ from torch import nn
 import data_files
 import saved_studies
 from augdistill import listing, reading
-from augdistill.configdirs import refuse_code
+from augdistill.configdirs import read_plain
 from augdistill.data import cifar10, mnist
 from augdistill.data.download import extract
 from augdistill.data.image_folder import readable_formats, square
@@ -171,7 +171,7 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "yaml": (
         "x.yaml",
         (Path(saved_studies.conf_dir()) / "study" / "paper-mirrored.yaml").read_bytes(),
-        lambda path: refuse_code(path.parent),
+        lambda path: read_plain(path.parent, path.name),
     ),
     "job": ("x.json", b'{"kind": "teacher", "config": {"outputs": "x"}, "needs": []}', read_job),
     **{
