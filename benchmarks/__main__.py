@@ -89,6 +89,7 @@ def run(name: str, setting: Setting, asked: argparse.Namespace, reached: dict[st
         traceback.print_exc()
         return False
     path = asked.outputs / f"{name}{'-memory' if asked.memory else ''}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=1))
     print(f"  measured in {time.monotonic() - began:.0f} s", flush=True)
     return True
