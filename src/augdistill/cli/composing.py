@@ -167,6 +167,8 @@ class PlainLoader(ConfigLoaderImpl):
         except (AugdistillError, HydraException, OmegaConfBaseException):
             raise
         except Exception as error:  # Hydra and OmegaConf meet what they do not expect
+            if self.folder is None and isinstance(error, ValueError | TypeError | AttributeError):
+                raise  # a word alone did it: which one is told where all words are known
             what = f"--config-dir {self.folder} and " if self.folder else ""
             raise ConfigError(f"{what}{' '.join(overrides)} make no config: {one_line(error)}") from error
         own = [str(word.input_line) for word in parsed if any(is_of(node, word.key_or_group) for node in PROGRAMS)]

@@ -117,7 +117,7 @@ def compose(command: str, words: list[str]) -> None:
     from augdistill.cli.composing import compose_and_run
 
     jobs = Jobs()
-    shows_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting
     sys.argv = [f"augdistill {command}", *written]
     try:
@@ -127,7 +127,7 @@ def compose(command: str, words: list[str]) -> None:
             refuse_jobs(command, written)
         compose_and_run(command, written, task_of(command, jobs))
     except (HydraException, OmegaConfBaseException) as error:
-        if shows_all:
+        if full_error == "1":
             raise
         from augdistill.cli.refusals import one_line
 
@@ -137,10 +137,13 @@ def compose(command: str, words: list[str]) -> None:
             raise
         from augdistill.cli.refusals import uncomposable
 
-        raise ConfigError(uncomposable(command, written)) from None
+        raise ConfigError(uncomposable(command, dict(zip(written, words, strict=True)))) from None
     except SystemExit:  # a signal stopped a sweep; or a flag such as --help is done
         if not jobs.failures:
             raise
+    finally:
+        if full_error is None:
+            del os.environ["HYDRA_FULL_ERROR"]
     if jobs.failures:
         raise jobs.failure()
 

@@ -1,20 +1,21 @@
 """One line for an error of Hydra's or OmegaConf's: what was wrong, what is allowed, what to type."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hydra.errors import MissingConfigException
+
 from augdistill.cli.words import KEY_PART, OVERRIDE
-from augdistill.config import conf_dir, nearest
+from augdistill.config import choices, conf_dir, nearest
+from augdistill.config.places import AS_TRAINED
 
 
 def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
     """Return one line for an error of Hydra's or OmegaConf's; `typed` is each word as typed, by what Hydra got."""
     text = str(error)
-    group = re.search(r"Could not find '([^/']+)/(.*)'\n+Available options in '[^']+':\n((?:\t.*\n?)+)", text)
-    if group:
-        name, choice, options = group[1], group[2], group[3].split()
-        return f"{name}={choice} is unknown{nearest(choice, options)}: choose one of {', '.join(options)}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return unknown_choice(command, error.missing_cfg_file, error.options, typed)
     if key := re.search(r"Could not override '([^']+)'", text):
         return unknown_key(command, key[1], typed)
     if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
@@ -25,6 +26,17 @@ def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
         return unreadable(command, typed.get(given, given), typed)
     cause = f" ({str(error.__cause__).splitlines()[0]})" if error.__cause__ else ""
     return " ".join(text.split("\n\n")[0].split()) + cause
+
+
+def unknown_choice(command: str, path: str, options: Sequence[str] | None, typed: Mapping[str, str]) -> str:
+    """Return what to say of a file GROUP/CHOICE that there is not: the nearest one, those there are, what to type."""
+    group, _, choice = path.rpartition("/")
+    known = [name for name in options or choices(group) if name != AS_TRAINED or command == "evaluate"]
+    words = filter(None, map(OVERRIDE.fullmatch, typed.values()))
+    keys = [word[2] for word in words if word[2].partition("@")[0] == group and choice in word[3]]
+    key = keys[-1] if keys else group
+    example = f", as in {key}={known[0]}" if known else ""
+    return f"{key}={choice} is unknown{nearest(choice, known)}: choose one of {', '.join(known) or 'none'}{example}"
 
 
 def unknown_key(command: str, key: str, typed: Mapping[str, str]) -> str:
@@ -78,7 +90,7 @@ def dotted(prefix: str, node: Any) -> list[str]:
     return keys
 
 
-def uncomposable(command: str, words: list[str]) -> str:
+def uncomposable(command: str, typed: Mapping[str, str]) -> str:
     """Return one line about the first override with which Hydra composes nothing, though it is one."""
     import hydra
     from omegaconf import OmegaConf
@@ -89,11 +101,11 @@ def uncomposable(command: str, words: list[str]) -> str:
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         plain = OmegaConf.to_container(hydra.compose(command), resolve=True)
         assert isinstance(plain, dict)
-        for word in (word for word in words if "=" in word and not word.startswith("-")):
+        for word in (word for word in typed if "=" in word and not word.startswith("-")):
             try:
                 hydra.compose(command, [word])
             except (ValueError, TypeError, AttributeError):
-                return explain(command, {str(key): value for key, value in plain.items()}, word)
+                return explain(command, {str(key): value for key, value in plain.items()}, typed[word])
             except Exception:
                 continue
-    return f"{' '.join(words)} make no config: try them one by one with --cfg job"
+    return f"{' '.join(typed.values())} make no config: try them one by one with --cfg job"
