@@ -15,6 +15,8 @@
 Every message is one line: what was wrong, what is allowed, what to type.
 """
 
+import errno
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +28,7 @@ class AugdistillError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.splitlines()))
+        super().__init__(" ".join(message.splitlines()).encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 class RequestError(AugdistillError):
@@ -97,16 +99,39 @@ def as_work_error(needs_less: str = "fewer jobs at once need less") -> Iterator[
         yield
     except BrokenPipeError:
         raise
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise WorkError(
-            f"{error.strerror or error}{where}: what was finished is kept, and the same command goes on"
-        ) from error
-    except (MemoryError, RuntimeError) as error:  # torch's are RuntimeErrors
-        lacks_memory = isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
-        if not lacks_memory:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+        cause = refused(error)
+        if lacks_memory(cause):
+            raise NoMemoryError(f"out of memory: {needs_less}") from error
+        if not isinstance(cause, OSError):
             raise
-        raise NoMemoryError(f"out of memory: {needs_less}") from error
+        where = f" ({cause.filename})" if cause.filename else ""
+        raise WorkError(
+            f"{cause.strerror or cause}{where}: what was finished is kept, and the same command goes on"
+        ) from error
 
 
-NO_MEMORY = ("out of memory", "can't allocate memory")
+def refused(error: BaseException) -> BaseException:
+    """Return what the machine refused while something was imported, which libraries tell as an ImportError; or `error`.
+
+    A dynamic linker says in words alone what it lacked.
+    """
+    found: BaseException | None = error
+    while isinstance(found, ImportError):
+        if os.strerror(errno.EMFILE) in str(found):
+            return OSError(errno.EMFILE, os.strerror(errno.EMFILE), found.path)
+        if lacks_memory(found):
+            return found
+        found = found.__cause__ or found.__context__
+    return found if isinstance(found, OSError | MemoryError) else error
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether there was no more memory; torch says so in a RuntimeError, a dynamic linker in an ImportError."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    told = isinstance(error, RuntimeError | ImportError) and any(words in str(error).lower() for words in NO_MEMORY)
+    return told or isinstance(error, MemoryError)
+
+
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to map segment")

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def unpacked(path: Path) -> object:
 
 def decoded(path: Path) -> object:
     formats = sorted(set(readable_formats().values()))
-    return decode_all([str(path)], (3, 8, 8), lambda found: square(found, 8, "RGB"), formats)
+    return decode_all([str(path)], (3, 8, 8), lambda found: square(found, 8, "RGB", "white", Counter()), formats)
 
 
 def batch() -> bytes:

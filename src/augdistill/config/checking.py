@@ -3,7 +3,7 @@
 What comes out is plain dictionaries, with every value of its schema's type.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from augdistill.config.groups import (
     TheTeacher,
 )
 from augdistill.config.jobs import StudentConfig, TeacherConfig
-from augdistill.config.refusals import misplaced, refusal
+from augdistill.config.refusals import misplaced, refusal, shown
 from augdistill.errors import ConfigError
 
 G = TypeVar("G", bound=Group)
@@ -44,20 +44,32 @@ JOBS: dict[str, type[Group]] = {"teacher": TeacherConfig, "student": StudentConf
 
 def typed(model: type[G], values: Mapping[str, Any], prefix: str = "") -> G:
     """Return `values` as an immutable typed config; ConfigError, in one line, for what does not fit."""
-    if (place := unsettled(values, prefix)) is not None:
-        raise ConfigError(f"{place}: a value holds ${{, which names nothing here: write the value itself")
+    if (place := first_text(lambda text: "${" in text, values, prefix)) is not None:
+        raise ConfigError(f"{shown(place)}: a value holds ${{, which names nothing here: write the value itself")
+    if (place := first_text(is_no_unicode, values, prefix)) is not None:  # pydantic cannot tell of such text
+        raise ConfigError(f"{shown(place)} is not text in UTF-8: write it anew")
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError(refusal(error, model, values, prefix)) from None
 
 
-def unsettled(value: object, place: str) -> str | None:
-    """Return the dotted place of a text that still asks for something to be looked up, None if there is none."""
+def first_text(is_wrong: Callable[[str], bool], value: object, place: str) -> str | None:
+    """Return the dotted place of the first text, keys too, that is wrong; None if there is none."""
     if isinstance(value, str):
-        return place.rstrip(".") if "${" in value else None
+        return place.rstrip(".") if is_wrong(value) else None
     items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    return next((found for key, item in items if (found := unsettled(item, f"{place}{key}."))), None)
+    for key, item in items:
+        here = f"{place}{key}."
+        found = here.rstrip(".") if isinstance(key, str) and is_wrong(key) else first_text(is_wrong, item, here)
+        if found is not None:
+            return found
+    return None
+
+
+def is_no_unicode(text: str) -> bool:
+    """Return whether text holds half of a surrogate pair, which no encoding can write."""
+    return any("\ud800" <= mark <= "\udfff" for mark in text)
 
 
 def check(kind: str, config: Mapping[str, Any]) -> Config:
