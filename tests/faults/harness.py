@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -28,6 +29,7 @@ from augdistill.runs import RunStore
 from core import checkpoint_weights, checkpoints, same, unfinished, weights
 
 MADE_ANEW = ("config.yaml", "history.csv")  # hold the folder's name and the time that an epoch took
+IMPORTED = [*PRELOAD, "torch._dynamo", "sympy"]  # the last two for the first optimizer, for seconds
 LIMIT = 120  # seconds that a process may take here; none comes near it
 
 Fault = Callable[[], None]
@@ -70,7 +72,7 @@ class Ended:
 def start(work: Work, told: Path, fault: Fault | None = None) -> Child:
     """Begin to work in a process of its own, with a fault put into it first."""
     context = get_context("forkserver")
-    context.set_forkserver_preload([*PRELOAD, "torch._dynamo"])  # which the first optimizer imports, for seconds
+    context.set_forkserver_preload(IMPORTED)
     process = context.Process(target=perform, args=(work, told, fault))
     process.start()
     return Child(process, told)
@@ -87,6 +89,8 @@ def perform(work: Work, told: Path, fault: Fault | None) -> None:
     os.setsid()
     logging.getLogger("augdistill").setLevel(logging.INFO)
     logging.getLogger("augdistill").addHandler(logging.NullHandler())
+    for module in IMPORTED:  # there already, unless another test began the fork server
+        import_module(module)
     if fault is not None:
         fault()
     try:

@@ -40,9 +40,11 @@ def test_twenty_kills_of_a_study_change_nothing(tiny_study: Path, tmp_path: Path
     began = time.monotonic()
     assert ended(partial(run_stages, tiny(calm)), tmp_path / "told") == Ended(0, "")
     seconds = time.monotonic() - began
-    kill_until_finished(partial(run_stages, tiny(outputs)), outputs, rng, seconds / 3, counted, 20)
-    assert counted.hit >= 10
-    assert results(outputs) == results(calm)
+    while counted.hit < 20:  # on a machine that has become faster a study may end after a few
+        shutil.rmtree(outputs / "runs", ignore_errors=True)
+        most = 20 - counted.hit
+        kill_until_finished(partial(run_stages, tiny(outputs)), outputs, rng, seconds / 3, counted, most)
+        assert results(outputs) == results(calm)
     expected = results(tiny_study)  # made by the command, in its pool
     assert {name: found[1] for name, found in results(outputs).items()} == {
         name: found[1] for name, found in expected.items()
