@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from augdistill.cores import usable_cores
+from augdistill.base.cores import usable_cores
 from benchmarks import gates, study
 from benchmarks.measure import EAGER, Result, Side, Timed, counted, in_turn, machine, peaks
 from benchmarks.rows import ROWS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from augdistill.config import Config, parameters
 from augdistill.executors import local, ray
-from augdistill.runs import Run, RunStore
+from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
 
 MODULES = {"local": local, "ray": ray}

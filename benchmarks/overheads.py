@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from augdistill.identity import Ref
-from augdistill.runs import MANIFEST, RunStore
+from augdistill.store.identity import Ref
+from augdistill.store.runs import MANIFEST, RunStore
 from augdistill.study.plan import make_plan
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import resolve

@@ -18,13 +18,13 @@ import hydra
 from omegaconf import OmegaConf
 from PIL import Image
 
+from augdistill.base.cores import usable_cores
 from augdistill.config import Config, conf_dir
-from augdistill.cores import usable_cores
 from augdistill.data import cinic10
 from augdistill.executors import local
 from augdistill.executors.banks import Banks, banks_of
 from augdistill.executors.devices import devices
-from augdistill.runs import Run, RunStore
+from augdistill.store.runs import Run, RunStore
 from augdistill.study.estimate import Rates, kind_of
 from augdistill.study.plan import Plan, Stage, make_plan
 from benchmarks.measure import RowError

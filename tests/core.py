@@ -18,13 +18,16 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from augdistill import models, runs
+from augdistill import models
+from augdistill.base.errors import StoppedError
+from augdistill.base.files import checksum
+from augdistill.base.reading import sha256
 from augdistill.config import conf_dir
-from augdistill.errors import StoppedError
 from augdistill.losses import soft_cross_entropy
 from augdistill.models.dropout import Dropout
-from augdistill.runs import Run
 from augdistill.stages import common, teacher
+from augdistill.store import runs
+from augdistill.store.runs import Run
 from augdistill.training.batches import Batch, TrainingSet, one_hot, plan_epoch
 from augdistill.training.device import Device, resolve
 from augdistill.training.loop import Hooks, Task, fit
@@ -251,9 +254,9 @@ def rewrite_manifest(run: Run, **changed: Any) -> None:
     """Write a run's manifest again, with its files' true checksums and with changes, as a forger would."""
     path = run.path / runs.MANIFEST
     manifest = json.loads(path.read_text())
-    manifest["files"] = {name: runs.sha256(run.path / name) for name in manifest["files"]}
+    manifest["files"] = {name: sha256(run.path / name) for name in manifest["files"]}
     manifest |= changed
-    path.write_text(json.dumps(manifest | {"checksum": runs.checksum(manifest)}))
+    path.write_text(json.dumps(manifest | {"checksum": checksum(manifest)}))
 
 
 def rewrite_weights(run: Run, state: dict[str, Tensor]) -> None:

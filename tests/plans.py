@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from augdistill.errors import NoMemoryError, StoppedError
+from augdistill.base.errors import NoMemoryError, StoppedError
 from augdistill.executors.base import Outcome
-from augdistill.identity import Ref
-from augdistill.runs import Run, RunStore
 from augdistill.stages.common import stop_on_signal
+from augdistill.store.identity import Ref
+from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
 
 FINISHED = Outcome("finished")

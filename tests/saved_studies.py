@@ -12,10 +12,10 @@ from omegaconf import OmegaConf
 
 import data_files
 from augdistill.config import conf_dir
-from augdistill.identity import Ref
 from augdistill.metrics import label_information, score
-from augdistill.report.saved import SavedStudy
-from augdistill.runs import RunStore
+from augdistill.results.study import SavedStudy
+from augdistill.store.identity import Ref
+from augdistill.store.runs import RunStore
 from augdistill.study.plan import make_plan
 
 IMAGES, TRAINING = 300, 400

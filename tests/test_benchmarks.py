@@ -19,14 +19,14 @@ from benchmarks.sides import Setting, Work
 from PIL import Image
 
 import saved_studies
+from augdistill.base.errors import ConfigError
 from augdistill.data import cinic10
-from augdistill.errors import ConfigError
 from augdistill.executors.banks import banks_of
-from augdistill.runs import Run
+from augdistill.store.runs import Run
 from augdistill.study.estimate import kind_of
 from augdistill.study.plan import Plan, make_plan
 from augdistill.training import graphs
-from test_training_graphs import TapeRecorder
+from tape import TapeRecorder
 
 LENET = Work("lenet", "baseline", images=32, epochs=3, threads=1, outputs="cached")
 

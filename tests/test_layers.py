@@ -13,23 +13,28 @@ import yaml
 import augdistill
 from augdistill.config import conf_dir
 
-FLOORS = (
-    {"errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs", "safepath"},
-    {"data", "augment", "models", "losses", "metrics"},
-    {"training"},
-    {"stages", "study", "report"},
-    {"executors"},
-    {"cli", "commands", "listing", "unfinished", "watching", "configdirs"},
+FLOORS = (  # from the ground up; a folder imports from lower floors alone, folders of one floor do not know each other
+    ("base",),
+    ("stats", "config"),
+    ("augment", "models", "losses", "claims", "store"),
+    ("data", "metrics", "training"),
+    ("stages", "results"),
+    ("study", "report"),
+    ("executors",),
+    ("api", "cli"),
 )
-SINGLE_FILES = (0, len(FLOORS) - 1)  # the floors whose files make one room together
-SIDEWAYS = {("study", "stages.names")}  # names runs from configs; imports no torch
-NEVER = {("report", "stages"), ("report", "training")}  # a report is made from saved results, never from models
+TENSORS = ("augment", "models", "losses", "data", "metrics", "training")  # values come as arguments, never as a config
+NEVER = {  # folder -> what it has to do without, though that stands below
+    **{folder: {"config", "store"} for folder in TENSORS},
+    "claims": {"config"},
+    **{folder: {"models", "training", "stages"} for folder in ("results", "report")},  # from saved results alone
+}
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+MOST_FILES = 20  # in a folder, so that a look shows what is there
 
 WITHOUT_TORCH = {
-    *("errors", "seeds", "signals", "cores", "schemas", "reading", "config", "identity", "locks", "runs", "safepath"),
-    *("data", "metrics", "study"),
-    *("report", "executors", "stages", "stages.names", "cli", "commands", "listing", "unfinished", "configdirs"),
+    *("base", "stats", "config", "claims", "store", "data", "metrics", "results", "study", "report", "executors"),
+    *("stages", "stages.names", "api", "cli"),
 }
 HYDRA = {"cli.composing", "cli.sweeps"}  # which import it as soon as they are imported, when a command composes
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
@@ -41,15 +46,15 @@ GLOBAL_DRAWS = {
 }
 IN_PLACE_DRAWS = {"uniform_", "normal_", "bernoulli_", "random_", "exponential_", "geometric_", "log_normal_"}
 ENVIRONMENT = {  # module -> the variables that it reads or sets
+    "base.safepath": {"PYTHONSAFEPATH"},
     "cli.main": {"HYDRA_FULL_ERROR"},
     "cli.plain": {"AUGDISTILL_DATA"},
-    "stages.common": {"AUGDISTILL_WORKER"},
+    "report.figures.style": {"MPLBACKEND"},
     "stages.names": {"AUGDISTILL_DATA"},
-    "safepath": {"PYTHONSAFEPATH"},
+    "stages.common": {"AUGDISTILL_WORKER"},
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},
-    "report.style": {"MPLBACKEND"},
     "training.device": {"CUBLAS_WORKSPACE_CONFIG"},
 }
 
@@ -114,10 +119,9 @@ def import_violations(module: str, tree: ast.AST) -> Iterator[str]:
         target = name.removeprefix("augdistill.")
         if eager and not is_light(target):
             yield f"{target}, which imports torch, as soon as {module} is imported"
-        if room(target) == room(module) or (room(module), target) in SIDEWAYS:
+        if room(target) == room(module):
             continue
-        floor = FLOOR[room(target)]
-        if floor > own or (floor == own and own not in SINGLE_FILES) or (room(module), room(target)) in NEVER:
+        if FLOOR[room(target)] >= own or room(target) in NEVER.get(room(module), ()):
             yield f"{target} from {module}"
 
 
@@ -141,8 +145,8 @@ def use_violations(module: str, tree: ast.AST) -> Iterator[str]:
                 yield f"{chain}, torch's global generator"
             if node.attr.startswith("manual_seed") and room(module) != "models":
                 yield f"{node.attr} outside models"
-            if node.attr in ("write_text", "write_bytes") and module != "locks":
-                yield f"{node.attr} instead of runs.write_atomic"
+            if node.attr in ("write_text", "write_bytes") and module != "base.locks":
+                yield f"{node.attr} instead of base.files.write_atomic"
             if node.attr in IN_PLACE_DRAWS and room(module) != "models":
                 yield f"{node.attr}, torch's global generator"
             if base in ("nn", "torch.nn", "F", "functional", "torch.nn.functional") and "dropout" in last.lower():
@@ -222,17 +226,23 @@ def test_every_module_has_its_floor() -> None:
         ("models.lenet", "import augdistill.augment.mixup", "augment.mixup from models.lenet"),
         ("config", "def f():\n    from augdistill import models", "models from config"),
         ("stages.teacher", "from augdistill.study.plan import Plan", "study.plan from stages.teacher"),
-        ("study.plan", "def f():\n    from augdistill.stages import names, common", "stages.common from study.plan"),
-        ("report.page", "def f():\n    from augdistill.training.device import resolve", "training.device from report"),
-        ("report.page", "from augdistill.stages import names", "stages.names from report.page"),
-        ("executors.local", "from augdistill.commands import study", "commands from executors.local"),
+        ("training.loop", "from augdistill.store.runs import RunStore", "store.runs from training.loop"),
+        ("augment.mixup", "from augdistill.config import parameters", "config from augment.mixup"),
+        ("results.frame", "from augdistill.report import command", "report.command from results.frame"),
+        (
+            "report.page.html",
+            "def f():\n    from augdistill.training.device import resolve",
+            "training.device from report.page.html",
+        ),
+        ("report.page.html", "from augdistill.stages import names", "stages.names from report.page.html"),
+        ("executors.local", "from augdistill.cli.commands import study", "cli.commands from executors.local"),
         ("training.loop", "from . import batches", "relative import"),
-        ("commands", "def f():\n    from hydra import compose", "hydra outside cli"),
-        ("identity", "import torch", "torch as soon as identity is imported"),
-        ("report.samples", "try:\n    from torch import nn\nexcept ImportError: pass", "torch as soon as"),
+        ("executors.local", "def f():\n    from hydra import compose", "hydra outside cli"),
+        ("store.identity", "import torch", "torch as soon as store.identity is imported"),
+        ("claims.samples", "try:\n    from torch import nn\nexcept ImportError: pass", "torch as soon as"),
         ("study.plan", "from safetensors.torch import load_file", "safetensors.torch as soon as"),
-        ("commands", "from augdistill.stages import teacher", "stages.teacher, which imports torch"),
-        ("listing", "class A:\n    from augdistill.losses import zscore", "losses, which imports torch"),
+        ("cli.commands", "from augdistill.stages import teacher", "stages.teacher, which imports torch"),
+        ("cli.listing", "class A:\n    from augdistill.losses import zscore", "losses, which imports torch"),
         ("stages.names", "import torchvision.datasets", "torchvision.datasets as soon as"),
         ("augment.mixup", "import random", "random, a source of chance"),
         ("augment.mixup", "import numpy as np\nnp.random.shuffle([1])", "numpy's global generator"),
@@ -247,7 +257,7 @@ def test_every_module_has_its_floor() -> None:
         ("data.pickles", "import pickle\npickle.load(file)", "pickle.load, which can run code"),
         ("stages.common", "import torch\ntorch.load('w.pt')", "torch.load, which can run code"),
         ("stages.common", "from torch import load", "torch.load under a name of its own"),
-        ("report.claims", "import yaml\nyaml.load(text, Loader)", "yaml.load, which can run code"),
+        ("claims.schema", "import yaml\nyaml.load(text, Loader)", "yaml.load, which can run code"),
         ("stages.common", "import numpy as np\nnp.load(path, allow_pickle=True)", "allow_pickle"),
         ("stages.common", "import numpy as np\nnp.load(path)", "np.load without allow_pickle=False"),
         ("stages.folders", "import subprocess\nsubprocess.run('git', shell=True)", "shell, which runs what is typed"),
@@ -257,11 +267,15 @@ def test_every_module_has_its_floor() -> None:
         ("config", "eval('1')", "eval()"),
         ("config", "import importlib\nimportlib.import_module(name)", "importlib.import_module()"),
         ("config", "from importlib import import_module", "importlib.import_module under a name"),
-        ("runs", "import os\nhost = os.environ['HOST']", "not listed, in runs"),
+        ("store.runs", "import os\nhost = os.environ['HOST']", "not listed, in store.runs"),
         ("cli.main", "import os\nhost = os.environ.get('HOST')", "not listed, in cli.main"),
-        ("cli.main", "import os\nos.environ.get('HYDRA_FULL_ERROR')\nprint(dict(os.environ))", "not listed, in cli"),
-        ("runs", "import os\nhost = os.getenv('HOST')", "not listed, in runs"),
-        ("runs", "from os import environ", "os.environ under a name of its own"),
+        (
+            "cli.main",
+            "import os\nos.environ.get('HYDRA_FULL_ERROR')\nprint(dict(os.environ))",
+            "not listed, in cli.main",
+        ),
+        ("store.runs", "import os\nhost = os.getenv('HOST')", "not listed, in store.runs"),
+        ("store.runs", "from os import environ", "os.environ under a name of its own"),
     ],
 )
 def test_what_breaks_a_rule_is_found(module: str, source: str, words: str) -> None:
@@ -275,12 +289,13 @@ def test_what_breaks_a_rule_is_found(module: str, source: str, words: str) -> No
     [
         ("training.loop", "from augdistill import losses, models\nimport torch"),
         ("study.plan", "from augdistill.stages import names"),
+        ("stages.teacher", "from augdistill.store.identity import Ref"),
         ("study.plan", "def f():\n    import torch"),
-        ("report.wording", "if TYPE_CHECKING:\n    from torch import Tensor"),
-        ("runs", "from augdistill.identity import Ref"),
+        ("claims.wording", "if TYPE_CHECKING:\n    from torch import Tensor"),
+        ("store.runs", "from augdistill.store.identity import Ref"),
         ("models", "import torch\ntorch.default_generator.manual_seed(1)"),
         ("augment.mixup", "import numpy as np\nrng = np.random.default_rng(3)\nx = rng.random(2)"),
-        ("report.claims", "import yaml\nclaims = yaml.safe_load(text)"),
+        ("claims.schema", "import yaml\nclaims = yaml.safe_load(text)"),
         ("stages.common", "import numpy as np\nnp.load(path, allow_pickle=False)"),
         ("cli.main", "import os\nos.environ['HYDRA_FULL_ERROR'] = '1'"),
     ],

@@ -17,14 +17,14 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from augdistill.base.errors import AugdistillError, RequestError, StoppedError
 from augdistill.cli import plain
 from augdistill.cli.main import COMPOSING
 from augdistill.cli.options import read
 from augdistill.cli.words import as_overrides
 from augdistill.config import choices
-from augdistill.errors import AugdistillError, RequestError, StoppedError
+from composed import compose, job
 from conftest import RunAugdistill
-from test_conf import compose, job
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

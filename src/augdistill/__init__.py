@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from augdistill.report.api import draw, load_results, score_predictions
+    from augdistill.api import draw, load_results, score_predictions
 
 __all__ = ["draw", "load_results", "score_predictions"]
 
@@ -12,7 +12,7 @@ def __getattr__(name: str) -> Any:
     """Return a function of the Python API, imported when it is first asked for: pandas takes a while."""
     if name not in __all__:
         raise AttributeError(f"module 'augdistill' has no attribute {name!r}")
-    from augdistill.report import api
+    from augdistill import api
 
     return getattr(api, name)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.runs import RunStore
 from augdistill.stages import names
+from augdistill.store.runs import RunStore
 from core import student_config, teacher_config
 from faults.harness import job, timed
 

@@ -23,9 +23,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from augdistill.errors import AugdistillError, as_work_error
+from augdistill.base.errors import AugdistillError, as_work_error
 from augdistill.executors.local import PRELOAD
-from augdistill.runs import RunStore
+from augdistill.store.runs import RunStore
 from core import checkpoint_weights, checkpoints, same, unfinished, weights
 
 MADE_ANEW = ("config.yaml", "history.csv")  # hold the folder's name and the time that an epoch took

@@ -5,8 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-from augdistill.identity import Ref
-from augdistill.runs import RunStore, checksum
+from augdistill.base.files import checksum
+from augdistill.store.identity import Ref
+from augdistill.store.runs import RunStore
 
 
 def test_looking_a_run_up_opens_its_manifest_alone(tmp_path: Path, taught: Path) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augdistill import listing
+from augdistill.base.errors import DataError, RunError, StoppedError, WorkError
+from augdistill.base.text import removal
+from augdistill.cli import listing
 from augdistill.data import load
-from augdistill.errors import DataError, RunError, StoppedError, WorkError
-from augdistill.runs import RunStore, removal
 from augdistill.stages import common, run_job, teacher
+from augdistill.store.runs import RunStore
 from core import checkpoints, flip_bit, same, stopping_after, student_config, teacher_config, unfinished, weights
 from faults.harness import ended, job, results
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.listing import writable
-from augdistill.runs import RunStore
+from augdistill.cli.listing import writable
+from augdistill.store.runs import RunStore
 from core import student_config, teacher_config
 from faults.harness import Ended, FailAt, ended, job, results, start, timed
 

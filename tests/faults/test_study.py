@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from augdistill.runs import RunStore
 from augdistill.stages import run_job
+from augdistill.store.runs import RunStore
 from augdistill.study.plan import make_plan
+from composed import composed
 from conftest import COMMAND
 from faults.harness import Ended, Kills, ended, kill_until_finished, results
-from test_study_plan import composed
 
 
 def run_stages(config: dict[str, Any]) -> None:

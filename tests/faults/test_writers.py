@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from augdistill.config.checking import check
-from augdistill.identity import teacher_ref
-from augdistill.runs import RunStore
 from augdistill.stages import names
+from augdistill.store.identity import teacher_ref
+from augdistill.store.runs import RunStore
 from core import teacher_config
 from faults.harness import Ended, documents, ended, job, start, wait_for_checkpoint, wait_for_log
 

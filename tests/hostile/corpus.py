@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from augdistill.errors import AugdistillError
+from augdistill.base.errors import AugdistillError
 
 MEMORY = 2**29  # bytes that reading a small hostile file may take at most, on top of what the process has
 MARKER = "ran"  # the file that code in a hostile input would leave

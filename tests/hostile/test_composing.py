@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from augdistill import commands
-from augdistill.cli import main
+from augdistill.base.errors import RequestError
+from augdistill.cli import commands, main
 from augdistill.cli.composing import parse_flags
-from augdistill.configdirs import has_resolver
-from augdistill.errors import RequestError
+from augdistill.config.folders import has_resolver
 from hostile.attacks import ATTACKS, OURS, Attack
 from hostile.corpus import MARKER
 

@@ -9,13 +9,13 @@ import pytest
 
 import core
 import saved_studies
+from augdistill.base.errors import AugdistillError, ConfigError, RequestError
+from augdistill.cli.listing import remove_run
 from augdistill.config.checking import check
-from augdistill.configdirs import read_plain
-from augdistill.errors import AugdistillError, ConfigError, RequestError
-from augdistill.listing import remove_run
-from augdistill.runs import RunStore
+from augdistill.config.folders import read_plain
 from augdistill.stages import names, refusals, run_job
 from augdistill.stages.__main__ import main as run_jobs
+from augdistill.store.runs import RunStore
 from augdistill.study.plan import make_plan
 from hostile.corpus import HOSTILE_JSON, bounded_memory, refusal
 

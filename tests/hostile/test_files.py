@@ -16,12 +16,13 @@ from safetensors.torch import save
 from torch import nn
 
 import data_files
-from augdistill import reading
+from augdistill.base import reading
+from augdistill.base.errors import DataError, RunError
+from augdistill.base.reading import sha256
 from augdistill.data import cifar10, image_folder, mnist, packed
 from augdistill.data.download import extract
-from augdistill.errors import DataError, RunError
-from augdistill.runs import Run, sha256
 from augdistill.stages import folders
+from augdistill.store.runs import Run
 from augdistill.training import checkpoint
 from hostile.corpus import (
     HOSTILE_ARRAYS,

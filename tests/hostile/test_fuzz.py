@@ -25,23 +25,26 @@ from torch import nn
 
 import data_files
 import saved_studies
-from augdistill import listing, reading
-from augdistill.configdirs import read_plain
+from augdistill.base import reading
+from augdistill.base.errors import AugdistillError, RequestError
+from augdistill.base.reading import sha256
+from augdistill.cli import listing
+from augdistill.config.folders import read_plain
 from augdistill.data import cifar10, mnist
 from augdistill.data.download import extract
 from augdistill.data.image_folder import readable_formats, square
 from augdistill.data.images import decode_all
-from augdistill.errors import AugdistillError, RequestError
-from augdistill.metrics import Scores, check_predictions
-from augdistill.report.cautions import cautions
-from augdistill.report.cells import Cells
-from augdistill.report.provenance import provenance
-from augdistill.report.results import load_plan
-from augdistill.report.saved import SavedStudy
-from augdistill.runs import Run, RunStore, read_manifest, sha256
+from augdistill.metrics import check_predictions
+from augdistill.report.page.cautions import cautions
+from augdistill.report.page.provenance import provenance
+from augdistill.results.cells import Cells
+from augdistill.results.frame import load_plan
+from augdistill.results.scores import load_scores
+from augdistill.results.study import SavedStudy
 from augdistill.stages import folders
 from augdistill.stages.__main__ import read_job
 from augdistill.stages.predictions import read_arrays
+from augdistill.store.runs import Run, RunStore, read_manifest
 from augdistill.study.plan import make_plan
 from augdistill.training import checkpoint
 from hostile.corpus import array, bounded_memory, npz, refusal
@@ -347,7 +350,7 @@ def test_a_forged_document(what: str, examples: int, made, tmp_path) -> None:
     [
         ("manifest", lambda path: read_manifest(path.parent)),
         ("plan", lambda path: load_plan(path.parents[2], "tiny")),
-        ("metrics", Scores.read),
+        ("metrics", load_scores),
     ],
 )
 def test_a_changed_document(kind: str, read: Any, examples: int, made, tmp_path) -> None:

@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 import pytest
 
 import saved_studies
-from augdistill.report import formats
+from augdistill.base.text import printable
 from augdistill.report.building import Report, build_report
-from augdistill.report.cells import Cell
-from augdistill.report.images import as_file
-from augdistill.report.layout import Column, Row, Table
-from augdistill.report.page import render
-from augdistill.schemas import printable
+from augdistill.report.figures.images import as_file
+from augdistill.report.page.html import render
+from augdistill.report.tables import formats
+from augdistill.report.tables.layout import Column, Row, Table
+from augdistill.results.cells import Cell
 
 NAMES = [
     "<script>alert(1)</script>",

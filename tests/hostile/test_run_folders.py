@@ -14,21 +14,22 @@ from safetensors.torch import save
 from torch import nn
 
 import saved_studies
-from augdistill import listing
-from augdistill.errors import AugdistillError, RequestError, RunError, WorkError
-from augdistill.locks import held, holder
-from augdistill.metrics import Scores
+from augdistill.base.errors import AugdistillError, RequestError, RunError, WorkError
+from augdistill.base.locks import held, holder
+from augdistill.base.reading import sha256
+from augdistill.cli import listing
 from augdistill.models import build
 from augdistill.report.command import write_report
-from augdistill.report.provenance import provenance
-from augdistill.report.results import load_plan
-from augdistill.report.saved import SavedStudy
-from augdistill.runs import Run, RunStore, read_manifest, sha256
+from augdistill.report.page.provenance import provenance
+from augdistill.results.frame import load_plan
+from augdistill.results.scores import load_scores
+from augdistill.results.study import SavedStudy
 from augdistill.stages import folders
 from augdistill.stages.common import run_log
 from augdistill.stages.evaluation import teacher_of
+from augdistill.store.runs import Run, RunStore, read_manifest
+from augdistill.store.unfinished import progress
 from augdistill.training import checkpoint
-from augdistill.unfinished import progress
 from hostile.corpus import HOSTILE_ARRAYS, HOSTILE_JSON, bounded_memory, npz, refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy` or `.npz` file required additional header parsing")
@@ -254,7 +255,7 @@ def test_metrics_made_by_hand_are_refused(change, outputs) -> None:
 def test_metrics_are_strict_json(what, tmp_path) -> None:
     (tmp_path / "metrics.json").write_bytes(HOSTILE_JSON[what])
     with bounded_memory(), pytest.raises(RunError, match="cannot be read") as raised:
-        Scores.read(tmp_path / "metrics.json")
+        load_scores(tmp_path / "metrics.json")
     refusal(raised.value)
 
 

@@ -26,9 +26,9 @@ from torch import Tensor
 from augdistill.augment import cutmix, cutout, flip_crop, mixup
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import Draws
-from augdistill.config import one_of
-from augdistill.errors import ConfigError
-from augdistill.seeds import derive
+from augdistill.base.checks import one_of
+from augdistill.base.errors import ConfigError
+from augdistill.base.seeds import derive
 
 Ops = Sequence[Sequence[Any]]  # [name, parameters] in the order of application
 

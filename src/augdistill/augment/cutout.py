@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from augdistill.augment.shared import Draws, as_images, as_rows, clipped_box, crossed, in_box, is_number
-from augdistill.config import require
+from augdistill.base.checks import require
 
 
 def draw(rng: np.random.Generator, sizes: Sequence[int], side: int, *, size: float = 0.5) -> Draws:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augdistill.config import one_of, require
+from augdistill.base.checks import one_of, require
 
 Draws = dict[str, np.ndarray]
 

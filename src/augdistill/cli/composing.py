@@ -32,9 +32,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from augdistill.base.errors import AugdistillError, ConfigError, RequestError
 from augdistill.config import conf_dir
-from augdistill.configdirs import has_resolver, is_inside, read_plain
-from augdistill.errors import AugdistillError, ConfigError, RequestError
+from augdistill.config.folders import has_resolver, is_inside, read_plain
 
 Task = Callable[[DictConfig], None]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from augdistill.base.errors import AugdistillError, ConfigError, RequestError, StoppedError, WorkError, as_work_error
+from augdistill.base.safepath import leave_out_current_folder
 from augdistill.cli import streams
-from augdistill.errors import AugdistillError, ConfigError, RequestError, StoppedError, WorkError, as_work_error
-from augdistill.safepath import leave_out_current_folder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -66,7 +66,7 @@ def told(command: str, words: list[str]) -> int:
     try:
         dispatch(command, words[1:])
     except AugdistillError as error:
-        from augdistill.schemas import printable
+        from augdistill.base.text import printable
 
         print(printable(f"augdistill {command}: {error}"), file=sys.stderr)
         return error.exit_code
@@ -93,7 +93,7 @@ def usage() -> str:
 
 def dispatch(command: str, words: list[str]) -> None:
     """Run one command: those that compose a config under Hydra, whose errors become one line."""
-    from augdistill.config import nearest
+    from augdistill.base.checks import nearest
 
     if command not in COMMANDS:
         raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
@@ -150,8 +150,8 @@ def compose(command: str, words: list[str]) -> None:
 
 def refuse_traps(words: list[str]) -> None:
     """Refuse flags that are none, and what Hydra would accept and silently not do, or do by loading a pickle."""
+    from augdistill.base.checks import nearest
     from augdistill.cli.words import FLAGS_WITH_VALUES, MULTIRUN
-    from augdistill.config import nearest
 
     if any(word.startswith("--experimental-rerun") for word in words):
         raise RequestError("--experimental-rerun loads a pickle and is not allowed: repeat the command itself")
@@ -203,7 +203,7 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        from augdistill import commands
+        from augdistill.cli import commands
 
         run: Callable[[Config], None] = getattr(commands, command.replace("-", "_"))
         hydra_config = HydraConfig.get()

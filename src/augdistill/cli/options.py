@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from augdistill.base.checks import nearest
+from augdistill.base.errors import ConfigError, RequestError
 from augdistill.cli.words import expanded, split, unquoted
-from augdistill.config import nearest
-from augdistill.errors import ConfigError, RequestError
 
 KEY_VALUE = re.compile(r"([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 

@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from augdistill.base.checks import one_of, require
+from augdistill.base.errors import RequestError, as_work_error
 from augdistill.cli.options import (
     Command,
     Option,
@@ -18,8 +20,6 @@ from augdistill.cli.options import (
     truth_or_null,
     whole,
 )
-from augdistill.config import one_of, require
-from augdistill.errors import RequestError, as_work_error
 
 
 def run(command: str, words: Sequence[str]) -> None:
@@ -36,13 +36,13 @@ def run(command: str, words: Sequence[str]) -> None:
 
 def runs(outputs: Path, action: str, target: str | None, watch: bool, watch_seconds: float) -> None:
     """List, show, verify (checksums) or remove runs; --watch lists them as they come, until Ctrl-C."""
-    from augdistill.listing import list_runs, remove_run, show_run, verify_runs
-    from augdistill.runs import RunStore
+    from augdistill.cli.listing import list_runs, remove_run, show_run, verify_runs
+    from augdistill.store.runs import RunStore
 
     actions = {"list": list_runs, "show": show_run, "verify": verify_runs, "remove": remove_run}
     one_of("action", action, actions)
     if watch:
-        from augdistill import watching
+        from augdistill.cli import watching
 
         require(action == "list", "watch", "true", "with list alone: augdistill runs list [KIND] --watch")
         watching.watch(RunStore(outputs), target, watch_seconds)
@@ -52,8 +52,8 @@ def runs(outputs: Path, action: str, target: str | None, watch: bool, watch_seco
 
 def data(outputs: Path, action: str, target: str | None, dataset_root: Path) -> None:
     """Say which datasets are there and where they are looked for, or fetch one from its publisher."""
+    from augdistill.cli.listing import data_status
     from augdistill.data import fetch
-    from augdistill.listing import data_status
 
     one_of("action", action, ("status", "fetch"))
     if action == "fetch":
@@ -92,8 +92,8 @@ def compare(
 
 def doctor(outputs: Path, dataset_root: Path, **runtime: str | int | bool) -> None:
     """Say what this machine has and what augdistill will do with it."""
+    from augdistill.cli.listing import examine
     from augdistill.config.checking import check_group
-    from augdistill.listing import examine
 
     checked = check_group("runtime", {key.removeprefix("runtime_"): value for key, value in runtime.items()})
     print(examine(checked, dataset_root, outputs))

@@ -6,8 +6,9 @@ from typing import Any
 
 from hydra.errors import MissingConfigException
 
+from augdistill.base.checks import nearest
 from augdistill.cli.words import KEY_PART, OVERRIDE
-from augdistill.config import choices, conf_dir, nearest
+from augdistill.config import choices, conf_dir
 from augdistill.config.places import AS_TRAINED
 
 

@@ -1,9 +1,9 @@
 """All jobs of a sweep are looked at before the first one runs, so that a wrong value leaves nothing behind."""
 
+from augdistill.base.errors import as_work_error
 from augdistill.cli.composing import check_words, composed, parse_flags
 from augdistill.cli.main import as_config
 from augdistill.config import Config
-from augdistill.errors import as_work_error
 
 
 def refuse_jobs(command: str, words: list[str]) -> None:
@@ -16,7 +16,7 @@ def refuse_jobs(command: str, words: list[str]) -> None:
     chosen = {word.lstrip("+").partition("=")[0] for word in flags.overrides}
     if "hydra/sweeper" in chosen:
         return
-    from augdistill import commands
+    from augdistill.cli import commands
 
     configs = jobs_of(command, flags.overrides, flags.config_dir)
     with as_work_error():

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from augdistill.base.checks import known_keys
+from augdistill.base.errors import RequestError
 from augdistill.config import SECOND_PLACES, choices, conf_dir, parameters
-from augdistill.config.checking import known_keys
-from augdistill.errors import RequestError
 
 NULL_TEXT = {  # what is null in `conf/`, where nothing else says that it stands for text
     *("run", "predictions", "dataset.path", "distillation.teacher", "executor.address"),

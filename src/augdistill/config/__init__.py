@@ -14,25 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.config.places import DATASET_KEYS, SECOND_PLACES, choices, conf_dir, parameters
-from augdistill.config.words import checkpoint_every, nearest, one_of, require
 
 __all__ = [
     "SECOND_PLACES",
     "SOFT_TARGETS",
     "Config",
     "aug_name",
-    "checkpoint_every",
     "choices",
     "conf_dir",
     "loss_parameters",
     "model_parameters",
-    "nearest",
-    "one_of",
     "ops_list",
     "parameters",
     "reader_arguments",
     "reader_parameters",
-    "require",
 ]
 
 Config = dict[str, Any]

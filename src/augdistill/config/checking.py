@@ -3,13 +3,15 @@
 What comes out is plain dictionaries, with every value of its schema's type.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ValidationError, create_model
 
-from augdistill.config import Config, nearest
+from augdistill.base.checks import known_keys
+from augdistill.base.errors import ConfigError
+from augdistill.config import Config
 from augdistill.config.base import Group
 from augdistill.config.commands import COMMANDS
 from augdistill.config.executors import TheExecutor
@@ -25,7 +27,6 @@ from augdistill.config.groups import (
 )
 from augdistill.config.jobs import StudentConfig, TeacherConfig
 from augdistill.config.refusals import misplaced, refusal, shown
-from augdistill.errors import ConfigError
 
 G = TypeVar("G", bound=Group)
 
@@ -119,11 +120,3 @@ def holder(key: str) -> type[Group]:
     """Return a model of a config that has one group alone."""
     fields: dict[str, Any] = {key: (GROUPS[key], ...)}
     return create_model(key, __base__=Group, **fields)
-
-
-def known_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
-    """Raise ConfigError for the first key of `values` that is not known, with the nearest one that is."""
-    for key in values:
-        if key not in known:
-            listed = ", ".join(known) or "none"
-            raise ConfigError(f"{prefix}{key} is not a config key{nearest(key, known)}: known here are {listed}")

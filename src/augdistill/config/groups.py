@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, Field, create_model, model_validator
 
+from augdistill.base.checks import CHECKPOINTS, checkpoint_every
+from augdistill.base.errors import ConfigError
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
@@ -25,8 +27,6 @@ from augdistill.config.base import (
     wrong,
 )
 from augdistill.config.places import choices
-from augdistill.config.words import CHECKPOINTS, checkpoint_every
-from augdistill.errors import ConfigError
 
 
 class Dataset(Named):

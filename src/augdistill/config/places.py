@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from augdistill.config.words import one_of
+from augdistill.base.checks import one_of
 
 SECOND_PLACES = {"student_aug": "aug", "teacher_optim": "optim"}  # key -> folder; an override says FOLDER@KEY=CHOICE
 DATASET_KEYS = ("name", "root", "verify", "mean", "std", "validation", "test_sets")  # what all datasets have

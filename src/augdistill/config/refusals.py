@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
+from augdistill.base.checks import nearest
 from augdistill.config.base import ByName, Chosen, Whole, with_parameters
 from augdistill.config.groups import Op
 from augdistill.config.places import AS_TRAINED, choices
-from augdistill.config.words import nearest
 
 LONGEST = 80  # characters of a value that are repeated
 FIRST = ("extra_forbidden", "unknown", "missing")  # kinds of errors, the most telling ones first

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, Field, model_validator
 
+from augdistill.base.checks import is_name
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
@@ -32,7 +33,6 @@ from augdistill.config.groups import (
     strategies,
 )
 from augdistill.config.jobs import watched
-from augdistill.schemas import is_name
 
 MATCHING = "matching"  # among the students' own strategies: those of their teachers
 

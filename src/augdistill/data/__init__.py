@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from augdistill.config import nearest, reader_parameters
+from augdistill.base.checks import nearest
+from augdistill.base.errors import ConfigError, DataError, RequestError
+from augdistill.base.text import dataset_label
 from augdistill.data import cifar10, cifar10h, cinic10, digits, image_folder, mnist, packed
 from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
 from augdistill.data.splits import split_validation
-from augdistill.errors import ConfigError, DataError, RequestError
-from augdistill.identity import dataset_label
 
 __all__ = [
     "DATASETS",
@@ -125,9 +125,9 @@ def load_human_labels(name: str, *, root: Path, verify: bool = True) -> HumanLab
     return cifar10h.read_human_labels(_resolved(root), verify)
 
 
-def expected_shape(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Return C, H, W of the images of a `dataset` config, without the data; raises ConfigError."""
-    return _find(dataset["name"]).shape(**reader_parameters(dataset))
+def expected_shape(name: str, **params: Any) -> tuple[int, int, int]:
+    """Return C, H, W of the images of a dataset with its reader's parameters, without the data; raises ConfigError."""
+    return _find(name).shape(**params)
 
 
 def test_set_name(name: str, trained: Mapping[str, Any] | None = None) -> str:  # noqa: PT028

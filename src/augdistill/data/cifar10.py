@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from augdistill.base.errors import DataError
 from augdistill.data import download, pickles
 from augdistill.data.files import check_publisher, read_bounded
 from augdistill.data.imageset import CIFAR_CLASSES, Pixels, Source, incomplete, missing
-from augdistill.errors import DataError
 
 SPLITS = ("train", "test")
 TEST_SET = "cifar10-test"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from augdistill.base.errors import DataError
 from augdistill.data import cifar10, download
 from augdistill.data.files import check_publisher, read_bounded
 from augdistill.data.imageset import HumanLabels, Pixels, Source, missing
-from augdistill.errors import DataError
 
 SPLITS = ("test",)
 TEST_SET = "cifar10h"

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from augdistill.base.errors import DataError
 from augdistill.data import download
 from augdistill.data.images import class_folders, decode_all, listing
 from augdistill.data.imageset import CIFAR_CLASSES, Pixels, Source, incomplete, missing
-from augdistill.errors import DataError
 
 SPLITS = ("test",)
 TEST_SET = "cinic10-imagenet-test"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from augdistill.config import require
+from augdistill.base.checks import require
+from augdistill.base.errors import DataError
+from augdistill.base.seeds import derive
 from augdistill.data.imageset import Pixels, Source
 from augdistill.data.splits import stratified
-from augdistill.errors import DataError
-from augdistill.seeds import derive
 
 SPLITS = ("train", "test")
 TEST_SET = "digits-test"

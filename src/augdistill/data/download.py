@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from augdistill.base.errors import DataError, WorkError
 from augdistill.data.files import new_folder
-from augdistill.errors import DataError, WorkError
 
 log = logging.getLogger(__name__)
 BLOCK = 2**20

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from augdistill.config import one_of, require
+from augdistill.base.checks import one_of, require
+from augdistill.base.errors import ConfigError, DataError
 from augdistill.data.images import DAMAGED, as_shown, class_folders, decode_all, files_below, listing, told
 from augdistill.data.imageset import Pixels, Source, missing
-from augdistill.errors import ConfigError, DataError
 
 SPLITS = ("train", "test")
 TEST_SET = "image-folder-test"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 
 NO_IMAGE = "whose names do not end as an image's"
 HIDDEN = "hidden"

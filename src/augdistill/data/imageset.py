@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from augdistill.config import require
+from augdistill.base.checks import require
+from augdistill.base.errors import DataError
 from augdistill.data import download
 from augdistill.data.files import check_publisher
 from augdistill.data.imageset import Pixels, Source, incomplete, missing
-from augdistill.errors import DataError
 
 SPLITS = ("train", "test")
 TEST_SET = "mnist-test"

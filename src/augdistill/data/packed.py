@@ -24,11 +24,11 @@ from typing import Any, TypeVar
 import numpy as np
 from filelock import FileLock
 
+from augdistill.base.errors import DataError, RunError, WorkError
+from augdistill.base.files import checksum, flush_folder, write_atomic, write_json
+from augdistill.base.reading import read_array, read_json, sha256
 from augdistill.data.files import new_folder
 from augdistill.data.imageset import Header, ImageSet, Pixels, channel_statistics, fingerprint
-from augdistill.errors import DataError, RunError, WorkError
-from augdistill.reading import read_array, read_json, sha256
-from augdistill.runs import checksum, flush_folder, write_atomic, write_json
 
 log = logging.getLogger(__name__)
 FORMAT = 2

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 
 MAX_BYTES = 64 * 2**20
 MAX_OPCODES = 1_000_000  # a batch of 10,000 images has 50,000

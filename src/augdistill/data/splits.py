@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from augdistill.errors import DataError
-from augdistill.seeds import derive
+from augdistill.base.errors import DataError
+from augdistill.base.seeds import derive
 
 
 def stratified(labels: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,13 +3,13 @@
 from importlib.util import find_spec
 from typing import Protocol
 
+from augdistill.base.errors import RequestError
 from augdistill.config import Config
 from augdistill.config.checking import check_group
-from augdistill.errors import RequestError
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
-from augdistill.executors.queue import Standing
-from augdistill.runs import RunStore
+from augdistill.executors.slurm.queue import Standing
+from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from augdistill.config import Config
-from augdistill.identity import shared_by_bank
+from augdistill.store.identity import shared_by_bank
 from augdistill.study.plan import Plan, Stage
 
 SMALL = ("lenet", "alexnet-small")  # that `auto` puts into banks, on a GPU

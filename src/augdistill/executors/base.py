@@ -13,14 +13,14 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from augdistill.base.errors import AugdistillError, NoMemoryError, StoppedError, as_work_error
+from augdistill.base.signals import handling, stop_signals
+from augdistill.base.text import duration, printable_line
 from augdistill.config import Config
-from augdistill.errors import AugdistillError, NoMemoryError, StoppedError, as_work_error
 from augdistill.executors.banks import Banks, bank_job
 from augdistill.executors.pace import Pace
-from augdistill.runs import Run, RunStore, duration
-from augdistill.schemas import printable_line
-from augdistill.signals import handling, stop_signals
 from augdistill.stages import run_job
+from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from augdistill.base.errors import ConfigError
 from augdistill.config import Config
-from augdistill.errors import ConfigError
 from augdistill.study.plan import Plan
 
 

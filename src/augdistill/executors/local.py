@@ -12,15 +12,15 @@ from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.util import get_temp_dir
 
+from augdistill.base.cores import usable_cores
+from augdistill.base.errors import StoppedError, WorkError
+from augdistill.base.safepath import start_safely
 from augdistill.config import Config
-from augdistill.cores import usable_cores
-from augdistill.errors import StoppedError, WorkError
 from augdistill.executors.banks import banks_of
 from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
 from augdistill.executors.devices import devices, least_busy
-from augdistill.runs import RunStore
-from augdistill.safepath import start_safely
 from augdistill.stages import run_job
+from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, Stage
 
 PRELOAD = ["augdistill.stages.evaluation"]  # imports torch once; the workers are forked from there

@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from augdistill.base.cores import usable_cores
+from augdistill.base.errors import RequestError
 from augdistill.config import Config, model_parameters
-from augdistill.cores import usable_cores
 from augdistill.data import HUMAN_LABELS, Header
-from augdistill.errors import RequestError
-from augdistill.runs import RunStore
 from augdistill.stages import names
+from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, Stage
 
 FILES = 50_000  # bytes of a run's manifest, config, history and log; about what the largest of ours have

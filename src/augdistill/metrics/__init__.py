@@ -9,7 +9,7 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 from augdistill.metrics.calibration import (
     Reliability,
     Scaled,
@@ -42,15 +42,7 @@ from augdistill.metrics.human import (
     zeros,
 )
 from augdistill.metrics.latent import class_discrimination, class_separability
-from augdistill.metrics.predictions import (
-    Checked,
-    check_predictions,
-    finite,
-    matrix,
-    shares,
-    vector,
-    whole_labels,
-)
+from augdistill.metrics.predictions import Checked, check_predictions, finite, matrix, shares, vector, whole_labels
 from augdistill.metrics.scores import Predictions, Scores, figure_arrays
 from augdistill.metrics.teacher import agreement, label_information, logit_sd, teacher_student_kl
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from augdistill.base.seeds import derive
 from augdistill.metrics.classification import Floats, Ints, clipped, log_softmax, or_nan
-from augdistill.seeds import derive
 
 TEMPERATURES = (0.01, 1000.0)
 """The range in which a temperature is looked for."""

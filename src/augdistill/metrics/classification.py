@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 from augdistill.metrics.classification import Floats, Ints, one_hot, or_nan
 from augdistill.metrics.human import class_means, kl_matrix
 

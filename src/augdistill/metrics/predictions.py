@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from augdistill.errors import DataError
+from augdistill.base.errors import DataError
 from augdistill.metrics.classification import Floats, Ints, log_softmax
 
 ALLOWED = ("logits", "probabilities", "embeddings", "labels")

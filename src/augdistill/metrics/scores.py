@@ -3,18 +3,13 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augdistill.errors import RunError
 from augdistill.metrics import calibration, classification, human, latent
 from augdistill.metrics.classification import Floats, Ints
-from augdistill.reading import read_json
-from augdistill.runs import removal
-from augdistill.schemas import SCORES
 
 MATRICES = ("confusion", "class_means", "human_class_means", "human_kl_matrix")  # arrays [K, K]
 
@@ -145,18 +140,6 @@ class Scores:
         """K, None where no array tells it."""
         values = next((self.arrays[name] for name in (*MATRICES, "class_accuracy") if name in self.arrays), None)
         return None if values is None else len(values)
-
-    @classmethod
-    def read(cls, path: Path) -> "Scores":
-        """Return the scores in a run's file; raises RunError if it is damaged or of other shapes."""
-        advice = removal(path.parent)
-        found = cls.from_json(read_json(path, SCORES, advice))
-        sides = {len(values) for name in MATRICES if (rows := found.arrays.get(name)) for values in (rows, *rows)}
-        sides |= {len(found.arrays["class_accuracy"])} if "class_accuracy" in found.arrays else set()
-        bins = {len(values) for name, values in found.arrays.get("reliability", {}).items() if name != "edges"}
-        if len(sides) > 1 or not bins <= {calibration.BINS}:
-            raise RunError(f"{path} cannot be read (its arrays do not fit each other): {advice}")
-        return found
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Scores":

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from augdistill.config import nearest, one_of
-from augdistill.errors import ConfigError
+from augdistill.base.checks import nearest, one_of
+from augdistill.base.errors import ConfigError
 from augdistill.models.alexnet import AlexNet, SmallAlexNet
 from augdistill.models.lenet import LeNet
 from augdistill.models.resnet import ResNet18

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from augdistill.config import require
+from augdistill.base.checks import require
 from augdistill.models.convolution import Convolution
 from augdistill.models.shapes import refuse_small
 

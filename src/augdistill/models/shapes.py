@@ -5,7 +5,7 @@ from itertools import count
 import torch
 from torch import nn
 
-from augdistill.errors import ModelError
+from augdistill.base.errors import ModelError
 
 
 def flattened_size(name: str, features: nn.Module, shape: tuple[int, int, int]) -> int:

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from augdistill.report import style
-from augdistill.report.cautions import cautions, shared_runs
-from augdistill.report.cells import Cells
-from augdistill.report.claims import load_claims
-from augdistill.report.figures import FIGURES, Drawn, Source
-from augdistill.report.headline import Headline, headline
-from augdistill.report.images import settle
-from augdistill.report.layout import Table
-from augdistill.report.more_tables import MORE_TABLES
-from augdistill.report.provenance import Provenance, provenance
-from augdistill.report.saved import SavedStudy
-from augdistill.report.tables import TABLES
-from augdistill.report.verdicts import Verdict, join, judge
+from augdistill.claims.judging import join, judge
+from augdistill.claims.schema import load_claims
+from augdistill.claims.verdict import Verdict
+from augdistill.report.figures import FIGURES, Drawn, Source, style
+from augdistill.report.figures.images import settle
+from augdistill.report.page.cautions import cautions, shared_runs
+from augdistill.report.page.headline import Headline, headline
+from augdistill.report.page.provenance import Provenance, provenance
+from augdistill.report.tables.layout import Table
+from augdistill.report.tables.more import MORE_TABLES
+from augdistill.report.tables.paper import TABLES
+from augdistill.results.cells import Cells
+from augdistill.results.study import SavedStudy
 
 WHAT = ["run", "test_set", "metric"]  # a value is of; a run that several studies share is written once
 

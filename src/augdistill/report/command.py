@@ -5,9 +5,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from augdistill.base.checks import known_keys
+from augdistill.base.errors import ConfigError
 from augdistill.config import Config
-from augdistill.config.checking import known_keys
-from augdistill.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def write_report(names: list[str], outputs: Path) -> tuple[Path, list[str]]:
     """Write the report of studies and return the path of the page, and the answer of each study."""
     from augdistill.report.building import build_report
     from augdistill.report.files import write_files
-    from augdistill.report.page import write_page
+    from augdistill.report.page.html import write_page
 
     built = build_report(names, outputs)
     write_files(built)

@@ -6,17 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from augdistill.config import Config, nearest
-from augdistill.config.checking import known_keys
-from augdistill.errors import ConfigError, RequestError
+from augdistill.base.checks import known_keys, nearest
+from augdistill.base.errors import ConfigError, RequestError
+from augdistill.claims.comparison import COLUMNS, Comparison, compare
+from augdistill.claims.parts import Part
+from augdistill.claims.schema import Arm
+from augdistill.config import Config
 from augdistill.metrics import METRICS
-from augdistill.report import labels
-from augdistill.report.cautions import arm_text
-from augdistill.report.claims import Arm
-from augdistill.report.compare import COLUMNS, Comparison, compare
-from augdistill.report.parts import Part
-from augdistill.report.results import with_shared
-from augdistill.report.saved import SavedStudy
+from augdistill.report.page.cautions import arm_text
+from augdistill.results import labels
+from augdistill.results.frame import with_shared
+from augdistill.results.study import SavedStudy
 
 KEYS = ("outputs", "wait", "study", "a", "b", "metric", "test_set", "paired", "classes")
 HEADS = ("", "a", "b", "a - b", "95 % interval", "p", "Hedges g", "blocks")

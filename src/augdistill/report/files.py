@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from augdistill.report import formats, verdict_tables
+from augdistill.base.files import write_atomic
 from augdistill.report.building import Report
-from augdistill.report.images import as_file
-from augdistill.report.provenance import as_run_name, as_run_yaml
-from augdistill.runs import write_atomic
+from augdistill.report.figures.images import as_file
+from augdistill.report.page.provenance import as_run_name, as_run_yaml
+from augdistill.report.tables import formats
+from augdistill.report.tables import verdicts as verdict_tables
 
 TABLE_FORMATS = {"csv": formats.to_csv, "md": formats.to_markdown, "tex": formats.to_tex}
 VERDICT_FORMATS = {"csv": verdict_tables.to_csv, "md": verdict_tables.to_markdown, "tex": verdict_tables.to_tex}

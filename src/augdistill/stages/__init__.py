@@ -5,10 +5,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from augdistill.base.errors import RequestError
+from augdistill.base.schema import misfit
 from augdistill.config.checking import check
-from augdistill.errors import RequestError
-from augdistill.runs import Run, RunStore
-from augdistill.schemas import JOB, KINDS, misfit
+from augdistill.store.documents import JOB, KINDS
+from augdistill.store.runs import Run, RunStore
 
 JOB_IS = f'a job is {{"kind": one of {", ".join(KINDS)}, "config": {{...}}}}, as in the stages of a plan.json'
 

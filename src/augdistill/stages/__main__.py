@@ -13,13 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from augdistill.errors import AugdistillError, RequestError, StoppedError
-from augdistill.identity import Ref
-from augdistill.reading import read_json
-from augdistill.runs import RunStore, now, write_json
-from augdistill.safepath import leave_out_current_folder
-from augdistill.schemas import JOB, TOLD
+from augdistill.base.errors import AugdistillError, RequestError, StoppedError
+from augdistill.base.files import write_json
+from augdistill.base.reading import read_json
+from augdistill.base.safepath import leave_out_current_folder
+from augdistill.base.text import now
 from augdistill.stages import JOB_IS, run_bank, run_job
+from augdistill.store.documents import JOB, TOLD
+from augdistill.store.identity import Ref
+from augdistill.store.runs import RunStore
 
 log = logging.getLogger("augdistill")
 

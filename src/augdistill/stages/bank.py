@@ -17,14 +17,15 @@ from typing import Any
 import torch
 
 from augdistill import losses
+from augdistill.base.errors import RequestError
+from augdistill.base.text import now
 from augdistill.config import loss_parameters
 from augdistill.config.checking import check
-from augdistill.errors import RequestError
-from augdistill.identity import Ref, shared_by_bank
-from augdistill.runs import Run, RunStore, now
 from augdistill.stages import common, folders, names, student
 from augdistill.stages.refusals import refuse
 from augdistill.stages.student import Pupil
+from augdistill.store.identity import Ref, shared_by_bank
+from augdistill.store.runs import Run, RunStore
 from augdistill.training.bank import Member, fit_bank
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.device import Device

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from augdistill.config import Config, conf_dir, parameters
-from augdistill.identity import teacher_folder, teacher_of, teacher_ref
-from augdistill.runs import RunStore
+from augdistill.store.identity import teacher_folder, teacher_of, teacher_ref
+from augdistill.store.runs import RunStore
 
 
 def missing_teacher(config: Config, store: RunStore) -> str:

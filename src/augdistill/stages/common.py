@@ -21,13 +21,13 @@ from tqdm import tqdm
 
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import as_images, taken
+from augdistill.base.errors import AugdistillError, ConfigError, DataError, RunError, StoppedError, as_work_error
+from augdistill.base.reading import append_to
+from augdistill.base.signals import stop_signals
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
-from augdistill.errors import AugdistillError, ConfigError, DataError, RunError, StoppedError, as_work_error
 from augdistill.losses import soft_cross_entropy
 from augdistill.metrics import Scores, label_information, score
-from augdistill.reading import append_to
-from augdistill.signals import stop_signals
 from augdistill.training.batches import Batch
 from augdistill.training.device import Device, resolve
 

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from augdistill.config import Config
+from augdistill.base.errors import DataError, RunError
+from augdistill.base.files import write_json
+from augdistill.base.text import now, removal
+from augdistill.config import Config, reader_parameters
 from augdistill.data import HUMAN_LABELS, expected_shape, load_human_labels, test_set_name
-from augdistill.errors import DataError, RunError
-from augdistill.identity import Ref
 from augdistill.metrics import Scores, agreement, score, teacher_student_kl
-from augdistill.runs import Run, RunStore, now, removal, write_json
 from augdistill.stages import common, folders, names, student, teacher
+from augdistill.store.identity import Ref
+from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device, resolve
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ def image_scores(
         raise DataError(
             f"{config['test_set']} has other classes than {evaluated.path.name}: {', '.join(known)} are needed"
         )
-    shape = expected_shape(evaluated.config["dataset"])
+    shape = expected_shape(evaluated.config["dataset"]["name"], **reader_parameters(evaluated.config["dataset"]))
     if images.header.shape != shape:
         sizes = ["x".join(map(str, size)) for size in (images.header.shape, shape)]
         raise DataError(f"{config['test_set']} has images of {sizes[0]}, {evaluated.path.name} takes {sizes[1]}")

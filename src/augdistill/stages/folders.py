@@ -17,13 +17,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from augdistill.base.errors import RunError
+from augdistill.base.files import write_atomic
+from augdistill.base.reading import MAX_FILE, opened, read_array, read_arrays, tensors_header
+from augdistill.base.text import now, removal
 from augdistill.config import Config
 from augdistill.data import Header, as_found
-from augdistill.errors import RunError
-from augdistill.identity import Ref
-from augdistill.reading import MAX_FILE, opened, read_array, read_arrays, tensors_header
-from augdistill.runs import Run, RunStore, now, removal, write_atomic
 from augdistill.stages.common import Data, predict, statistics_of
+from augdistill.store.identity import Ref
+from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device
 
 log = logging.getLogger("augdistill")

@@ -6,10 +6,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from augdistill.config import Config, choices, conf_dir, one_of, reader_arguments, require
+from augdistill.base.checks import one_of, require
+from augdistill.base.errors import ConfigError, DataError
+from augdistill.config import Config, choices, conf_dir, reader_arguments
 from augdistill.data import HUMAN_LABELS, Header, header, is_there, load_human_labels, test_set_name
-from augdistill.errors import ConfigError, DataError
-from augdistill.identity import Ref, evaluation_ref
+from augdistill.store.identity import Ref, evaluation_ref
 
 WHERE = ("root", "verify", "path")  # keys that say where a run's data lie now; None is where they were
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from augdistill.base.files import write_json
+from augdistill.base.text import now
 from augdistill.config import Config
-from augdistill.identity import Ref, outputs_ref
-from augdistill.runs import Run, RunStore, now, write_json
 from augdistill.stages import common, folders, names, teacher
+from augdistill.store.identity import Ref, outputs_ref
+from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device, resolve
 
 log = logging.getLogger(__name__)

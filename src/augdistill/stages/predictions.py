@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from augdistill import reading
+from augdistill.base import reading
+from augdistill.base.errors import DataError, RequestError
+from augdistill.base.files import write_json
 from augdistill.config import Config, reader_arguments
 from augdistill.config.checking import check_group
 from augdistill.data import HUMAN_LABELS, load, load_human_labels, test_set_name
-from augdistill.errors import DataError, RequestError
 from augdistill.metrics import Scores, check_predictions, score
-from augdistill.runs import write_json
 
 ADVICE = "save it with numpy.savez(FILE, logits=...)"
 MAX_STEM = 100  # bytes of a file's name that the name of its scores takes over

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from torch import nn
 
 from augdistill.augment import check_ops
-from augdistill.config import Config, model_parameters, ops_list
+from augdistill.base.errors import ModelError, as_typed
+from augdistill.config import Config, model_parameters, ops_list, reader_parameters
 from augdistill.data import Header, expected_shape
-from augdistill.errors import ModelError, as_typed
-from augdistill.identity import teacher_of
 from augdistill.models import outline, trains_on_one
 from augdistill.stages import names
+from augdistill.store.identity import teacher_of
 from augdistill.training.batches import batch_sizes
 
 OWN_AUG = {"teacher": "aug", "student": "student_aug"}  # the strategies that a kind of job trains under
@@ -19,7 +19,7 @@ OWN_AUG = {"teacher": "aug", "student": "student_aug"}  # the strategies that a 
 
 def refuse_values(kind: str, config: Config) -> nn.Module:
     """Return the outline of a "teacher" or "student" config's model; RequestError for what needs no data to be seen."""
-    shape = expected_shape(config["dataset"])
+    shape = expected_shape(config["dataset"]["name"], **reader_parameters(config["dataset"]))
     check_ops(ops_list(config[OWN_AUG[kind]]), shape[-1], OWN_AUG[kind])
     return outline(config[kind]["name"], shape, model_parameters(config[kind]), kind)
 

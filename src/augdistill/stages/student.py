@@ -12,17 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from augdistill import losses, models
+from augdistill.base.errors import DivergedError, RunError
+from augdistill.base.seeds import derive
+from augdistill.base.status import COLLAPSED
+from augdistill.base.text import now
 from augdistill.config import Config, aug_name, loss_parameters, model_parameters, ops_list
 from augdistill.config.checking import check
-from augdistill.errors import DivergedError, RunError
-from augdistill.identity import Ref, dataset_fields, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.losses import class_means, logit_sd, loss_dtype, teacher_probabilities, zscore
-from augdistill.metrics.health import COLLAPSED, health
-from augdistill.runs import Run, RunStore, now
-from augdistill.seeds import derive
+from augdistill.metrics.health import health
 from augdistill.stages import common, folders, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
 from augdistill.stages.refusals import refuse, refuse_values
+from augdistill.store.identity import Ref, dataset_fields, reference_of, student_ref, teacher_of, teacher_ref
+from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device

@@ -9,14 +9,15 @@ import torch
 from torch import nn
 
 from augdistill import models
+from augdistill.base.errors import DivergedError, RunError
+from augdistill.base.seeds import derive
+from augdistill.base.text import now, removal
 from augdistill.config import Config, aug_name, model_parameters, ops_list
 from augdistill.config.checking import check
-from augdistill.errors import DivergedError, RunError
-from augdistill.identity import Ref, teacher_ref
-from augdistill.runs import Run, RunStore, now, removal
-from augdistill.seeds import derive
 from augdistill.stages import common, folders, names
 from augdistill.stages.refusals import refuse
+from augdistill.store.identity import Ref, teacher_ref
+from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device

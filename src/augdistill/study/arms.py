@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from augdistill.config import Config, one_of, parameters, require
-from augdistill.config.checking import check, known_keys
-from augdistill.errors import ConfigError
+from augdistill.base.checks import known_keys, one_of, require
+from augdistill.base.errors import ConfigError
+from augdistill.config import Config, parameters
+from augdistill.config.checking import check
 
 VARIED = (
     "dataset",

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from augdistill.identity import dataset_label
-from augdistill.runs import Run, RunStore
+from augdistill.base.text import dataset_label
+from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
 
 Kind = tuple[str, str]

@@ -7,13 +7,15 @@ need is one stage.
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from augdistill.config import Config, aug_name, one_of, require
+from augdistill.base.checks import one_of, require
+from augdistill.base.errors import DataError, as_typed
+from augdistill.base.files import write_json
+from augdistill.config import Config, aug_name
 from augdistill.config.checking import check_command
 from augdistill.data import HUMAN_LABELS, test_set_name
-from augdistill.errors import DataError, as_typed
-from augdistill.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
-from augdistill.runs import RunStore, write_json
 from augdistill.stages import names
+from augdistill.store.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
+from augdistill.store.runs import RunStore
 from augdistill.study.arms import StudentJob, count_students, student_jobs
 
 VALIDATION = "validation"  # the test set of a report that is about held-out images

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from augdistill.config import checkpoint_every
-from augdistill.errors import StoppedError
+from augdistill.base.checks import checkpoint_every
+from augdistill.base.errors import StoppedError
+from augdistill.base.seeds import derive
 from augdistill.models.pooling import Halving
-from augdistill.seeds import derive
 from augdistill.training.batches import EpochPlan, TrainingSet, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import Device

@@ -12,7 +12,7 @@ from torch import Tensor
 from augdistill.augment import apply_all, draw_epoch
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import taken
-from augdistill.seeds import derive
+from augdistill.base.seeds import derive
 
 Ops = Sequence[Sequence[Any]]
 

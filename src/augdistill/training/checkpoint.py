@@ -19,9 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from augdistill.reading import MAX_TEXT, opened, tensors_header
-from augdistill.runs import write_atomic
-from augdistill.schemas import CHECKPOINT, misfit
+from augdistill.base.files import write_atomic
+from augdistill.base.reading import MAX_TEXT, opened, tensors_header
+from augdistill.base.schema import every_name, misfit
 
 log = logging.getLogger(__name__)
 
@@ -121,3 +121,12 @@ def forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dt
 def drop_checkpoints(run: Path) -> None:
     """Delete a finished run's checkpoints."""
     shutil.rmtree(run / FOLDER, ignore_errors=True)
+
+
+CHECKPOINT = {  # beside the tensors
+    "step": lambda value: type(value) is int and 0 <= value < 2**63,
+    "seconds?": float,
+    "history": [{every_name: lambda value: isinstance(value, int | float)}],  # infinite ones too
+    "best_accuracy": float,
+    "facts": {"precision": str, "threads": int},
+}

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from augdistill.errors import ConfigError
+from augdistill.base.errors import ConfigError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 

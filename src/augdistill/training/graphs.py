@@ -16,7 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from augdistill.errors import WorkError
+from augdistill.base.errors import WorkError
 from augdistill.training.batches import EpochPlan
 from augdistill.training.device import Device
 

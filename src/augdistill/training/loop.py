@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augdistill.config import checkpoint_every
-from augdistill.errors import DivergedError, RunError, StoppedError, as_work_error
-from augdistill.runs import removal
-from augdistill.seeds import derive
+from augdistill.base.checks import checkpoint_every
+from augdistill.base.errors import DivergedError, RunError, StoppedError, as_work_error
+from augdistill.base.seeds import derive
+from augdistill.base.text import removal
 from augdistill.training.batches import Batch, EpochPlan, Ops, TrainingSet, batch_at, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augdistill.report.cells import Cells
-from augdistill.report.fonts import drawable
-from augdistill.report.saved import LABELS, SavedStudy
-from augdistill.report.style import Palette, import_matplotlib
+from augdistill.report.figures.fonts import drawable
+from augdistill.report.figures.style import Palette, import_matplotlib
+from augdistill.results.cells import Cells
+from augdistill.results.study import LABELS, SavedStudy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

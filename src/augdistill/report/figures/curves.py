@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from augdistill.report import labels, style
+from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
-from augdistill.report.saved import LABELS
+from augdistill.results import labels
+from augdistill.results.study import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from augdistill.report import labels, style
-from augdistill.report.cells import Cell
+from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
-from augdistill.report.layout import arm
-from augdistill.report.saved import LABELS
+from augdistill.results import labels
+from augdistill.results.cells import Cell, arm
+from augdistill.results.study import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

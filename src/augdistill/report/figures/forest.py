@@ -4,9 +4,10 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from augdistill.report import labels, style
-from augdistill.report.effects import Effect, effects
+from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.results import labels
+from augdistill.results.effects import Effect, effects
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,10 +4,11 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from augdistill.report import labels, style
-from augdistill.report.effects import Effect, effects
+from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
 from augdistill.report.figures.forest import interval_text
+from augdistill.results import labels
+from augdistill.results.effects import Effect, effects
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from augdistill.report import labels, style
+from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.results import labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

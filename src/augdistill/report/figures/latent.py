@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augdistill.errors import RunError
-from augdistill.reading import read_arrays
-from augdistill.report import labels, style
+from augdistill.base.errors import RunError
+from augdistill.base.files import write_atomic
+from augdistill.base.reading import read_arrays
+from augdistill.base.seeds import derive
+from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source
-from augdistill.report.saved import Place, SavedStudy
-from augdistill.runs import write_atomic
-from augdistill.seeds import derive
+from augdistill.results import labels
+from augdistill.results.study import Place, SavedStudy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

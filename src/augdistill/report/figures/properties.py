@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from augdistill.report import labels, style
+from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
-from augdistill.report.layout import arm
-from augdistill.report.more_tables import teacher_properties
-from augdistill.report.ranks import spearman
-from augdistill.report.results import DISTILLATION
+from augdistill.report.tables.more import teacher_properties
+from augdistill.results import labels
+from augdistill.results.cells import arm
+from augdistill.results.frame import DISTILLATION
+from augdistill.stats.ranks import spearman
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

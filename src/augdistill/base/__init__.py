@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, seeds, checks, text, files, locks. Imports nothing of the package."""

@@ -1,0 +1,1 @@
+"""The paper's claims as data: read, judged, put into words."""

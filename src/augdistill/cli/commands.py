@@ -1,0 +1,240 @@
+"""What each command that composes a config does with it, a plain dictionary; the command line without Hydra."""
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from augdistill.base.cores import usable_cores
+from augdistill.base.errors import AugdistillError, NoMemoryError, RequestError, WorkError
+from augdistill.base.text import counted, duration
+from augdistill.cli.listing import all_scores, evaluations_table, scores_table
+from augdistill.config import Config
+from augdistill.config.checking import check_command
+from augdistill.store.documents import KINDS
+from augdistill.store.runs import Run, RunStore
+
+if TYPE_CHECKING:
+    from augdistill.study.plan import Plan
+
+log = logging.getLogger(__name__)
+
+KINDS_OF = {"train-teacher": "teacher", "distill": "student"}  # command -> the kind of run that it makes
+
+
+def train_teacher(config: Config) -> None:
+    """Train one teacher, unless it is there."""
+    config = check_command("train-teacher", config)
+    wait = config.pop("wait")
+    from augdistill.stages import teacher
+
+    tell(teacher.run(config, wait))
+
+
+def distill(config: Config) -> None:
+    """Distil one student, unless it is there."""
+    config = check_command("distill", config)
+    wait = config.pop("wait")
+    from augdistill.stages import student
+
+    tell(student.run(config, wait))
+
+
+def tell(run: Run) -> None:
+    """Print where a run is; DivergedError's exit code if it diverged."""
+    print(run.path)
+    if run.status != "finished":
+        raise WorkError(f"{run.path.name} {run.status}: see {run.path / 'log'}; a lower optim.lr may train")
+
+
+def study(config: Config) -> None:
+    """Run a study's stages, skipping what is finished, then print its table."""
+    from augdistill.executors import chosen
+    from augdistill.executors.devices import refuse_without_cuda
+    from augdistill.executors.space import refuse_if_too_full
+
+    plan = planned(config)
+    config = check_command("study", config)
+    executor = chosen(config["executor"])
+    store = RunStore(Path(config["outputs"]))
+    for test_set, why in plan.skipped.items():
+        log.warning("no evaluation on %s: %s", test_set, why)
+    if any(store.find(stage.ref) is None for stage in plan.stages):
+        from augdistill.stages.refusals import refuse_choices
+
+        refuse_without_cuda(plan, config["executor"])
+        refuse_choices(plan.study, plan.choices)
+        refuse_if_too_full(plan, store, config["executor"])
+    if config["dry_run"]:
+        print_plan(plan, store, config["executor"])
+        return
+    plan.save(store.outputs / "studies" / plan.name)
+    results = executor.run(plan, store, config["executor"])
+    if results.queued:
+        waiting = f"{counted(results.queued, 'stage')} in the queue"
+        print(f"{waiting}: add dry_run=true to see how that stands, or repeat this to wait")
+        return
+    print_results(plan.name, store)
+    if results.failed or results.blocked:
+        folders = {stage.id: stage.folder for stage in plan.stages}
+        for id, outcome in results.failed.items():
+            print(f"failed: {store.runs / folders[id]}: {outcome.error} (see its log)", file=sys.stderr)
+        for id, cause in results.blocked.items():
+            print(f"not run: {folders[id]}, which needs {cause}", file=sys.stderr)
+        failed = [f"{counted(len(results.failed), 'stage')} failed"] if results.failed else []
+        blocked = [f"{len(results.blocked)} not run for want of others"] if results.blocked else []
+        raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
+
+
+def planned(config: Config) -> "Plan":
+    """Return the plan of a `study` config, checked with the claims that it is judged by; raises RequestError."""
+    from augdistill.claims.schema import check_claims
+    from augdistill.study.plan import make_plan
+
+    check_claims(check_command("study", config)["study"])
+    return make_plan(config)
+
+
+def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
+    """Print what of a plan is there and what is not, and how long the rest takes if finished runs tell."""
+    from augdistill.executors import standings
+    from augdistill.study.estimate import time_left
+
+    found = standings(plan, store, executor)
+    for stage in plan.stages:
+        state, why = found[stage.id].state, found[stage.id].why
+        print(f"{state:10} {stage.folder}{f' ({why})' if why else ''}")
+    kinds = Counter(stage.kind for stage in plan.stages if found[stage.id].state not in ("finished", "diverged"))
+    todo = ", ".join(counted(kinds[kind], kind.removesuffix("s")) for kind in KINDS if kinds[kind])
+    print(f"{len(plan.stages) - kinds.total()} of {len(plan.stages)} stages are there; to do: {todo or 'nothing'}")
+    if not kinds:
+        return
+    workers = executor.get("workers") or usable_cores()
+    left, runs = time_left(plan, store, workers)
+    if left.computing:
+        print(
+            f"time left: about {duration(left.waiting)} with {workers} at once, {duration(left.computing)} one by one, "
+            f"told by {runs} finished runs of the same kinds"
+        )
+    for kind, count in left.unknown.items():
+        print(f"no finished run tells how long these take: {count} {kind}")
+
+
+def print_results(name: str, store: RunStore) -> None:
+    """Print a study's accuracies, write its report, and say where the page is."""
+    from augdistill.report.command import write_report
+    from augdistill.report.console import accuracy_table
+    from augdistill.results.frame import load_plan, load_results
+
+    frame = load_results(load_plan(store.outputs, name), store)
+    for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
+        if test_set != "distillation":
+            print(accuracy_table(frame, test_set), end="\n\n")
+    page, answers = write_report([name], store.outputs)
+    print("\n".join([*answers, f"report: {page}"]))
+
+
+def evaluate(config: Config) -> None:
+    """Evaluate every finished run that has no current evaluation, or one run; or score predictions made elsewhere."""
+    config = check_command("evaluate", config)
+    if config["predictions"] is not None:
+        from augdistill.stages.predictions import score_file
+
+        scored = score_file(config)
+        what = Path(config["predictions"]).name
+        print(scores_table([(test_set, scores.scalars, what) for test_set, scores in scored.items()]))
+        print(all_scores(scored))
+        return
+    done: list[Run] = []
+    skipped: dict[str, None] = {}
+    failed: list[AugdistillError] = []
+    for run in to_evaluate(config):
+        done += evaluations_of(run, config, skipped, failed)
+    for why in skipped:
+        log.warning("skipped: %s", why)
+    print(evaluations_table(done))
+    if failed and config["run"]:
+        raise failed[0]
+    if failed:
+        raise WorkError(f"{counted(len(failed), 'evaluation')} could not be made; all others are there")
+
+
+def to_evaluate(config: Config) -> list[Run]:
+    """Return the runs that a checked `evaluate` config names, at least one."""
+    if config["dataset"]["name"] is not None:
+        raise RequestError(
+            "dataset=NAME is for predictions=FILE: a run is evaluated on the test sets of its own dataset; where that "
+            "lies now say dataset.root=FOLDER, or dataset.path=FOLDER for your own images"
+        )
+    store, path = RunStore(Path(config["outputs"])), config["dataset"]["path"]
+    runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
+    if not runs:
+        raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
+    if path is not None and not any("path" in run.config["dataset"] for run in runs):
+        raise RequestError(f"dataset.path={path}: none of these runs has seen a folder of images")
+    return runs
+
+
+def evaluations_of(run: Run, config: Config, skipped: dict[str, None], failed: list[AugdistillError]) -> list[Run]:
+    """Return the evaluations of a run, made where they are not there; one that cannot be made goes to `failed`.
+
+    Why test sets are not there goes to `skipped`.
+    """
+    from augdistill.stages import evaluation, names
+
+    if run.status != "finished":
+        log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
+        return []
+    done: list[Run] = []
+    where = {key: config["dataset"][key] for key in names.WHERE}
+    for test_set in run.config["dataset"]["test_sets"]:
+        job = names.evaluation_config(run.path.name, test_set, config["outputs"], **where)
+        job = {**job, "normalisation": config["normalisation"], "runtime": config["runtime"]}
+        with keeping(failed, f"{run.path.name} on {test_set}"):
+            dataset = names.located(job, run.config["dataset"], str(run.manifest["document"].get("data")))
+            if why := names.missing_test_set(test_set, {"dataset": dataset, "outputs": config["outputs"]}):
+                skipped[why] = None
+            else:
+                done.append(evaluation.run(job, config["wait"]))
+    return done
+
+
+@contextmanager
+def keeping(failed: list[AugdistillError], what: str) -> Iterator[None]:
+    """Log and keep an error that is about one evaluation alone, so that the others are made."""
+    try:
+        yield
+    except (RequestError, NoMemoryError) as error:
+        log.error("%s cannot be evaluated: %s", what, error)
+        failed.append(error)
+
+
+def refuse(command: str, config: Config) -> None:
+    """Raise RequestError for a job of a sweep that is refused for its values alone; writes nothing."""
+    checked = check_command(command, config)
+    if command in KINDS_OF:
+        from augdistill.stages.refusals import refuse_values
+
+        refuse_values(KINDS_OF[command], checked)
+    elif command == "evaluate" and checked["predictions"] is None:
+        to_evaluate(checked)
+
+
+def refuse_here(command: str, config: Config) -> None:
+    """Raise RequestError for a job of a sweep that this machine, its data or runs refuse; writes the cache alone."""
+    from augdistill.stages import refusals
+
+    if command == "study":
+        plan = planned(config)
+        refusals.refuse_choices(plan.study, plan.choices)
+    elif command in KINDS_OF:
+        from augdistill.stages import common, student
+
+        checked = check_command(command, config)
+        common.device_of(checked["runtime"])
+        if command == "distill":  # whose teacher may be missing, which is seen without data
+            student.named(checked, RunStore(Path(checked["outputs"])), None)
+        refusals.refuse(KINDS_OF[command], checked)

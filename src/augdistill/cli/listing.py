@@ -1,0 +1,220 @@
+"""What `runs`, `data` and `doctor` print: plain text about what is there."""
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from augdistill.base.checks import one_of
+from augdistill.base.cores import usable_cores
+from augdistill.base.errors import AugdistillError, RequestError, WorkError
+from augdistill.base.reading import read_text
+from augdistill.base.text import counted, printable
+from augdistill.config import Config
+from augdistill.data import status
+from augdistill.metrics import Scores
+from augdistill.results.scores import load_scores
+from augdistill.store.documents import KINDS
+from augdistill.store.runs import MANIFEST, Run, RunStore, read_manifest
+from augdistill.store.unfinished import Unfinished, folders, unfinished
+
+COLUMNS = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "nll": "NLL",
+    "brier": "Brier",
+    "ece": "ECE",
+    "human_ce": "human CE",
+    "discrimination_corrected": "D",
+    "class_separability": "S_f",
+    "teacher_agreement": "agreement",
+    "teacher_kl": "teacher KL",
+}
+PACKAGES = (
+    "augdistill",
+    "torch",
+    "torchvision",
+    "hydra-core",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "matplotlib",
+)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return rows under a header, columns aligned."""
+    lines = [[printable(str(cell)) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def list_runs(store: RunStore, target: str | None) -> str:
+    """Return a line per run, of one kind if `target` says so, oldest first, then what was begun and has no end."""
+    if target is not None:
+        one_of("kind", target, KINDS)
+    found = sorted(store.all(target), key=lambda run: str(run.manifest["provenance"]["ended"]))
+    known = {run.path.name for run in found}
+    others = [path for name, path in folders(store, target).items() if name not in known]
+    begun = list(unfinished(store, [path for path in others if not (path / MANIFEST).exists()]))
+    if not found and not begun:
+        return f"no runs below {store.runs}; augdistill train-teacher or augdistill study make some"
+    return runs_table(found, begun)
+
+
+def runs_table(runs: Sequence[Run], begun: Sequence[Unfinished] = ()) -> str:
+    """Return a line per run: how it ended, an evaluation's accuracy, its time; then what has no end."""
+    rows = [
+        (run.status, accuracy(run), f"{run.manifest['provenance']['seconds']:.0f} s", run.path.name) for run in runs
+    ]
+    rows += [(run.state, "", "", run.name) for run in begun]
+    return table(("status", "accuracy", "time", "run"), rows)
+
+
+def accuracy(run: Run) -> str:
+    """Return an evaluation's accuracy in percent, nothing for other runs."""
+    value = run.manifest.get("accuracy")
+    return f"{100 * value:.2f} %" if isinstance(value, float) else ""
+
+
+def evaluations_table(evaluations: Sequence[Run]) -> str:
+    """Return a line per evaluation: test set, main metrics, run."""
+    read = [(run, load_scores(run.file("metrics.json")).scalars) for run in evaluations]
+    return scores_table([(run.manifest["test_set"], scalars, run.config["run"]) for run, scalars in read])
+
+
+def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
+    """Return a line per test set, scores by name, and what was scored."""
+    shown = {name: label for name, label in COLUMNS.items() if any(name in scalars for _, scalars, _ in rows)}
+    cells = []
+    for test_set, scalars, what in sorted(rows, key=lambda row: (row[2], row[0])):
+        values = [f"{scalars[name]:z.4f}" if isinstance(scalars.get(name), float) else "" for name in shown]
+        cells.append((test_set, *values, what))
+    return table(("test set", *shown.values(), "run"), cells)
+
+
+def all_scores(scores: dict[str, Scores]) -> str:
+    """Return every metric of every test set, a line each, under its name."""
+    lines = []
+    for test_set, found in scores.items():
+        fitted = " (temperature scaling: " + found.scaling + ")"
+        lines += ["", test_set + (fitted if "ece_scaled" in found.scalars else "")]
+        lines += [f"  {name:28} {float(value):z.6g}" for name, value in found.scalars.items()]
+    return "\n".join(lines)
+
+
+def show_run(store: RunStore, target: str | None) -> str:
+    """Return what is known of a run: how it ended, what made it, where its files are, the end of its history."""
+    run = store.get(named(target, "show"))
+    manifest = run.manifest
+    shown: dict[str, Any] = {"run": run.path, "id": run.id, "status": run.status}
+    shown |= {
+        key: manifest[key] for key in ("collapsed", "training_accuracy", "accuracy", "test_set") if key in manifest
+    }
+    shown |= manifest["provenance"]
+    shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
+    lines = [f"{key:18} {value}" for key, value in shown.items()]
+    lines += ["", read_text(run.path / "config.yaml").rstrip()]
+    metrics, history = run.path / "metrics.json", run.path / "history.csv"
+    if metrics.is_file():
+        lines += ["", *(f"{name:28} {value}" for name, value in load_scores(metrics).scalars.items())]
+    if history.is_file():
+        rows = read_text(history).splitlines()
+        lines += ["", *rows[:1], *rows[1:][-3:]]
+    return printable("\n".join(lines))
+
+
+def remove_run(store: RunStore, target: str | None) -> str:
+    """Delete a run or a bank, finished or not; a run that is whole not while other runs come from it."""
+    path = store.place(named(target, "remove"))
+    manifest = None if store.damage(path) else read_manifest(path)
+    if manifest is not None:  # one that is damaged is made again under its own name, whatever came from it
+        parents = {other.path: other.manifest["document"].get("parents", {}).values() for other in store.all()}
+        children = [path for path in parents if manifest["id"] in parents[path]]
+        if children:
+            came = f"{counted(len(children), 'run')} came from {path.name}"
+            raise RequestError(f"{came}, to be removed before it: augdistill runs remove {children[0].name}")
+    store.remove(path)
+    return f"removed {path}"
+
+
+def verify_runs(store: RunStore, target: str | None) -> str:
+    """Compare the files of every run, or of one, with their checksums; print what is damaged, then raise WorkError."""
+    paths = list(folders(store, None).values()) if target is None else [store.place(target)]
+    finished = [path for path in paths if (path / MANIFEST).is_file()]
+    damaged = 0
+    for path in finished:
+        wrong = store.damage(path)
+        damaged += bool(wrong)
+        for line in wrong:
+            print(line)
+    others = f", {len(paths) - len(finished)} unfinished" if len(paths) > len(finished) else ""
+    checked = f"{counted(len(finished), 'run')} checked{others}"
+    if damaged:
+        raise WorkError(f"{checked}, {damaged} damaged: augdistill runs remove RUN, then what made it makes it again")
+    return f"{checked}, none damaged"
+
+
+def named(target: str | None, action: str) -> str:
+    """Return the target; RequestError if there is none."""
+    if target is None:
+        raise RequestError(f"{action} which run? type augdistill runs {action} RUN; augdistill runs lists them")
+    return str(target)
+
+
+def data_status(root: Path, cache: Path) -> str:
+    """Return a line per dataset and split: whether it is there, where, and what is known of it."""
+    rows = []
+    for row in status(root, cache):
+        known = "" if row.verified is None else "verified" if row.verified else "not verified"
+        note = row.note if row.found or row.dataset == "image-folder" else f"augdistill data fetch {row.dataset}"
+        count = "" if row.count is None else f"{row.count:,}"
+        rows.append((row.dataset, row.split, "found" if row.found else "missing", count, known, row.where, note))
+    return table(("dataset", "split", "", "images", "checksums", "where", ""), rows)
+
+
+def examine(runtime: Config, root: Path, outputs: Path) -> str:
+    """Return versions, the device and precision that `runtime` means here, datasets, whether outputs can be written."""
+    import torch
+
+    from augdistill.training.device import resolve
+
+    machine = f"{platform.system()} {platform.machine()}, {usable_cores()} of {os.cpu_count()} cores usable"
+    lines = [f"{'python':18} {platform.python_version()} on {machine}"]
+    lines += [f"{name:18} {installed(name)}" for name in PACKAGES]
+    try:
+        facts = resolve(runtime["device"], runtime["precision"], runtime["threads"]).facts()
+        lines.append(f"{'device':18} {facts['device']} ({facts['hardware']})")
+        lines.append(f"{'precision':18} {runtime['precision']} means {facts['precision']} here")
+    except AugdistillError as error:
+        lines.append(f"{'device':18} {error}")
+    cuda = f"{torch.cuda.device_count()} devices" if torch.cuda.is_available() else "none"
+    lines.append(f"{'cuda':18} {cuda}")
+    lines.append(f"{'outputs':18} {outputs.resolve()}: {writable(outputs)}")
+    return "\n".join([*lines, "", data_status(root, outputs / "cache")])
+
+
+def installed(name: str) -> str:
+    """Return a package's version, or that it is missing."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return f"missing: {sys.executable} -m pip install {name}"
+
+
+def writable(folder: Path) -> str:
+    """Say whether results can be written below a folder, without creating it: by a file without a name."""
+    there = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there, buffering=0) as file:
+            file.write(b"0")
+    except OSError as error:
+        return f"CANNOT be written ({there}: {error.strerror or error}): outputs="
+    return "can be written"

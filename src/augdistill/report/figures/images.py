@@ -1,0 +1,72 @@
+"""A drawn figure as files, and as an SVG that can stand with others on one page and follow it into the dark."""
+
+import io
+import re
+from html import escape
+
+from augdistill.report.figures import style
+from augdistill.report.figures.base import Drawn
+
+PNG_DPI = 200
+UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+
+
+def settle(drawn: Drawn) -> Drawn:
+    """Lay a figure out once, instead of anew for every file, and return it."""
+    with style.applied():
+        drawn.figure.draw_without_rendering()
+        drawn.figure.set_layout_engine(None)  # a "none" would have `savefig` draw everything twice
+    return drawn
+
+
+def as_file(drawn: Drawn, kind: str) -> bytes:
+    """Return a figure as "svg" (text as paths), "pdf" or "png", the same bytes for the same figure."""
+    content = io.BytesIO()
+    with style.applied():
+        drawn.figure.savefig(content, format=kind, dpi=PNG_DPI if kind == "png" else None, metadata=UNDATED[kind])
+    return content.getvalue()
+
+
+def as_inline_svg(drawn: Drawn) -> str:
+    """Return a figure as SVG for a page: a text alternative, ids of its own, colours as CSS variables."""
+    content = io.BytesIO()
+    with style.applied(**{"svg.fonttype": "none"}):
+        drawn.figure.savefig(content, format="svg", metadata=UNDATED["svg"], facecolor="none")
+    text = content.getvalue().decode()
+    body = text[text.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = themed(own_ids(body, drawn.key))
+    width = float(drawn.figure.get_figwidth()) * 96
+    opening = body[: body.index(">") + 1]
+    view = re.search(r'viewBox="[^"]+"', opening)
+    assert view is not None
+    names = f'aria-labelledby="{drawn.key}-title {drawn.key}-desc"'
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    title = f'<title id="{drawn.key}-title">{escape(drawn.heading)}</title>'
+    desc = f'<desc id="{drawn.key}-desc">{escape(drawn.alternative)}</desc>'
+    head = f'<svg {spaces} {view[0]} role="img" {names} style="--width: {width:.0f}px">'
+    return f"{head}{title}{desc}{body[len(opening) :]}".strip()
+
+
+def own_ids(svg: str, prefix: str) -> str:
+    """Return an SVG whose ids, and what refers to them, begin with `prefix`."""
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+
+
+def themed(svg: str) -> str:
+    """Return an SVG whose colours of the house's style are CSS variables, as `theme_css` defines them."""
+    return re.sub("|".join(style.DARK), lambda found: f"var({variable(found[0])})", svg)
+
+
+def variable(colour: str) -> str:
+    """Return the CSS variable of a colour of figures."""
+    return f"--fig-{colour[1:]}"
+
+
+def theme_css() -> str:
+    """Return the variables of figures' colours, for light pages and for dark ones."""
+    light = "".join(f"{variable(colour)}:{colour};" for colour in style.DARK)
+    dark = "".join(f"{variable(colour)}:{other};" for colour, other in style.DARK.items())
+    return f":root{{{light}}}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}"

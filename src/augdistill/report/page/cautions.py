@@ -1,0 +1,151 @@
+"""What a reader must know before believing a study's numbers."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from augdistill.base.status import DEAD, KEPT
+from augdistill.base.text import counted
+from augdistill.results import labels
+from augdistill.results.study import Place, SavedStudy
+
+PAPERS_WIDTH = 64
+MOST_LISTED = 6
+FEW_IMAGES = 2000
+
+
+def cautions(saved: SavedStudy) -> list[str]:
+    """Return the warnings of a study, the gravest first."""
+    return [
+        *_lost(saved),
+        *_few_images(saved),
+        *_notes(saved),
+        *_protocol(saved),
+        *_precision(saved),
+        *_mixed(saved),
+        *_skipped(saved),
+        *_design(saved),
+    ]
+
+
+def shared_runs(saved: SavedStudy, others: Sequence[SavedStudy]) -> Iterator[str]:
+    """Runs that stand in other studies of the same page too, so that what these say is not independent."""
+    own = {place.folder for place in saved.places}
+    for other in others:
+        if shared := own & {place.folder for place in other.places}:
+            yield (
+                f"{len(shared)} of {counted(len(own), 'run')} are runs of {other.name} too: where both studies"
+                f" answer by them, that is one piece of evidence, not two; results.csv has each run once."
+            )
+
+
+def _lost(saved: SavedStudy) -> Iterator[str]:
+    """Runs that diverged, collapsed, are missing, or are kept with many dead units, by arm."""
+    totals = Counter(place.arm for place in saved.places)
+    for status in ("diverged", "collapsed", "missing", DEAD):
+        counts = Counter(place.arm for place in saved.places if place.status == status)
+        if not counts:
+            continue
+        listed = [f"{arm_text(arm)} {count} of {totals[arm]}" for arm, count in counts.items()]
+        more = f", and {len(listed) - MOST_LISTED} more arms" if len(listed) > MOST_LISTED else ""
+        word = "with dead units" if status == DEAD else status
+        runs = f"{counted(sum(counts.values()), 'run')} {word}"
+        yield f"{runs} of {len(saved.places)}: {', '.join(listed[:MOST_LISTED])}{more}."
+
+
+def _few_images(saved: SavedStudy) -> Iterator[str]:
+    """A test set so small that the choice of its images matters, which intervals over blocks do not show."""
+    finished = (place.folder for place in saved.places if place.run is not None and place.status in KEPT)
+    correct = next((found for folder in finished if (found := saved.correct(folder, saved.test_set)) is not None), None)
+    if correct is not None and len(correct) < FEW_IMAGES:
+        points = 100 / len(correct)
+        yield (
+            f"{labels.test_set(saved.test_set)} has {len(correct)} images, {points:.2f} points each, and intervals over"
+            " blocks do not show the chance in which images they are."
+        )
+
+
+def arm_text(arm: tuple[str, str, str, str, str]) -> str:
+    """Return an arm in words: LeNet student of CutMix."""
+    role, model, aug, own, variant = arm
+    words = f"{labels.model(model)} {'student' if role == 'control' else role}"
+    words += {"teacher": f" with {labels.strategy(aug)}", "control": " on labels only"}.get(
+        role, f" of {labels.strategy(aug)}"
+    )
+    words += f", itself with {labels.strategy(own)}" if own not in ("", "baseline") else ""
+    return words + (f" ({labels.variant(variant)})" if variant else "")
+
+
+def _notes(saved: SavedStudy) -> Iterator[str]:
+    """What runs and evaluations noted themselves: unverified data, partial test sets, selection by the test set."""
+    notes: Counter[str] = Counter()
+    runs = 0
+    for stage in saved.plan["stages"]:
+        manifest = saved.manifests.get(stage["folder"])
+        if manifest is not None:
+            runs += 1
+            notes.update(set(manifest["provenance"].get("notes", [])))
+    for note, count in notes.items():
+        yield f"{note} ({count} of {runs} finished stages)."
+
+
+def _protocol(saved: SavedStudy) -> Iterator[str]:
+    """Choices of the authors' code that no sound study makes."""
+    design = saved.design
+    trained = [design["teacher"], *design["students"].values()]
+    chosen = [str(model["name"]) for model in trained if model["optim"].get("select") == "best-test"]
+    if chosen:
+        names = ", ".join(labels.model(name) for name in dict.fromkeys(chosen))
+        yield f"Weights are those of the epoch that is best on the TEST set (optim.select=best-test): {names}."
+    if design["distillation"].get("teacher_weights") == "untrained":
+        yield "Students learned from teachers that were never trained (distillation.teacher_weights=untrained)."
+
+
+def _precision(saved: SavedStudy) -> Iterator[str]:
+    """Arms that were computed in different precisions."""
+    found: dict[str, set[str]] = {}
+    for place in saved.places:
+        if place.run is not None:
+            precision = str(place.run.manifest["provenance"]["precision"])
+            found.setdefault(precision, set()).add(arm_text(place.arm))
+    if len(found) > 1:
+        listed = "; ".join(
+            f"{name}: {counted(len(arms), 'arm')} ({', '.join(sorted(arms)[:MOST_LISTED])})"
+            for name, arms in sorted(found.items())
+        )
+        yield f"Runs differ in precision, {listed}."
+
+
+def _mixed(saved: SavedStudy) -> Iterator[str]:
+    """Runs made with different versions or on different hardware."""
+    made = [place.run.manifest["provenance"] for place in saved.places if place.run is not None]
+    for what, values in {
+        "hardware": {str(facts.get("hardware")) for facts in made},
+        "versions of PyTorch": {str(facts["versions"].get("torch")) for facts in made},
+        "versions of augdistill": {
+            f"{facts['versions'].get('augdistill')} {facts.get('git_commit') or ''}" for facts in made
+        },
+    }.items():
+        if len(values) > 1:
+            yield f"Runs come from different {what}: {', '.join(sorted(values))}."
+
+
+def _skipped(saved: SavedStudy) -> Iterator[str]:
+    for name, why in saved.plan.get("skipped", {}).items():
+        yield f"No evaluation on {labels.test_set(name)}: {why}."
+
+
+def _design(saved: SavedStudy) -> Iterator[str]:
+    """Where the study is not the paper's set-up, beside which printed numbers stand."""
+    if saved.blocks < 2:
+        yield "One block: no standard deviation, no interval and no test."
+    width = saved.design["teacher"].get("width")
+    if saved.dataset == "cifar10" and width not in (None, PAPERS_WIDTH):
+        yield f"The teacher is {width} channels wide, the paper’s {PAPERS_WIDTH}: printed values are no yardstick."
+    if "alexnet-small" in saved.students and "alexnet" not in saved.students:
+        yield "The small AlexNet stands in for the paper’s AlexNet, which has six times its parameters."
+
+
+def status_counts(places: list[Place]) -> dict[str, int]:
+    """Return how many runs have each status, finished first."""
+    counts = Counter(place.status for place in places)
+    return {status: counts[status] for status in (*KEPT, "collapsed", "diverged", "missing") if counts[status]}

@@ -1,0 +1,90 @@
+"""The answer at the top of the page: does augmenting the teacher hurt the student, by how much, how sure are we?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from augdistill.base.text import counted
+from augdistill.claims.verdict import Verdict
+from augdistill.report.figures.forest import in_words
+from augdistill.results import labels
+from augdistill.results.cells import Cells
+from augdistill.results.effects import Effect, effects
+from augdistill.results.study import SavedStudy
+from augdistill.stats.decisions import ALPHA, NOT_TESTED
+
+MAIN_CLAIM = "2"
+HURTS, HELPS, DEPENDS, OPEN = "hurts", "helps", "depends", "open"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One study's answer in a few words, its tone, and the sentences that give size and certainty."""
+
+    study: str
+    tone: str
+    answer: str
+    sentences: tuple[str, ...]
+
+
+def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> Headline:
+    """Return a study's answer; `verdicts` are its own."""
+    found = effects(saved, cells)
+    tested = [effect for effect in found if effect.is_tested]
+    tone, answer = _answer(saved, found, tested)
+    sentences = (*_size(found), *_certainty(saved, tested), *_verdict(saved, verdicts))
+    return Headline(saved.name, tone, answer, sentences)
+
+
+def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]) -> tuple[str, str]:
+    """Tone and answer, after Holm over all effects of the study."""
+    if not found:
+        return OPEN, "Not known yet: no two strategies have students in good health to compare."
+    if not tested:
+        return OPEN, "Not known yet: a test needs at least two blocks."
+    clear = [effect for effect in tested if effect.p_holm <= ALPHA]
+    down, up = sum(effect.value < 0 for effect in clear), sum(effect.value > 0 for effect in clear)
+    where = f"on {labels.test_set(saved.test_set)}"
+    total = len(tested)
+    if not clear:
+        return OPEN, f"Not shown {where}: none of {counted(total, 'difference')} stands out from the scatter."
+    if down and up:
+        return DEPENDS, f"It depends {where}: of {total} differences {down} are clear losses and {up} clear gains."
+    who = "in every pairing" if len(clear) == total else f"in {len(clear)} of {total} pairings"
+    if down:
+        return HURTS, f"Yes, {where}: it hurts {who} of strategy and student."
+    return HELPS, f"No, {where}: it helps {who} of strategy and student, and clearly hurts in none."
+
+
+def _size(found: Sequence[Effect]) -> list[str]:
+    """The largest loss and the largest gain."""
+    if not found:
+        return []
+    lowest, highest = min(found, key=lambda effect: effect.value), max(found, key=lambda effect: effect.value)
+    sentences = []
+    if lowest.value < 0:
+        sentences.append(f"Largest loss: {in_words(lowest)}.")
+    if highest.value > 0:
+        sentences.append(f"Largest gain: {in_words(highest)}.")
+    return sentences
+
+
+def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:
+    """How many blocks this rests on, and how many differences survive."""
+    if not tested:
+        return []
+    clear = sum(effect.p_holm <= ALPHA for effect in tested)
+    fewest = min(effect.blocks for effect in tested)
+    return [
+        f"{clear} of {counted(len(tested), 'difference')} from students of the {labels.strategy(saved.base)} "
+        f"teacher remain significant at 5 % over {counted(fewest, 'block')} (Welch, Holm)."
+    ]
+
+
+def _verdict(saved: SavedStudy, verdicts: Sequence[Verdict]) -> list[str]:
+    """What became of the paper's main claim."""
+    mine = [verdict for verdict in verdicts if verdict.study == saved.name and verdict.word != NOT_TESTED]
+    return [
+        f"The paper’s main claim, “{verdict.claim.text}”: {verdict.line}."
+        for verdict in mine
+        if verdict.claim.id == MAIN_CLAIM
+    ]

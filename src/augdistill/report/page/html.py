@@ -1,0 +1,81 @@
+"""The report as one page: a template filled in, with styles, script and figures inside it."""
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from augdistill.base.files import write_atomic
+from augdistill.report.building import Report, StudyReport
+from augdistill.report.figures.images import as_inline_svg, theme_css, variable
+from augdistill.report.tables import formats
+from augdistill.report.tables import verdicts as verdict_tables
+from augdistill.report.tables.layout import Column
+from augdistill.results import labels
+from augdistill.results.study import LABELS
+from augdistill.stats.decisions import NOT_TESTED
+
+HERE = Path(__file__).parent
+TEMPLATE, STYLES, SCRIPT = "page.html.jinja", "page.css", "page.js"
+MAIN_FIGURE = "figure-effect"
+
+
+def write_page(report: Report) -> Path:
+    """Write index.html into the report's folder and return its path."""
+    report.folder.mkdir(parents=True, exist_ok=True)
+    path = report.folder / "index.html"
+    write_atomic(path, render(report).encode())
+    return path
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML that needs nothing from elsewhere."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(svg=lambda drawn: Markup(as_inline_svg(drawn)), groups=groups, starts=starts)
+    template = environment.get_template(TEMPLATE)
+    return template.render(
+        report=report,
+        title=" + ".join(study.saved.name for study in report.studies),
+        css=Markup((HERE / STYLES).read_text(encoding="utf-8") + theme_css()),
+        script=Markup((HERE / SCRIPT).read_text(encoding="utf-8")),
+        tested=[verdict for verdict in report.verdicts if verdict.word != NOT_TESTED],
+        untested=[verdict for verdict in report.verdicts if verdict.word == NOT_TESTED],
+        labels=labels,
+        formats=formats,
+        views=verdict_tables,
+        main_figure=main_figure,
+        other_figures=other_figures,
+        swatches={study.saved.name: swatches(study) for study in report.studies},
+    )
+
+
+def groups(columns: tuple[Column, ...]) -> list[tuple[str, int]]:
+    """Return the headings of groups of columns with the number of columns below each; none if all are empty."""
+    found = [(group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)]
+    return found if any(group for group, _ in found) else []
+
+
+def starts(columns: tuple[Column, ...]) -> set[int]:
+    """Return where groups of columns begin, none if there are no groups."""
+    widths = [width for _, width in groups(columns)]
+    return {sum(widths[:index]) for index in range(len(widths))}
+
+
+def main_figure(study: StudyReport) -> Any:
+    """Return the figure that stands beside the answer, None if there is none."""
+    return next((drawn for drawn in study.figures if drawn.key.endswith(MAIN_FIGURE)), None)
+
+
+def other_figures(study: StudyReport) -> list[Any]:
+    """Return all other figures."""
+    return [drawn for drawn in study.figures if not drawn.key.endswith(MAIN_FIGURE)]
+
+
+def swatches(study: StudyReport) -> dict[str, str]:
+    """Return the colour of each strategy by the words that stand for it in tables, as a CSS variable."""
+    names = [*study.saved.augs, LABELS]
+    return {labels.strategy(name): f"var({variable(study.palette.colour(name))})" for name in names}

@@ -1,0 +1,123 @@
+"""Where a study's numbers come from: versions, hardware, config of each arm, identities, time, and the command."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from augdistill.base.text import dataset_label, duration
+from augdistill.report.page.cautions import arm_text, status_counts
+from augdistill.results.study import Place, SavedStudy
+
+NOT_RESULTS = ("seed", "teacher_seed", "outputs", "runtime")
+ROOT = "${oc.env:AUGDISTILL_DATA,data}"
+
+
+@dataclass(frozen=True)
+class ArmRecord:
+    """One arm: its config without seeds and paths, as YAML, and its runs."""
+
+    name: str
+    config: str
+    runs: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """A study's origin, ready to be shown."""
+
+    command: str
+    repeat: str
+    facts: tuple[tuple[str, str], ...]
+    environments: tuple[tuple[tuple[str, str], ...], ...]
+    """each way in which runs were made: (what, value), with the number of runs that share it last"""
+    arms: tuple[ArmRecord, ...]
+
+
+def provenance(saved: SavedStudy, report: Path) -> Provenance:
+    """Return what made a study's results; `report` is the folder that its report is written to."""
+    command = f"augdistill study study={saved.name}"
+    repeat = f"augdistill study --config-dir {report / 'conf'} study={as_run_name(saved.name)}"
+    return Provenance(command, repeat, _facts(saved), _environments(saved), _arms(saved))
+
+
+def as_run_name(study: str) -> str:
+    """Return the name of the config that repeats a study: another name, or Hydra would find the original first."""
+    return f"{study}-as-run"
+
+
+def as_run_yaml(saved: SavedStudy) -> str:
+    """Return the whole composed study as a file of the group `study`; data lie wherever the reader has them."""
+    design = saved.design
+    config = {**design, "dataset": {**design["dataset"], "root": ROOT}}
+    head = f"# The study {saved.name} as it was run, every value written out.\n"
+    return head + OmegaConf.to_yaml(OmegaConf.create(config))
+
+
+def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
+    design = saved.design
+    seconds: Counter[str] = Counter()
+    times = []
+    for stage in saved.plan["stages"]:
+        manifest = saved.manifests.get(stage["folder"])
+        if manifest is not None:
+            made = manifest["provenance"]
+            seconds[stage["kind"]] += made["seconds"]
+            times += [made["began"], made["ended"]]
+    statuses = ", ".join(f"{count} {status}" for status, count in status_counts(saved.places).items())
+    distillation = design["distillation"]
+    facts = {
+        "Dataset": dataset_label(design["dataset"]),
+        "Blocks": f"{saved.blocks}, each one teacher per strategy",
+        "Students per teacher": str(design["students_per_teacher"]),
+        "Distillation": f"T = {distillation['temperature']}, alpha = {distillation['alpha']}",
+        "Teachers and students": f"{statuses or 'none'}, of {len(saved.places)}",
+        "Stages": f"{len(saved.manifests)} of {len(saved.plan['stages'])} done",
+        "Computing time": ", ".join(f"{kind} {duration(total)}" for kind, total in seconds.items()),
+        "All together": duration(sum(seconds.values())),
+        "Between": f"{min(times)} and {max(times)}" if times else "",
+    }
+    return tuple((name, value) for name, value in facts.items() if value)
+
+
+def _environments(saved: SavedStudy) -> tuple[tuple[tuple[str, str], ...], ...]:
+    counts: Counter[tuple[tuple[str, str], ...]] = Counter()
+    for place in saved.places:
+        if place.run is not None:
+            counts[_environment(place.run.manifest["provenance"])] += 1
+    return tuple((*made, ("runs", str(count))) for made, count in counts.most_common())
+
+
+def _environment(made: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    versions = [(name, str(version)) for name, version in made["versions"].items()]
+    own = [
+        (key.replace("_", " "), str(made[key]))
+        for key in ("git_commit", "device", "hardware", "precision")
+        if made.get(key)
+    ]
+    return (*own, ("threads", str(made.get("threads", ""))), *versions)
+
+
+def _arms(saved: SavedStudy) -> tuple[ArmRecord, ...]:
+    by_arm: dict[tuple[str, str, str, str, str], list[Place]] = {}
+    for place in saved.places:
+        by_arm.setdefault(place.arm, []).append(place)
+    return tuple(
+        ArmRecord(
+            arm_text(arm),
+            _config_yaml(places[0].config),
+            tuple(sorted(places, key=lambda p: (p.block, p.student_seed))),
+        )
+        for arm, places in by_arm.items()
+    )
+
+
+def _config_yaml(config: Mapping[str, Any]) -> str:
+    """A job's config without what differs from run to run or from machine to machine."""
+    kept = {key: value for key, value in config.items() if key not in NOT_RESULTS}
+    kept["dataset"] = {key: value for key, value in kept["dataset"].items() if key not in ("root", "path")}
+    kept["runtime"] = {"precision": config["runtime"]["precision"]}
+    return OmegaConf.to_yaml(OmegaConf.create(kept))

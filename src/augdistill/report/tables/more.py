@@ -1,0 +1,98 @@
+"""Tables of our own: what teachers offer, calibration in full, fidelity, and the cells of a study's grids."""
+
+from collections.abc import Callable
+
+from augdistill.report.tables.layout import Column, Line, Table, build
+from augdistill.report.tables.paper import STRATEGY, by_model, heading, image_sets, strategies
+from augdistill.results import labels
+from augdistill.results.cells import Cells, arm
+from augdistill.results.frame import DISTILLATION
+from augdistill.results.study import SavedStudy
+
+TEMPERATURES = (1, 2, 4, 10, 20)  # at which evaluations record ln K - H
+
+
+def information_metric(saved: SavedStudy) -> str:
+    """Return the name of ln K - H at the study's temperature, or at 20 if it is not recorded there."""
+    temperature = saved.design["distillation"]["temperature"]
+    return f"label_information_{int(temperature) if temperature in TEMPERATURES else 20}"
+
+
+def teacher_properties(saved: SavedStudy, cells: Cells) -> list[tuple[str, str]]:
+    """Return (metric, test set) of the properties that may make a teacher good or bad, where they are measured."""
+    names = ("accuracy", "discrimination_corrected", "class_separability", "ece", "logit_sd", information_metric(saved))
+    sets = (saved.test_set, DISTILLATION)
+    return [(name, where) for where in sets for name in names if cells.has(name, where, "teacher")]
+
+
+def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
+    """What the teachers are, and what their outputs on the training images offer."""
+    properties = teacher_properties(saved, cells)
+    columns = [Column(f"On {labels.test_set(where)}", labels.metric(name)) for name, where in properties]
+    lines = [
+        Line(
+            (labels.strategy(aug),),
+            tuple((arm("teacher", saved.teacher, aug), name, where) for name, where in properties),
+        )
+        for aug in saved.augs
+    ]
+    notes = ["Distillation set: the teacher’s outputs for the unaugmented training images, from which students learn."]
+    return build("table-teachers", "What the teachers offer", [STRATEGY], columns, lines, cells, notes=notes)
+
+
+def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Calibration of every model, with the sign of the gap and after temperature scaling."""
+    names = ("ece", "ece_gap", "mce_50", "ece_scaled", "scaling_temperature")
+    columns, lines = by_model(saved, cells, [(labels.metric(name), name, saved.test_set) for name in names])
+    notes = ["Confidence − accuracy: above 0 over-confident, below 0 under-confident; |gap| alone hides which."]
+    title = "Calibration, before and after temperature scaling"
+    return build("table-calibration", title, [STRATEGY], columns, lines, cells, notes=notes)
+
+
+def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
+    """How closely students follow their teachers."""
+    names = ("teacher_agreement", "teacher_kl", "teacher_kl_at_temperature")
+    columns = [Column(labels.model(student), labels.metric(name)) for student in saved.students for name in names]
+    lines = [
+        Line(
+            (labels.strategy(aug),),
+            tuple((arm("student", student, aug), name, saved.test_set) for student in saved.students for name in names),
+        )
+        for aug in saved.augs
+    ]
+    notes = ["A student can agree poorly with its teacher and still generalise (arXiv 2106.05945)."]
+    title = f"Fidelity of students to their teachers on {labels.test_set(saved.test_set)}"
+    return build("table-fidelity", title, [STRATEGY], columns, lines, cells, notes=notes)
+
+
+def variants(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Students, and teachers where they differ too, in every cell of the study's grids, the main arm first."""
+    if saved.variants == [""]:
+        return "the study has no grids"
+    where = image_sets(saved, cells)[0]
+    teachers_vary = any(place.variant for place in saved.places if place.role == "teacher")
+    models = [model for model in saved.models if model[0] == "student" or teachers_vary]
+    found = [
+        (model, aug) for model in sorted(models, key=lambda model: model[0] == "teacher") for aug in strategies(saved)
+    ]
+    columns = [Column(heading(saved, *model), labels.strategy(aug)) for model, aug in found]
+    lines = [
+        Line(
+            (labels.variant(name),),
+            tuple((arm(*model, aug, variant=name), "accuracy", where) for model, aug in found),
+        )
+        for name in saved.variants
+    ]
+    title = f"Accuracy on {labels.test_set(where)} in every cell of the grids"
+    notes = ["A cell that changes nothing for an arm has the main arm’s runs."]
+    if any("teacher_weights=untrained" in name for name in saved.variants):
+        notes.append("Beside students of an untrained teacher stands what that teacher came to when it was trained.")
+    return build("table-variants", title, ["Changed"], columns, lines, cells, notes=notes, along_rows=True)
+
+
+MORE_TABLES: dict[str, Callable[[SavedStudy, Cells], Table | str]] = {
+    "What the teachers offer": teachers,
+    "Calibration": calibration,
+    "Fidelity": fidelity,
+    "Grids": variants,
+}

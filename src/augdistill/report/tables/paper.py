@@ -1,0 +1,184 @@
+"""The paper's Tables 1 to 6 and our own, from whatever a study has; one that cannot be made says why."""
+
+from collections.abc import Callable
+
+from augdistill.report.tables.layout import Column, Line, Table, build
+from augdistill.results import labels
+from augdistill.results.cells import Cells, arm
+from augdistill.results.frame import VALIDATION
+from augdistill.results.study import LABELS, SavedStudy
+
+MACRO = ("accuracy", "precision", "recall", "f1")
+STRATEGY = "Teacher’s augmentation"
+CONVENTIONS = {
+    "corrected": "Corrected (primary)",
+    "as_printed": "As the text’s formula",
+    "as_published": "As the paper’s numbers",
+}
+
+
+def heading(saved: SavedStudy, role: str, model: str) -> str:
+    """Return a group's heading: ResNet18 teacher, LeNet student."""
+    return f"{labels.model(model)} {role}"
+
+
+def strategies(saved: SavedStudy) -> list[str]:
+    """Return the rows of most tables: the teachers' strategies, then learning from labels alone."""
+    return [*saved.augs, LABELS]
+
+
+def image_sets(saved: SavedStudy, cells: Cells) -> list[str]:
+    """Return the test sets on which accuracy is measured, the study's own first; without any, validation."""
+    found = [name for name in saved.test_sets if cells.has("accuracy", name)]
+    if not found:
+        return [VALIDATION if cells.has("accuracy", VALIDATION) else saved.test_set]
+    return sorted(found, key=lambda name: name != saved.test_set)
+
+
+def by_model(
+    saved: SavedStudy, cells: Cells, quantities: list[tuple[str, str, str]]
+) -> tuple[list[Column], list[Line]]:
+    """Return columns and lines of a table with one row per strategy and, for each model, (label, metric, test set)."""
+    columns = [Column(heading(saved, *model), label) for model in saved.models for label, _, _ in quantities]
+    lines = [
+        Line(
+            (labels.strategy(aug),),
+            tuple((arm(*model, aug), metric, where) for model in saved.models for _, metric, where in quantities),
+        )
+        for aug in strategies(saved)
+    ]
+    return columns, lines
+
+
+def table_1(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Accuracy and distance from humans, of teachers and students, in and out of distribution."""
+    sets = image_sets(saved, cells)
+    quantities = [(f"{labels.test_set(sets[0])} acc.", "accuracy", sets[0])]
+    humans = [name for name in saved.test_sets if cells.has("human_ce", name)]
+    quantities += [(f"{labels.test_set(name)} KLD", "human_ce", name) for name in humans]
+    quantities += [(f"{labels.test_set(name)} acc.", "accuracy", name) for name in sets[1:]]
+    notes = ["KLD, the paper’s name: cross-entropy of the model against human labels, in nats."] if humans else []
+    title = f"Teachers and students on {' and '.join(labels.test_set(name) for name in sets)}"
+    columns, lines = by_model(saved, cells, quantities)
+    return build(
+        "table-1", title, [STRATEGY], columns, lines, cells, number="Table 1", printed="1", notes=notes
+    )  # fmt: skip
+
+
+def table_2(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Accuracy and loss on a dataset other than CIFAR-10: the paper's is MNIST."""
+    if saved.dataset == "cifar10":
+        return "the paper’s is on MNIST: study=paper-mnist makes it"
+    quantities = [("Accuracy", "accuracy", saved.test_set), ("Loss", "nll", saved.test_set)]
+    columns, lines = by_model(saved, cells, quantities)
+    title = f"Performance on the {labels.test_set(saved.test_set)} test set"
+    notes = ["Loss: cross-entropy against the labels, in nats."]
+    return build(
+        "table-2", title, [STRATEGY], columns, lines, cells, number="Table 2", printed="2", notes=notes
+    )  # fmt: skip
+
+
+def table_3(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Cohesion, adhesion and discrimination of the teachers, in three conventions."""
+    names = ("cohesion", "adhesion", "discrimination")
+    metrics = [(title, name, f"{name}_{key}") for key, title in CONVENTIONS.items() for name in names]
+    columns = [Column(title, name.capitalize()) for title, name, _ in metrics]
+    lines = [
+        Line(
+            (labels.strategy(aug),),
+            tuple((arm("teacher", saved.teacher, aug), metric, saved.test_set) for _, _, metric in metrics),
+        )
+        for aug in saved.augs
+    ]
+    notes = [
+        "Corrected: true means of cosine similarity, on the penultimate embedding. Text’s formula: half the mean "
+        "cohesion. Paper’s numbers: on softmax probabilities, with half the mean adhesion.",
+        *_disagreements(saved, cells),
+    ]
+    title = "Class discrimination of the teachers"
+    return build("table-3", title, [STRATEGY], columns, lines, cells, number="Table 3", printed="3", notes=notes)
+
+
+def _disagreements(saved: SavedStudy, cells: Cells) -> list[str]:
+    """Where the three conventions differ about whether a strategy raises D."""
+    found = []
+    for aug in saved.augs:
+        changes = {}
+        for key, title in CONVENTIONS.items():
+            pair = [
+                cells.get(arm("teacher", saved.teacher, name), f"discrimination_{key}", saved.test_set)
+                for name in (aug, saved.base)
+            ]
+            if pair[0] and pair[1] and pair[0].n and pair[1].n:
+                changes[title] = pair[0].mean - pair[1].mean
+        if len({change > 0 for change in changes.values()}) > 1:
+            listed = ", ".join(f"{title} {labels.number(value, 3, signed=True)}" for title, value in changes.items())
+            found.append(f"The conventions disagree about {labels.strategy(aug)}, D minus the base’s: {listed}.")
+    return found
+
+
+def table_4(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Class separability of teachers and students."""
+    columns, lines = by_model(saved, cells, [("S_f", "class_separability", saved.test_set)])
+    columns = [Column("", column.group) for column in columns]
+    title = "Class separability S_f"
+    notes = ["Mean KL between the average predictions of all pairs of classes, in nats; no side is better."]
+    return build("table-4", title, [STRATEGY], columns, lines, cells, number="Table 4", printed="4", notes=notes)
+
+
+def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Accuracy, macro precision, recall and F1 of every model on every test set."""
+    columns = [
+        Column(heading(saved, *model), labels.metric(metric)) for model in saved.models for metric in MACRO
+    ]  # fmt: skip
+    lines = [
+        Line(
+            (labels.strategy(aug), labels.test_set(where)),
+            tuple((arm(*model, aug), metric, where) for model in saved.models for metric in MACRO),
+            peers=where,
+        )
+        for aug in strategies(saved)
+        for where in image_sets(saved, cells)
+    ]
+    title = "Teachers, and students that were not augmented themselves"
+    return build(
+        "table-5", title, [STRATEGY, "Test set"], columns, lines, cells, number="Table 5", printed="5"
+    )  # fmt: skip
+
+
+def table_6(saved: SavedStudy, cells: Cells) -> Table | str:
+    """Augmented students of baseline teachers, of teachers with their own strategy, and of none."""
+    owns = list(dict.fromkeys(place.student_aug for place in saved.places if place.role == "student"))
+    if owns == ["baseline"]:
+        return "no student was augmented: study=paper-mirrored makes it"
+    teachers = (f"{labels.strategy(saved.base)} teacher", "Teacher with the student’s own", "No teacher, labels only")
+    columns = [Column(teacher, labels.metric(metric)) for teacher in teachers for metric in MACRO]
+    lines = [
+        Line(
+            (labels.model(student), labels.strategy(own), labels.test_set(where)),
+            tuple(
+                (arm("student", student, aug, own), metric, where)
+                for aug in (saved.base, own if own != saved.base else "", LABELS)
+                for metric in MACRO
+            ),
+            peers=f"{student} {where}",
+        )
+        for student in saved.students
+        for own in owns
+        for where in image_sets(saved, cells)
+    ]
+    titles = ["Student", "Student’s augmentation", "Test set"]
+    return build(
+        "table-6", "Students augmented while distilling", titles, columns, lines, cells, number="Table 6", printed="6"
+    )
+
+
+TABLES: dict[str, Callable[[SavedStudy, Cells], Table | str]] = {
+    "Table 1": table_1,
+    "Table 2": table_2,
+    "Table 3": table_3,
+    "Table 4": table_4,
+    "Table 5": table_5,
+    "Table 6": table_6,
+}
+"""The paper's tables; our own are in `more_tables`."""

@@ -1,0 +1,1 @@
+"""Saved results as tables of numbers."""

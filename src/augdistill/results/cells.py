@@ -1,0 +1,179 @@
+"""One number of a table: the mean over blocks of an arm, what of it was lost, and what the paper prints there."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+import numpy as np
+import pandas as pd
+
+from augdistill.base.status import KEPT
+from augdistill.claims.comparison import not_significantly_below_best
+from augdistill.claims.printed import load_published
+from augdistill.results import labels
+from augdistill.results.frame import Arm, shared_arms
+from augdistill.results.study import SavedStudy
+
+NAN = float("nan")
+Unit = tuple[int, int]
+"""block, student seed"""
+PRINTED_METRICS = {
+    "human_ce": "human_kld",
+    "nll": "loss",
+    "ece": "ece_10_bins",
+    "human_kl_diagonal": "class_mean_human_kl_diagonal",
+    "cohesion_as_published": "cohesion",
+    "adhesion_as_published": "adhesion",
+    "discrimination_as_published": "discrimination",
+}
+PRINTED_TEST_SETS = {"cifar10h": "cifar10-test"}
+KEYS = ["role", "model", "teacher_aug", "student_aug", "variant", "test_set", "metric"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The block means of one arm and metric, in the metric's own unit."""
+
+    metric: str
+    test_set: str
+    values: tuple[float, ...]
+    """one for each block that has one: the mean over its students"""
+    lost: str = ""
+    """what is not in `values`, of all runs planned: "diverged 1/5, missing 2/5" """
+    published: float = NAN
+    published_note: str = ""
+    best: bool = False
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values) if self.values else NAN
+
+    @property
+    def sd(self) -> float:
+        return stdev(self.values) if len(self.values) > 1 else NAN
+
+    @property
+    def difference(self) -> float:
+        """Mean minus published value."""
+        return self.mean - self.published
+
+    @property
+    def digits(self) -> int:
+        return labels.digits(self.metric, self.test_set)
+
+
+class Cells:
+    """Every cell of a study, by arm, metric and test set; an arm whose runs are another's has the other's cells."""
+
+    def __init__(self, saved: SavedStudy) -> None:
+        rows = saved.results.assign(variant=saved.results["variant"].fillna(""))
+        healthy = rows[rows["status"].isin(KEPT) & np.isfinite(rows["value"].astype(float))]
+        means = healthy.groupby([*KEYS, "block"], sort=False)["value"].mean().reset_index("block")
+        self.values: dict[tuple[str, ...], dict[int, float]] = {}
+        for key, block, value in zip(means.index, means["block"], means["value"], strict=True):
+            self.values.setdefault(key, {})[int(block)] = float(value)
+        self.scored = _units(healthy)
+        self.evaluated = _units(rows.dropna(subset=["precision"]))
+        self.planned: dict[Arm, list[tuple[Unit, str]]] = {}
+        for place in saved.places:
+            self.planned.setdefault(place.arm, []).append(((place.block, place.student_seed), place.status))
+        self.printed = Printed()
+        self.shared = shared_arms(saved.plan)
+
+    def get(self, arm: Arm, metric: str, test_set: str, table: str = "") -> Cell | None:
+        """Return a cell, with what `table` of the paper prints there; None if the study plans no such run."""
+        arm = self.shared.get(arm, arm)
+        if arm not in self.planned:
+            return None
+        key = (*arm, test_set, metric)
+        values = self.values.get(key, {})
+        published, note = self.printed.get(table, arm, metric, test_set)
+        in_order = tuple(values[block] for block in sorted(values))
+        return Cell(metric, test_set, in_order, self._lost(arm, key), published, note)
+
+    def blocks(self, arm: Arm, metric: str, test_set: str) -> dict[int, float]:
+        """Return block -> block mean."""
+        return self.values.get((*self.shared.get(arm, arm), test_set, metric), {})
+
+    def has(self, metric: str, test_set: str, role: str = "") -> bool:
+        """Say whether any run of the role has this metric on this test set."""
+        return any(key[5:] == (test_set, metric) and role in ("", key[0]) for key in self.values)
+
+    def _lost(self, arm: Arm, key: tuple[str, ...]) -> str:
+        scored, evaluated = self.scored.get(key, set()), self.evaluated.get(key, set())
+        counts: Counter[str] = Counter()
+        for unit, status in self.planned[arm]:
+            if unit not in scored:
+                word = "undefined" if unit in evaluated else "not evaluated"
+                counts[word if status in KEPT else status] += 1
+        return ", ".join(f"{word} {count}/{len(self.planned[arm])}" for word, count in sorted(counts.items()))
+
+
+class Printed:
+    """The paper's numbers, by the names that results have here."""
+
+    def __init__(self) -> None:
+        columns = ["table", "role", "model", "teacher_aug", "student_aug", "test_set", "metric"]
+        rows = load_published()
+        self.numbers = {
+            tuple(row[name] for name in columns): (float(row["value"]), str(row["note"]))
+            for row in rows.to_dict("records")
+        }
+
+    def get(self, table: str, arm: Arm, metric: str, test_set: str) -> tuple[float, str]:
+        """Return the number that a table of the paper prints, and a note about it; NaN if it prints none."""
+        role, model, teacher_aug, student_aug, variant = arm
+        if variant:
+            return NAN, ""
+        where = PRINTED_TEST_SETS.get(test_set, test_set)
+        key = (table, role, model, teacher_aug, student_aug, where, PRINTED_METRICS.get(metric, metric))
+        return self.numbers.get(key, (NAN, ""))
+
+
+def mark_best(cells: Mapping[int, Cell | None]) -> dict[int, Cell | None]:
+    """Return the cells of one column, marked where they are not significantly below the best.
+
+    Without two blocks nothing can be tested; then the best alone is marked. A metric without a better side, and a lone
+    cell, get no mark.
+    """
+    found = {key: cell for key, cell in cells.items() if cell is not None and cell.n}
+    if len(found) < 2:
+        return dict(cells)
+    side = labels.better(next(iter(found.values())).metric)
+    if side is None:
+        return dict(cells)
+    sign = 1 if side == labels.HIGHER else -1
+    oriented = {str(key): [sign * value for value in cell.values] for key, cell in found.items()}
+    if is_testable(found.values()):
+        best = {int(key) for key in not_significantly_below_best(oriented)}
+    else:
+        top = max(fmean(values) for values in oriented.values())
+        best = {int(key) for key, values in oriented.items() if math.isclose(fmean(values), top, rel_tol=1e-12)}
+    return {key: replace(cell, best=key in best) if cell else None for key, cell in cells.items()}
+
+
+def is_testable(cells: Iterable[Cell]) -> bool:
+    """Say whether at least two cells have the two blocks that a test needs."""
+    return sum(cell.n > 1 for cell in cells) > 1
+
+
+def _units(rows: pd.DataFrame) -> dict[tuple[str, ...], set[Unit]]:
+    """The blocks and student seeds that have a value, by arm, test set and metric."""
+    found: dict[tuple[str, ...], set[Unit]] = {}
+    columns = [rows[name] for name in (*KEYS, "block", "student_seed")]
+    for *key, block, seed in zip(*columns, strict=True):
+        found.setdefault(tuple(key), set()).add((int(block), int(seed)))
+    return found
+
+
+def arm(role: str, model: str, teacher_aug: str, student_aug: str = "baseline", variant: str = "") -> Arm:
+    """Return an arm; of the strategy "labels" a student is the control, and a teacher has no strategy of its own."""
+    if role == "teacher":
+        return ("teacher", model, teacher_aug, "", variant)
+    return ("control" if teacher_aug == "labels" else "student", model, teacher_aug, student_aug, variant)

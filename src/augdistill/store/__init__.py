@@ -1,0 +1,1 @@
+"""Runs by identity, in their folders."""

@@ -1,0 +1,229 @@
+"""Composes every YAML file of conf/ as the commands do, and checks what comes out against the schema.
+
+That the parameters of datasets, strategies and models equal their functions' arguments is tested beside those.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from augdistill.base.errors import ConfigError
+from augdistill.claims.expansion import expand
+from augdistill.claims.schema import Study, load_claims
+from augdistill.cli.main import COMMANDS, COMPOSING
+from augdistill.config import choices, conf_dir, parameters
+from augdistill.config.groups import Distillation, Optim, Runtime
+from augdistill.study.arms import student_jobs
+from composed import JOBS, compose, job
+
+SCHEMAS = {"optim": Optim, "distillation": Distillation, "runtime": Runtime}
+EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset
+HEAVY = ("torch", "torchvision", "sklearn", "pandas", "scipy", "matplotlib")
+
+
+def groups(command: str) -> list[str]:
+    """Return the groups in a command's defaults, as an override names them: dataset, optim@teacher_optim, ..."""
+    defaults = yaml.safe_load((conf_dir() / f"{command}.yaml").read_text())["defaults"]
+    return [name for entry in defaults if isinstance(entry, dict) for name in entry]
+
+
+def folder(group: str) -> str:
+    return group.split("@")[0].strip("/")
+
+
+def every_choice() -> list[tuple[str, str, str]]:
+    return [
+        (command, group, choice)
+        for command in COMPOSING
+        for group in groups(command)
+        for choice in choices(folder(group))
+        if not (command in JOBS and (group, choice) == EVALUATION_ONLY)
+    ]
+
+
+@pytest.mark.parametrize("command", COMPOSING)
+def test_a_command_composes_without_a_choice(command: str) -> None:
+    config = compose(command)
+    assert config["outputs"] == "outputs"
+    if command in JOBS:
+        assert job(command, config)["dataset"]["name"] == "cifar10"
+
+
+@pytest.mark.parametrize(("command", "group", "choice"), every_choice())
+def test_every_choice_of_every_group_composes(command: str, group: str, choice: str) -> None:
+    config = compose(command, f"{group}={choice}")
+    where = group.split("@")[-1]
+    if where in ("dataset", "teacher", "student", "executor", "study"):
+        assert config[where]["name"] == {"as-trained": None}.get(choice, choice)
+    if command in JOBS:
+        checked = job(command, config)
+        assert list(checked[where].get("ops", {})) == (
+            [choice] if folder(group) == "aug" and choice != "baseline" else []
+        )
+
+
+@pytest.mark.parametrize("command", JOBS)
+def test_a_job_needs_a_dataset_of_its_own(command: str) -> None:
+    with pytest.raises(ConfigError, match="dataset"):
+        job(command, compose(command, "dataset=as-trained"))
+
+
+def test_every_file_is_composed_by_some_command() -> None:
+    reached = {Path(f"{command}.yaml") for command in COMPOSING} | {Path("common.yaml")}
+    reached |= {Path(folder(group), f"{choice}.yaml") for _, group, choice in every_choice()}
+    reached.add(Path("dataset/as-trained.yaml"))
+    assert reached == {path.relative_to(conf_dir()) for path in conf_dir().rglob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", choices("study"))
+def test_a_study_is_made_of_checked_jobs(name: str) -> None:
+    study = compose("study", f"study={name}")["study"]
+    arms = [student.config for student in student_jobs({"outputs": "outputs", "study": study}, {})]
+    taught = [arm for arm in arms if arm["distillation"]["alpha"] > 0]
+    assert {"+".join(arm["aug"]["ops"]) or "baseline" for arm in taught} == set(study["aug"])
+    assert {arm["student"]["name"] for arm in arms} == {student["name"] for student in study["students"].values()}
+    assert len({arm["teacher_seed"] for arm in arms}) == study["blocks"]
+    controls = {(arm["student"]["name"], arm["seed"]) for arm in arms if arm["distillation"]["alpha"] == 0}
+    assert controls == {(arm["student"]["name"], arm["seed"]) for arm in taught}
+
+
+@pytest.mark.parametrize("name", choices("study"))
+def test_a_study_opens_with_its_command(name: str) -> None:
+    told = "augdistill study" if name == "quickstart" else f"augdistill study study={name}"
+    assert (conf_dir() / "study" / f"{name}.yaml").read_text().startswith(f"# {told} ")
+
+
+AS_CODED = (conf_dir() / "study" / "paper-as-coded.yaml").read_text()
+SWITCHES = sorted(set(re.findall(r"study\.[\w.-]+=[\w.-]+(?<!\.)", AS_CODED.split("defaults:")[0].split("\n", 1)[1])))
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_departure_of_the_authors_code_is_switched_back_alone(switch: str) -> None:
+    key, _, _ = switch.removeprefix("study.").partition("=")
+    sound, coded, switched = (
+        compose("study", *words)["study"]
+        for words in (["study=paper"], ["study=paper-as-coded"], ["study=paper-as-coded", switch])
+    )
+
+    def value(study: dict[str, Any], path: str) -> Any:
+        for part in path.split("."):
+            study = study[part]
+        return study
+
+    def put(study: Any, path: list[str], new: Any) -> Any:
+        return {**study, path[0]: put(study[path[0]], path[1:], new)} if path else new
+
+    assert value(switched, key) != value(coded, key)
+    assert put(switched, key.split("."), value(coded, key)) == coded  # and nothing else changes
+    if key.startswith("ops."):
+        _, op, name = key.split(".")
+        assert value(switched, key) == parameters("aug", op)[name]
+    elif key != "distillation.teacher_weights":
+        assert value(switched, key) == value(sound, key)
+
+
+def test_every_value_of_the_authors_code_has_a_number_and_a_switch() -> None:
+    values = AS_CODED.split("name: paper-as-coded")[1].split("aug:")[0].splitlines()
+    settings = [line for line in values if re.match(r"\s+[\w-]+: [^&*]|normalisation", line)]
+    assert len(settings) == 21
+    assert all(re.search(r"# [1-9]$", line) for line in settings)
+
+
+@pytest.mark.parametrize("name", choices("study"))
+def test_a_study_asks_claims_that_it_can_answer(name: str) -> None:
+    study, claims = compose("study", f"study={name}")["study"], load_claims()
+    students = [student["name"] for student in study["students"].values()]
+    known = {key: study[key] for key in ("claims", "margins", "looks", "blocks", "base")}
+    where = {"test_set": study["test_set"] or "", "dataset": study["dataset"]["name"]}
+    meta = Study.from_meta({**known, **where, "name": name, "augs": study["aug"], "students": students}, claims)
+    for claim in meta.claims:
+        parts, _ = expand(claims[claim].parts, claims[claim], meta, claims)
+        assert parts, f"{name} has no arms for claim {claim}"
+
+
+@pytest.mark.parametrize("command", COMPOSING)
+def test_a_command_opens_with_its_purpose(command: str) -> None:
+    assert (conf_dir() / f"{command}.yaml").read_text().startswith(f"# augdistill {command}: ")
+
+
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [(group, choice) for group in ("optim", "distillation", "runtime") for choice in choices(group)],
+)
+def test_a_group_of_the_schema_lists_all_its_fields(group: str, choice: str) -> None:
+    values = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text())
+    assert set(values) == set(SCHEMAS[group].model_fields)
+
+
+def test_runtime_and_distillation_defaults_are_those_of_the_schema() -> None:
+    for group in ("distillation", "runtime"):
+        values = yaml.safe_load((conf_dir() / group / "default.yaml").read_text())
+        assert values == SCHEMAS[group]().plain()
+
+
+@pytest.mark.parametrize("order", [("flip-crop", "cutmix"), ("cutmix", "flip-crop")])
+def test_strategies_stack_in_the_order_given(order: tuple[str, str]) -> None:
+    stack = f"[{','.join(order)}]"
+    teacher = job("train-teacher", compose("train-teacher", f"aug={stack}"))
+    student = job("distill", compose("distill", f"aug={stack}", f"aug@student_aug={stack}"))
+    assert tuple(teacher["aug"]["ops"]) == tuple(student["aug"]["ops"]) == tuple(student["student_aug"]["ops"]) == order
+
+
+def test_the_recipe_is_that_of_the_model() -> None:
+    recipe = {
+        choice: yaml.safe_load((conf_dir() / "optim" / f"{choice}.yaml").read_text()) for choice in choices("optim")
+    }
+    distilled = job("distill", compose("distill", "teacher=alexnet", "student=resnet18"))
+    assert distilled["teacher_optim"] == {**recipe["alexnet"], "weight_decay": 5e-4}
+    assert distilled["optim"] == {**recipe["resnet18"], "weight_decay": 5e-4}
+
+
+def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:
+    words = ["dataset=mnist", "aug=[flip-crop,mixup]", "teacher=alexnet", "seed=3"]
+    teacher, student = (
+        job("train-teacher", compose("train-teacher", *words)),
+        job("distill", compose("distill", *words)),
+    )
+    assert student["teacher_optim"] == teacher["optim"]
+    assert student["teacher_seed"] == teacher["seed"] == 3
+    assert all(student[key] == teacher[key] for key in ("dataset", "aug", "teacher"))
+
+
+PROBE = """
+import json, sys
+from augdistill.cli import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(name for name in sys.modules if "." not in name)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--help", *(f"{command} --help" for command in COMMANDS), *(f"{command} --cfg job" for command in COMPOSING)],
+)
+def test_help_and_config_import_nothing_heavy(words: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROBE, *words.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[:800]
+    assert set(json.loads(ended.stderr.splitlines()[-1])).isdisjoint(HEAVY)
+    assert list(tmp_path.iterdir()) == []
+    if words.endswith("--help") and words.split()[0] not in COMPOSING:
+        assert "hydra" not in json.loads(ended.stderr.splitlines()[-1])
+    if words == "--help":
+        assert max(map(len, ended.stdout.splitlines())) <= 80  # as wide as a terminal is by default
+    if words.endswith(" --help"):
+        has_choices = words.split()[0] in COMPOSING
+        assert ("\ndataset: as-trained, cifar10, " in ended.stdout) == has_choices
+    if words.endswith("--help"):
+        assert f"augdistill {words}".removesuffix(" --help") in ended.stdout
+    else:
+        assert yaml.safe_load(ended.stdout)["outputs"] == "outputs"

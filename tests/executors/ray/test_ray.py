@@ -1,0 +1,262 @@
+"""Ray: the same study on two nodes, with one of them killed, with the study stopped; what a cluster must have."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from augdistill.base.errors import ConfigError, NoMemoryError, RequestError, StoppedError
+from augdistill.executors import chosen
+from augdistill.executors import ray as executor
+from augdistill.executors.base import Outcome
+from augdistill.executors.ray import clusters as ray_cluster
+from augdistill.executors.ray import worker as ray_worker
+from augdistill.store.runs import Run, RunStore
+from conftest import COMMAND
+from plans import do_nothing, fail_when_named, plan_of
+from tiny import bad_teacher, is_without_the_bad_teachers_student, manifests, tiny_plan, training_workers
+
+# Read when Ray is imported; with a token given, Ray writes none into the home folder.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 4}
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'augdistill[ray]'")
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+RAY = {
+    "name": "ray",
+    "address": None,
+    "retries": 3,
+    "bank": "auto",
+    "gpus": {"teacher": 1.0, "outputs": 0.5, "student": 0.2, "evaluation": 0.2},
+}
+NODE = {"num_cpus": 1, "object_store_memory": ray_cluster.OBJECTS, "include_dashboard": False}
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator["cluster_utils.Cluster"]:
+    """A cluster of two nodes with one core each, whose workers find the jobs of `plans`."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
+        cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
+        cluster.add_node(**NODE)
+        yield cluster
+        cluster.shutdown()
+    signal.signal(signal.SIGTERM, before)  # Ray's own, for this process too, would end the tests of other files
+
+
+def weights(outputs: Path) -> dict[str, str]:
+    """Return the checksum of every model's weights, by run."""
+    models = {name: run["files"] for name, run in manifests(outputs).items() if name.startswith(("teacher", "student"))}
+    return {name: files["weights.safetensors"] for name, files in models.items()}
+
+
+def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_study, caplog):
+    caplog.set_level(logging.INFO, "augdistill")
+    plan = tiny_plan(tmp_path)
+    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address})
+    assert {outcome.status for outcome in results.outcomes.values()} == {"finished"}
+    assert manifests(tmp_path).keys() == manifests(tiny_study).keys()
+    assert weights(tmp_path) == weights(tiny_study)
+    for word in ("started", "finished"):
+        told = [line for line in caplog.messages if line.startswith(f"{word} ")]
+        assert len(told) == len(plan.stages)
+    assert not list(tmp_path.glob(".ray-*"))
+
+
+def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(nodes, tmp_path):
+    plan = bad_teacher(tmp_path)
+    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address, "bank": 3})
+    folders = {stage.id: stage.folder for stage in plan.stages}
+    is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
+
+
+def test_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
+    parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(50)}
+    plan = plan_of({**parents, "bad": (), "child": ("bad",), "hungry": ()})
+    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address}, work=fail_when_named)
+    assert {id: outcome.error for id, outcome in results.failed.items()} == {
+        "bad": "KeyError: 'bad'",
+        "hungry": "no memory left",
+    }
+    assert results.blocked == {"child": "teacher-bad"}
+    assert {results.outcomes[id].status for id in parents} == {"finished"}
+    assert 0 < len([line for line in caplog.messages if line.startswith("lost teacher-hungry")]) <= RAY["retries"]
+    assert capfd.readouterr().out == ""  # Ray's own lines would be among a study's tables
+
+
+def test_a_stopped_study_saves_and_another_executor_goes_on(tmp_path, tiny_study):
+    """Also a cluster of one's own: SIGTERM ends it, and every process that it had."""
+    words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
+    study = subprocess.Popen([*words, "executor=ray"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and not (workers := training_workers(tmp_path)):
+        time.sleep(0.02)
+    study.terminate()
+    _, stderr = study.communicate(timeout=120)
+    assert study.returncode == 143, stderr
+    assert "Traceback" not in stderr
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    assert 0 < len(list(tmp_path.glob("runs/*"))) < len(list(tiny_study.glob("runs/*")))
+    assert list(tmp_path.glob("runs/*/.checkpoints/*")) or list(tmp_path.glob("runs/*/weights.safetensors"))
+    repeated = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert repeated.returncode == 0, repeated.stderr
+    assert weights(tmp_path) == weights(tiny_study)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_is_stopped_while_it_looks_at_its_nodes(number, tmp_path):
+    """Ray's C++ aborts, or tells of a SystemError, where a handler raises within it."""
+    words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}", "executor=ray"]
+    study = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(tmp_path.glob(".ray-*")):
+        time.sleep(0.02)
+    time.sleep(1)  # its workers start meanwhile, which takes longer
+    study.send_signal(number)
+    _, stderr = study.communicate(timeout=120)
+    assert study.returncode == (130 if number == signal.SIGINT else 143), stderr
+    assert "Traceback" not in stderr
+    assert not list(tmp_path.glob(".ray-*"))
+
+
+def parent_of(pid: int) -> int:
+    """Return a process's parent; that of a Ray worker is its node's raylet."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.long
+def test_a_killed_node_costs_a_retry_only(nodes, tmp_path, tiny_study):
+    lost = nodes.add_node(**NODE)
+    raylet = lost.all_processes["raylet"][0].process.pid
+    words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}", "executor=ray", f"executor.address={nodes.address}"]
+    study = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline, killed = time.monotonic() + 240, []
+    while time.monotonic() < deadline and not killed:
+        time.sleep(0.02)
+        killed = [pid for pid in training_workers(tmp_path) if parent_of(pid) == raylet]
+    for pid in (raylet, *killed):
+        os.kill(pid, signal.SIGKILL)
+    _, stderr = study.communicate(timeout=300)
+    nodes.remove_node(lost, allow_graceful=False)
+    assert study.returncode == 0, stderr
+    assert weights(tmp_path) == weights(tiny_study)
+    assert killed
+    assert "its worker or node was lost, or had no memory left; trying again" in stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"address": "ray://head:10001"},
+            "executor.address=ray://head:10001 is out of range: null, auto, or",
+        ),
+        ({"retries": None}, "executor.retries=null is not what it must be"),
+        ({"gpus": {**RAY["gpus"], "student": 2}}, "executor.gpus.student=2 is out of range: "),
+        ({"gpus": {**RAY["gpus"], "pupil": 1}}, "executor.gpus.pupil is not a config key"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused(changed, words):
+    assert chosen(RAY) is executor
+    with pytest.raises(ConfigError) as refused:
+        chosen({**RAY, **changed})
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "no.such.host.invalid:6379"])
+def test_an_address_where_nobody_answers_is_refused(address, tmp_path):
+    with pytest.raises(RequestError, match=f"executor.address={address}: .*ray start --head"):
+        executor.run(plan_of({"a": ()}), RunStore(tmp_path), {**RAY, "address": address})
+
+
+def resources(
+    kind: str, device: str, *nodes: dict[str, float], threads: int = 2, graphs: str = "auto"
+) -> dict[str, float]:
+    (stage,) = plan_of({"a": ()}, {"a": threads}).stages
+    job = {"kind": kind, "config": {"runtime": {"device": device, "cuda_graphs": graphs}}}
+    stage = type(stage)(stage.id, kind, stage.folder, job, (), threads)
+    return executor.resources_of(stage, RAY["gpus"], [{"Resources": node} for node in nodes])
+
+
+def test_a_stage_takes_the_cores_of_its_threads_and_its_share_of_a_gpu():
+    cpu, gpu = {"CPU": 4.0}, {"CPU": 1.0, "GPU": 2.0}
+    assert resources("student", "auto", cpu) == {"num_cpus": 2, "num_gpus": 0}
+    assert resources("student", "cpu", cpu, gpu) == {"num_cpus": 2, "num_gpus": 0}
+    assert resources("student", "auto", cpu, gpu) == {"num_cpus": 1, "num_gpus": 0.2}  # no GPU node has two cores
+    assert resources("teacher", "cuda", gpu) == {"num_cpus": 1, "num_gpus": 1.0}
+    assert resources("teacher", "auto", gpu, graphs="true") == {"num_cpus": 1, "num_gpus": 1.0}
+    for device, graphs in (("cuda", "auto"), ("auto", "true")):
+        with pytest.raises(RequestError, match="no node of the Ray cluster has a GPU"):
+            resources("teacher", device, cpu, graphs=graphs)
+    with pytest.raises(RequestError, match="ray start --num-cpus"):
+        resources("teacher", "auto", {})
+
+
+def test_a_node_that_does_not_share_the_folders_says_so(tmp_path):
+    from augdistill.stages.folders import versions
+
+    with ray_cluster.token(tmp_path) as place:
+        same = {**place, "versions": {**versions(), "python": ""}}
+        assert ray_worker.look(json.dumps(same)) == ""
+        other = json.dumps({**same, "versions": {**same["versions"], "torch": "1.0"}})
+        assert "instead of 1.0: every node needs the same packages" in ray_worker.look(other)
+        assert "it does not see" in ray_worker.look(json.dumps({**same, "content": "of another machine"}))
+        assert "start it in one that all nodes share" in ray_worker.look(json.dumps({**same, "folder": "/nowhere"}))
+    assert "it does not see" in ray_worker.look(json.dumps(same))
+
+
+def test_a_worker_runs_nothing_on_a_node_that_shares_nothing(tmp_path):
+    sent = {"id": "a", "job": {}, "folder": str(tmp_path), "token": str(tmp_path / "none"), "content": "x"}
+    outcome = Outcome(**json.loads(ray_worker.run_stage(json.dumps(sent), do_nothing)))
+    assert outcome.exit_code == 1
+    assert f"node {os.uname().nodename}: it does not see {tmp_path}" in outcome.error
+
+
+def test_an_interrupt_of_rays_becomes_the_signal_at_which_a_stage_saves():
+    """And no other handler of SIGTERM, such as Ray's own, is called by the stage's."""
+    from augdistill.stages.common import stop_on_signal
+
+    others: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: others.append(number))
+    try:
+        with ray_worker.saving_when_cancelled() as cancelled, stop_on_signal() as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop()
+            assert cancelled == [True]
+        assert not others
+        signal.raise_signal(signal.SIGTERM)
+        assert others
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [(StoppedError("saved"), "exit"), (NoMemoryError("no memory"), "no memory"), (KeyError("x"), "KeyError: 'x'")],
+)
+def test_a_worker_ends_or_raises_at_what_ray_tries_again(raised, words, tmp_path, monkeypatch):
+    """A stage that was stopped though the study was not cancelled ends its process; one without memory raises."""
+
+    def work(job: dict) -> Run:
+        raise raised
+
+    def leave(code: int) -> None:
+        raise SystemExit(f"exit {code}")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(ray_worker, "quiet_worker", lambda: None)
+    monkeypatch.setattr(ray_worker, "listener", lambda: (_ for _ in ()).throw(ValueError))
+    with ray_cluster.token(tmp_path) as place:
+        message = json.dumps({**place, "id": "a", "job": {}})
+        if isinstance(raised, KeyError):
+            assert words in ray_worker.run_stage(message, work)
+        else:
+            with pytest.raises((SystemExit, NoMemoryError), match=words):
+                ray_worker.run_stage(message, work)

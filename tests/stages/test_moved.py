@@ -1,0 +1,101 @@
+"""A folder of images is known by what it holds, wherever it lies, and gives its name to results."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import core
+from augdistill.base.errors import DataError
+from augdistill.base.text import dataset_label
+from augdistill.data import test_set_name as set_name
+from augdistill.stages import evaluation, names, teacher
+from augdistill.store.runs import Run, RunStore
+from augdistill.study.plan import make_plan
+from data_files import pixels, write_png
+
+
+def write_flowers(root: Path, first: int = 0) -> Path:
+    for seed, place in enumerate(f"{split}/{name}/{n}" for split in ("train", "test") for name in "ab" for n in "123"):
+        write_png(root / f"{place}.png", pixels(25, 25, 3, seed=first + seed))
+    return root
+
+
+def trained(outputs: Path, path: Path) -> Run:
+    words = ("dataset=image-folder", f"dataset.path={path}", "teacher.width=4", "optim.epochs=1", "runtime.device=cpu")
+    config = core.compose("train-teacher", *words, "runtime.precision=fp32", f"outputs={outputs}")
+    return teacher.run(config)
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """A folder with one teacher, whose images have gone to elsewhere/blumen."""
+    place = tmp_path_factory.mktemp("moved")
+    run = trained(place / "outputs", write_flowers(place / "flowers"))
+    (place / "elsewhere").mkdir()
+    (place / "flowers").rename(place / "elsewhere" / "blumen")
+    return place, run
+
+
+def evaluated(place: Path, run: Run, **where: str) -> Run:
+    outputs = str(place / "outputs")
+    return evaluation.run(names.evaluation_config(run.path.name, "image-folder", outputs, **where))
+
+
+def test_a_run_is_evaluated_where_its_images_are_now(flowers, tmp_path, monkeypatch) -> None:
+    place, run = flowers
+    assert run.config["dataset"]["path"] == str(place / "flowers")
+    with pytest.raises(DataError, match=r"image-folder is not in .*/flowers: .*set dataset\.path=FOLDER"):
+        evaluated(place, run)
+    first = evaluated(place, run, path=str(place / "elsewhere" / "blumen"))
+    assert first.manifest["test_set"] == "image-folder-blumen-test"
+    shutil.copytree(place / "elsewhere" / "blumen", tmp_path / "flowers")
+    assert evaluated(place, run, root=str(tmp_path)).id == first.id
+    monkeypatch.setenv("AUGDISTILL_DATA", str(tmp_path))
+    assert evaluated(place, run).id == first.id
+    write_flowers(tmp_path / "flowers", first=100)  # other images of the same name are not taken for them
+    with pytest.raises(DataError, match="image-folder is not in"):
+        evaluated(place, run)
+    with pytest.raises(DataError, match=r"dataset\.path=.*holds other training images than teacher-.*flowers"):
+        evaluated(place, run, path=str(tmp_path / "flowers"))
+
+
+def test_a_teacher_is_found_under_another_name_of_its_images(flowers) -> None:
+    place, run = flowers
+    assert "image-folder-flowers-resnet18" in run.path.name
+    assert trained(place / "outputs", place / "elsewhere" / "blumen").path == run.path
+    assert len(RunStore(place / "outputs").all("teacher")) == 1
+
+
+def test_a_study_of_moved_images_plans_with_the_runs_that_are_there(flowers) -> None:
+    place, _ = flowers
+    words = (
+        "study=tiny",
+        "study.test_set=null",
+        "dataset@study.dataset=image-folder",
+        "study.blocks=1",
+        f"outputs={place / 'outputs'}",
+    )
+    moved = f"study.dataset.path={place / 'elsewhere' / 'blumen'}"
+    plan = make_plan({**core.compose("study", *words, moved), "wait": True})
+    tests = [stage for stage in plan.stages if stage.kind == "evaluation"]
+    assert {stage.arm["test_set"] for stage in tests} == {"image-folder-blumen-test"}
+    assert {stage.job["config"]["path"] for stage in tests} == {str(place / "elsewhere" / "blumen")}
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("/x/flowers", "image-folder-flowers"),
+        ("flowers/", "image-folder-flowers"),
+        ("/x/Blüten 2024", "image-folder-Bluten-2024"),
+        ("/x/a+b", "image-folder-a-b"),
+        ("/x/花", "image-folder-b0a1eab5"),
+        (None, "image-folder"),
+    ],
+)
+def test_a_folder_gives_its_name(path: str | None, label: str) -> None:
+    dataset = {"name": "image-folder", "path": path}
+    assert dataset_label(dataset) == label
+    assert set_name("image-folder", dataset) == f"{label}-test"
+    assert set_name("mnist", dataset) == "mnist-test"
