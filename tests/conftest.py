@@ -58,6 +58,24 @@ def run_augdistill() -> RunAugdistill:
     return run
 
 
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunAugdistill:
+    """The command line in this process: as `run_augdistill`, without the seconds that a process takes to start."""
+    from augdistill.cli.main import told
+
+    def run(words: Sequence[str], cwd: Path) -> Ran:
+        for variable in UNSET:
+            monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        monkeypatch.setattr("sys.argv", ["augdistill", *words])
+        monkeypatch.chdir(cwd)
+        capfd.readouterr()
+        code = told(words[0], list(words))
+        return Ran(code, *capfd.readouterr())
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def tiny_study(tmp_path_factory: pytest.TempPathFactory, run_augdistill: RunAugdistill) -> Path:
     """The outputs folder of a finished `augdistill study study=tiny`, made once for all workers.

@@ -97,8 +97,8 @@ def assert_refused(ran, *wanted: str) -> None:
 
 
 @pytest.mark.parametrize("words", REFUSED)
-def test_refused_in_one_line_with_nothing_written(words, run_augdistill, tmp_path):
-    ran = run_augdistill(words.split(), tmp_path)
+def test_refused_in_one_line_with_nothing_written(words, run_here, tmp_path):
+    ran = run_here(words.split(), tmp_path)
     assert_refused(ran, *REFUSED[words])
     if not any(reading in words for reading in READS_DATA):
         assert files(tmp_path) == set()
@@ -139,29 +139,29 @@ def flip_byte(path: Path) -> None:
         (["distillation.teacher=STUDENT"], ["no teacher"]),
     ],
 )
-def test_a_teacher_that_does_not_fit_is_refused(words, wanted, outputs, run_augdistill, tmp_path):
+def test_a_teacher_that_does_not_fit_is_refused(words, wanted, outputs, run_here, tmp_path):
     (student,) = (outputs / "runs").glob("student-digits-lenet-labels-s0-*")
     teacher = teacher_folder(outputs)
     words = [word.replace("TEACHER", teacher.name).replace("STUDENT", student.name) for word in words]
     before = files(tmp_path)
-    ran = run_augdistill(["distill", *TINY_STUDENT, *words], tmp_path)
+    ran = run_here(["distill", *TINY_STUDENT, *words], tmp_path)
     assert_refused(ran, *wanted)
     assert files(tmp_path) == before
 
 
-def test_an_unfinished_teacher_is_refused(outputs, run_augdistill, tmp_path):
+def test_an_unfinished_teacher_is_refused(outputs, run_here, tmp_path):
     folder = teacher_folder(outputs)
     (folder / "manifest.json").unlink()
-    ran = run_augdistill(["distill", *TINY_STUDENT, f"distillation.teacher={folder.name}"], tmp_path)
+    ran = run_here(["distill", *TINY_STUDENT, f"distillation.teacher={folder.name}"], tmp_path)
     assert_refused(
         ran, f"is unfinished: the command that made it goes on with it, augdistill runs remove {folder.name}"
     )
 
 
-def test_a_damaged_teacher_is_refused(outputs, run_augdistill, tmp_path):
+def test_a_damaged_teacher_is_refused(outputs, run_here, tmp_path):
     flip_byte(teacher_folder(outputs) / "weights.safetensors")
     before = files(tmp_path)
-    ran = run_augdistill(["distill", *TINY_STUDENT, "seed=9", "teacher_seed=0"], tmp_path)
+    ran = run_here(["distill", *TINY_STUDENT, "seed=9", "teacher_seed=0"], tmp_path)
     assert_refused(ran, "weights.safetensors is damaged", "augdistill runs remove")
     assert files(tmp_path) == before
 

@@ -102,7 +102,7 @@ def test_every_wrong_value_at_every_key_is_refused_in_one_line(command: str, wor
 
 
 def examples() -> list[tuple[str, tuple[str, ...], str]]:
-    """Return every example that a refusal of some value gives, with its command."""
+    """Return every example that a refusal of some value gives, with the first words of its command that led to it."""
     found = {}
     for command, words in COMPOSED:
         config = compose(command, *words)
@@ -112,8 +112,8 @@ def examples() -> list[tuple[str, tuple[str, ...], str]]:
                     check_command(command, put(config, path, value))
                 except ConfigError as error:
                     if example := re.search(r"as in (.*)$", str(error)):
-                        found[command, words, example[1]] = None
-    return list(found)
+                        found.setdefault((command, example[1]), words)
+    return [(command, words, example) for (command, example), words in found.items()]
 
 
 def test_every_example_works_when_it_is_typed() -> None:

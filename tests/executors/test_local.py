@@ -79,7 +79,7 @@ def test_a_killed_worker_costs_a_retry_only(tmp_path):
     assert len([name for name in manifests(tmp_path) if name.startswith("teacher")]) == 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_stopped_study_goes_on_to_the_same_results(number, tmp_path, tiny_study):
     words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
     study = subprocess.Popen(

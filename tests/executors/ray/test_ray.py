@@ -69,6 +69,7 @@ def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_st
     assert not list(tmp_path.glob(".ray-*"))
 
 
+@pytest.mark.long
 def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(nodes, tmp_path):
     plan = bad_teacher(tmp_path)
     results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address, "bank": 3})
@@ -109,7 +110,7 @@ def test_a_stopped_study_saves_and_another_executor_goes_on(tmp_path, tiny_study
     assert weights(tmp_path) == weights(tiny_study)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_study_is_stopped_while_it_looks_at_its_nodes(number, tmp_path):
     """Ray's C++ aborts, or tells of a SystemError, where a handler raises within it."""
     words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}", "executor=ray"]
