@@ -146,10 +146,11 @@ def limits(result: Result, mine: Side, reached: dict[str, float]) -> dict[str, A
 def memory(asked: argparse.Namespace, name: str, setting: Setting) -> dict[str, dict[str, float]]:
     """Print and return the peak memory of each side in MB, each alone in a fresh process."""
     found = {}
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}  # where a study ran, no folder is added by -m
     for side in ROWS[name].sides(setting):
         words = [name, "--side", side, "--outputs", str(asked.outputs), "--threads", str(asked.threads)]
         command = [sys.executable, "-m", "benchmarks", *words, *(["--quick"] if asked.quick else [])]
-        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        told = subprocess.run(command, env=here, stdout=subprocess.PIPE, text=True, check=True).stdout
         found[side] = json.loads(told.splitlines()[-1])
         held = ", ".join(f"{where} {size:.0f} MB" for where, size in found[side].items())
         print(f"  {side:38}{held} at most", flush=True)

@@ -134,4 +134,11 @@ def lacks_memory(error: BaseException) -> bool:
     return told or isinstance(error, MemoryError)
 
 
-NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to map segment")
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment",
+    "could not create a primitive",
+    "could not execute a primitive",
+)  # the last two are oneDNN's

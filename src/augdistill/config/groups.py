@@ -85,7 +85,7 @@ class Distillation(Group):
     """How a student learns from a teacher; `alpha` weights the KD term, 0 trains on labels alone."""
 
     alpha: Fraction = 0.5
-    temperature: Positive = 20.0
+    temperature: Annotated[float, Ge(1e-6), Le(1e9)] = 20.0
     reduction: Literal["batchmean", "elementwise"] = "batchmean"
     view: Literal["same", "clean", "independent"] = "same"
     transform: Literal["none", "rescale", "zscore", "class-mean"] = "none"
