@@ -75,7 +75,7 @@ def test_every_key_must_be_there_and_no_other(kind: str, tmp_path: Path) -> None
         ("optim.select", "best", "optim.select=best is unknown"),
         ("optim.nesterof", True, r"optim.nesterof is not a config key \(did you mean nesterov\?\)"),
         ("distillation.alpha", 1.01, "distillation.alpha=1.01 is out of range: a number, 0 or more, at most 1"),
-        ("distillation.temperature", 0, "distillation.temperature=0 is out of range: a number, above 0"),
+        ("distillation.temperature", 0, "distillation.temperature=0 is out of range: a number, 1e-06 or more"),
         ("distillation.reduction", "mean", "distillation.reduction=mean is unknown"),
         ("distillation.view", "sam", r"distillation.view=sam is unknown \(did you mean same\?\)"),
         ("distillation.transform", "class", r"distillation.transform=class is unknown \(did you mean class-mean\?\)"),

@@ -68,6 +68,9 @@ def study(config: Config) -> None:
         refuse_without_cuda(plan, config["executor"])
         refuse_choices(plan.study, plan.choices)
         refuse_if_too_full(plan, store, config["executor"])
+        if config["executor"]["name"] == "slurm":
+            for stage in plan.stages:
+                executor.enough_cpus(stage, config["executor"])
     if config["dry_run"]:
         print_plan(plan, store, config["executor"])
         return

@@ -38,9 +38,7 @@ from augdistill.config.folders import has_resolver, is_inside, read_plain
 
 Task = Callable[[DictConfig], None]
 
-ALLOWED = re.compile(
-    r"hydra/(launcher|sweeper)|hydra\.(launcher|sweeper)(\.[A-Za-z]\w*)+|hydra\.(sweep\.dir|verbose|help\.template)"
-)
+ALLOWED = re.compile(r"hydra/(launcher|sweeper)|hydra\.(launcher|sweeper)(\.[A-Za-z]\w*)+|hydra\.(sweep\.dir|verbose)")
 ALLOWED_ARE = "hydra/launcher, hydra/sweeper, their parameters, hydra.sweep.dir and hydra.verbose"
 PROGRAMS = ("hydra", "executor")  # the nodes that decide what is started, and with which environment
 OF_THE_CALL = {"runtime", "overrides"}  # of Hydra's node: where, when and from which words it was composed

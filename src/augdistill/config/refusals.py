@@ -56,9 +56,7 @@ def wrong_value(error: ErrorDetails, key: str, place: Place) -> str:
     if (choice := chosen(place.field)).folder and not isinstance(place.value, Mapping):
         return no_group(key, place.value, choice)
     if is_group(place.field) and not isinstance(place.value, Mapping):
-        first, field = next(iter(bare(place.field.annotation).model_fields.items()))  # type: ignore[union-attr]
-        one = typed(f"{key}.{first}", example(field))
-        return f"{key}={shown(place.value)} is not a group of keys: type {key}.KEY=VALUE, as in {one}"
+        return f"{key}={shown(place.value)} is not a group of keys: type {key}.KEY=VALUE{as_in(key, place)}"
     if error["type"] == "literal_error" and isinstance(place.value, str):
         hint = nearest(place.value, [str(value) for value in literals(annotation_of(place.field))])
         return f"{key}={shown(place.value)} is unknown{hint}: {allowed(place)}{as_in(key, place)}"
@@ -249,7 +247,14 @@ def example(field: FieldInfo | None) -> object:
 
 
 def as_in(key: str, place: Place) -> str:
-    """Return the example of a refusal."""
+    """Return the example of a refusal: of a group a choice, or one of its keys."""
+    choice = chosen(place.field)
+    if choice.folder and not isinstance(place.value, Mapping):
+        name = next(name for name in choices(choice.folder) if name != AS_TRAINED)
+        return f", as in {typed(choice_key(key, choice), name)}"
+    if is_group(place.field):
+        first, field = next(iter(bare(place.field.annotation).model_fields.items()))  # type: ignore[union-attr]
+        return f", as in {typed(f'{key}.{first}', example(field))}"
     return f", as in {typed(key, example(place.field))}"
 
 

@@ -34,7 +34,11 @@ def score_file(config: Config) -> dict[str, Scores]:
     labels = np.array(images.labels)
     checked = check_predictions(read_arrays(path, len(labels)), labels, len(images.header.classes))
     log_probabilities, embeddings, external = checked
-    found = {test_set_name(dataset["name"]): score(log_probabilities, labels, embeddings=embeddings, external=external)}
+    found = {
+        test_set_name(dataset["name"], dataset): score(
+            log_probabilities, labels, embeddings=embeddings, external=external
+        )
+    }
     for name in (name for name, about in HUMAN_LABELS.items() if about == dataset["name"]):
         try:
             human = load_human_labels(name, root=Path(dataset["root"]), verify=dataset["verify"]).probabilities

@@ -83,8 +83,6 @@ def submit(plan: Plan, board: Board, folder: Folder, executor: Config) -> None:
         log.info("queued already: %d stages, in the arrays %s", len(live), where)
     if not todo:
         return
-    for stage in todo:
-        enough_cpus(stage, executor)
     prefix = f"{board.name}-{int(1000 * time.time()):x}"
     banks = banks_of(plan, executor["bank"], on_gpu=executor["student"]["gpus"] > 0)
     arrays = arrange(plan.stages, todo, live, prefix, executor["pack"], max_array_size(), banks)
