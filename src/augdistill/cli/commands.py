@@ -69,8 +69,10 @@ def study(config: Config) -> None:
         refuse_choices(plan.study, plan.choices)
         refuse_if_too_full(plan, store, config["executor"])
         if config["executor"]["name"] == "slurm":
+            from augdistill.executors.slurm import enough_cpus
+
             for stage in plan.stages:
-                executor.enough_cpus(stage, config["executor"])
+                enough_cpus(stage, config["executor"])
     if config["dry_run"]:
         print_plan(plan, store, config["executor"])
         return
