@@ -8,11 +8,12 @@ RUN := $(VENV)/bin/python
 # One worker per core, each with one thread; a file's tests share its fixtures, so they stay together.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n logical --maxprocesses 8 --dist loadfile -rs
 
-.PHONY: help demo install test test-long check lint types
+.PHONY: help demo install test test-long check lint types layers
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo "make check   what CI runs: ruff, mypy, the tests; make test-long: all tests, also those that take minutes"
+	@echo "make layers  what imports what, from the top floor down"
 
 demo: install
 	$(VENV)/bin/augdistill study
@@ -36,6 +37,9 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
+
+layers: $(VENV)/.installed-dev
+	@$(RUN) tests/test_layers.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e .

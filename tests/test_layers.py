@@ -324,3 +324,31 @@ def test_no_config_names_what_to_import(path: Path) -> None:
             yield from keys(child)
 
     assert "_target_" not in set(keys(yaml.safe_load(path.read_text())))
+
+
+def drawn() -> str:
+    """Return the floors from the top down, and beside each folder the folders that it imports from."""
+    lines = []
+    for number in reversed(range(len(FLOORS))):
+        lines.append(f"floor {number + 1}")
+        for folder in FLOORS[number]:
+            trees = [
+                ast.parse(path.read_text()) for module, path in MODULES.items() if module and room(module) == folder
+            ]
+            names = {name.removeprefix("augdistill.") for tree in trees for name, _ in imports(tree)}
+            below = {room(name) for name in names if name in MODULES and name} - {folder, ""}
+            lines.append(f"  {folder:11} {' '.join(sorted(below, key=lambda name: (-FLOOR[name], name)))}".rstrip())
+    return "\n".join(lines)
+
+
+def test_the_drawing_reads_from_the_top_down() -> None:
+    place = {line.split()[0]: number for number, line in enumerate(drawn().splitlines()) if line.startswith("  ")}
+    assert set(place) == set(FLOOR)
+    for line in drawn().splitlines():
+        if line.startswith("  "):
+            folder, *below = line.split()
+            assert all(place[name] > place[folder] for name in below), line
+
+
+if __name__ == "__main__":
+    print(drawn())
