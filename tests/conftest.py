@@ -13,6 +13,10 @@ from filelock import FileLock
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tests run side by side, one thread each
 
+if "AUGDISTILL_DATA" in os.environ:  # real data, for the tests that ask for them: all others are the same without
+    os.environ["AUGDISTILL_REAL_DATA"] = os.environ.pop("AUGDISTILL_DATA")  # which workers inherit
+REAL_DATA = Path(os.environ["AUGDISTILL_REAL_DATA"]) if "AUGDISTILL_REAL_DATA" in os.environ else None
+
 COMMAND = Path(sysconfig.get_path("scripts")) / "augdistill"
 UNSET = ("AUGDISTILL_DATA", "AUGDISTILL_WORKER", "HYDRA_FULL_ERROR")
 

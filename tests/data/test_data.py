@@ -17,6 +17,7 @@ import yaml
 from augdistill import data
 from augdistill.base.errors import AugdistillError, ConfigError, DataError, WorkError
 from augdistill.config import conf_dir, reader_parameters
+from conftest import REAL_DATA
 from data_files import write_cifar10, write_cifar10h, write_cinic10, write_mnist
 
 COMMON = {"name", "root", "verify", "mean", "std", "validation", "test_sets"}
@@ -291,12 +292,11 @@ def test_header_json_is_plain(tmp_path) -> None:
     assert record["header"]["shape"] == [1, 16, 16]
 
 
-@pytest.mark.skipif("AUGDISTILL_DATA" not in os.environ, reason="needs real data: set AUGDISTILL_DATA")
+@pytest.mark.skipif(REAL_DATA is None, reason="needs real data: set AUGDISTILL_DATA")
 @pytest.mark.parametrize(("name", "split"), [("cifar10", "train"), ("mnist", "train"), ("cinic10", "test")])
 def test_real_data(tmp_path, name, split) -> None:
-    root = Path(os.environ["AUGDISTILL_DATA"])
     try:
-        images = data.load(name, split, root=root, cache=tmp_path, verify=False)
+        images = data.load(name, split, root=REAL_DATA, cache=tmp_path, verify=False)
     except AugdistillError as error:
         pytest.skip(str(error))
     assert images.header.count > 1000

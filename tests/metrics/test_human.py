@@ -1,10 +1,8 @@
 """Agreement with human labels against scipy's entropies, and against the real CIFAR-10H where it is there."""
 
 import math
-import os
 import pickle
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from scipy.special import rel_entr
 from augdistill.metrics import class_means, cross_entropy, entropy, kl, kl_matrix, log_softmax
 from augdistill.metrics.classification import clipped
 from augdistill.metrics.human import diagonal_mean, off_diagonal_mean, zeros
+from conftest import REAL_DATA
 
 
 def draw(seed: int, samples: int = 60, classes: int = 4):
@@ -127,12 +126,11 @@ def test_kl_is_not_negative_and_blind_to_order_shift_and_names(seed, classes):
 
 
 def test_the_real_human_labels_have_the_known_entropy_and_confusions():
-    root = Path(os.environ.get("AUGDISTILL_DATA", "")) if os.environ.get("AUGDISTILL_DATA") else None
-    if root is None or not (root / "cifar-10h/cifar10h-probs.npy").exists():
+    if REAL_DATA is None or not (REAL_DATA / "cifar-10h/cifar10h-probs.npy").exists():
         pytest.skip("needs CIFAR-10H under $AUGDISTILL_DATA")
-    human = np.load(root / "cifar-10h/cifar10h-probs.npy").astype(np.float64)
+    human = np.load(REAL_DATA / "cifar-10h/cifar10h-probs.npy").astype(np.float64)
     assert entropy(human) == pytest.approx(0.1545, abs=5e-5)
-    batch = root / "cifar-10-batches-py/test_batch"
+    batch = REAL_DATA / "cifar-10-batches-py/test_batch"
     if batch.exists():
         means = class_means(human, np.array(pickle.loads(batch.read_bytes(), encoding="latin1")["labels"]), 10)
         cat, deer, dog, horse = 3, 4, 5, 7
