@@ -131,7 +131,7 @@ def lasts(run: Run, seconds: float, epochs: int) -> float:
     if not ends:
         return seconds
     epoch = statistics.median((after - before).total_seconds() for before, after in pairwise(ends))
-    students = len(run.manifest["provenance"].get("bank", [run.path.name]))
+    students = max(1, len(run.manifest.provenance.bank))
     return seconds + (epochs - len(ends)) * epoch / students
 
 

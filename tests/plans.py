@@ -11,6 +11,7 @@ from typing import Any
 from augdistill.base.errors import NoMemoryError, StoppedError
 from augdistill.executors.base import Outcome
 from augdistill.stages.common import stop_on_signal
+from augdistill.store.documents import Manifest
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
@@ -71,7 +72,7 @@ def locked(job: dict[str, Any]) -> AbstractContextManager[None]:
 
 def do_nothing(job: dict[str, Any]) -> Run:
     """Return a finished run that is nowhere."""
-    return Run(Path(job["config"]["name"]), {"status": "finished"})
+    return Run(Path(job["config"]["name"]), Manifest.model_construct(status="finished"))
 
 
 def fail_when_named(job: dict[str, Any]) -> Run:

@@ -22,6 +22,7 @@ import saved_studies
 from augdistill.base.errors import ConfigError
 from augdistill.data import cinic10
 from augdistill.executors.banks import banks_of
+from augdistill.store.documents import Manifest, Provenance
 from augdistill.store.runs import Run
 from augdistill.study.estimate import kind_of
 from augdistill.study.plan import Plan, make_plan
@@ -239,12 +240,16 @@ LOG = """2026-01-02 10:00:00,500 INFO resnet18: 50000 images
 
 def test_a_run_with_more_epochs_takes_the_median_of_its_epochs_for_each(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(LOG)
-    run = Run(tmp_path, {"kind": "teacher", "provenance": {}})
+    run = ended(tmp_path, "teacher")
     assert study.lasts(run, 9.0, 3) == 9.0
     assert study.lasts(run, 9.0, 203) == 9.0 + 200 * 2.125
-    run.manifest["provenance"]["bank"] = ["one", "two", "three", "four"]
-    assert study.lasts(run, 3.0, 203) == 3.0 + 200 * 2.125 / 4
-    assert study.lasts(Run(tmp_path / "nowhere", {"kind": "evaluation"}), 1.5, 0) == 1.5
+    assert study.lasts(ended(tmp_path, "student", "one", "two", "three", "four"), 3.0, 203) == 3.0 + 200 * 2.125 / 4
+    assert study.lasts(ended(tmp_path / "nowhere", "evaluation"), 1.5, 0) == 1.5
+
+
+def ended(path: Path, kind: str, *bank: str) -> Run:
+    """Return a run of which nothing is known but its kind and its bank."""
+    return Run(path, Manifest.model_construct(kind=kind, provenance=Provenance.model_construct(bank=bank)))
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +287,7 @@ def test_one_gpu_takes_all_stages_one_after_the_other_and_shared_ones_are_shared
 
     monkeypatch.setattr(study, "lasts", lasts)
     monkeypatch.setattr(study, "devices", lambda plan: ["0"])
-    runs = [(stage, Run(Path("nowhere"), {"kind": stage.kind}), seconds[stage.kind]) for stage in paper.stages]
+    runs = [(stage, ended(Path("nowhere"), stage.kind), seconds[stage.kind]) for stage in paper.stages]
     one, two = (study.told(paper, runs, {"per_device": n, "workers": None}, 11, []) for n in (1, 2))
     whole = 25 * (600 + 6) + 120 * 60 + (25 + 120) * 3
     assert one["the whole study"] == {"stages": 605, "minutes": whole / 60, "computing_minutes": whole / 60}

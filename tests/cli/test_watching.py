@@ -76,8 +76,8 @@ def test_the_screen_shows_what_runs_and_what_ended_last(outputs):
     assert len(lines) <= 11  # the last line of a terminal stays free, or it would scroll
     assert lines[0] == "1 running, 0 unfinished, 12 ended; Ctrl-C leaves"
     assert lines[3].split()[:3] == ["running", "2/5", "0:00:30"]
-    last = max(run.manifest["provenance"]["ended"] for run in watcher.ended.values())
-    assert watcher.ended[lines[-1].split()[-1]].manifest["provenance"]["ended"] == last
+    last = max(run.manifest.provenance.ended for run in watcher.ended.values())
+    assert watcher.ended[lines[-1].split()[-1]].manifest.provenance.ended == last
 
 
 def test_only_changes_are_printed(capsys):

@@ -10,6 +10,7 @@ from augdistill.base.errors import ConfigError, RequestError, StoppedError, Work
 from augdistill.base.text import duration
 from augdistill.executors import EXECUTORS, EXTRAS, chosen, devices, pace
 from augdistill.executors.base import Board, Outcome, attempt
+from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore
 from plans import FINISHED, do_nothing, plan_of
 
@@ -87,7 +88,9 @@ class OnDisk(RunStore):
         self.statuses = statuses
 
     def find(self, ref):
-        return Run(Path(ref.folder), {"status": self.statuses[ref.id]}) if ref.id in self.statuses else None
+        if ref.id not in self.statuses:
+            return None
+        return Run(Path(ref.folder), Manifest.model_construct(status=self.statuses[ref.id]))
 
 
 def test_what_is_there_is_found_and_what_diverged_blocks():

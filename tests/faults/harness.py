@@ -148,7 +148,7 @@ def results(outputs: Path) -> dict[str, Any]:
     """Return all that every run below a folder came to: status, its files' checksums, its history without times."""
     found = {}
     for run in RunStore(outputs).all():
-        files = {name: digest for name, digest in run.manifest["files"].items() if name not in MADE_ANEW}
+        files = {name: digest for name, digest in run.manifest.files.items() if name not in MADE_ANEW}
         assert RunStore(outputs).damage(run.path) == []
         found[run.path.name] = (run.status, files, history(run.path))
     return found

@@ -22,6 +22,7 @@ from augdistill.base.reading import sha256
 from augdistill.data import cifar10, image_folder, mnist, packed
 from augdistill.data.download import extract
 from augdistill.stages import folders
+from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run
 from augdistill.training import checkpoint
 from hostile.corpus import (
@@ -121,7 +122,7 @@ def test_what_is_no_file_is_not_opened(tmp_path) -> None:
 def made_run(folder: Path, **files: bytes) -> Run:
     """Return a run whose checksums are right, whatever its files hold."""
     paths = {name: written(folder / name, content) for name, content in files.items()}
-    return Run(folder, {"files": {name: sha256(path) for name, path in paths.items()}})
+    return Run(folder, Manifest.model_construct(files={name: sha256(path) for name, path in paths.items()}))
 
 
 @pytest.mark.parametrize("what", HOSTILE_SAFETENSORS)

@@ -44,6 +44,7 @@ from augdistill.results.study import SavedStudy
 from augdistill.stages import folders
 from augdistill.stages.__main__ import read_job
 from augdistill.stages.predictions import read_arrays
+from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore, read_manifest
 from augdistill.study.plan import make_plan
 from augdistill.training import checkpoint
@@ -111,7 +112,7 @@ def image(kind: str) -> bytes:
 
 
 def weights_of(path: Path) -> object:
-    run = Run(path.parent, {"files": {path.name: sha256(path)}})
+    run = Run(path.parent, Manifest.model_construct(files={path.name: sha256(path)}))
     return folders.load_weights(run, nn.Linear(3, 3))
 
 
@@ -149,7 +150,8 @@ def linear() -> dict[str, torch.Tensor]:
 
 
 ARCHIVE = data_files.archive({"set/a": b"1" * 99, "set/b/c": b"2"})
-STATE = {"step": 3, "history": [{"loss": 1.0}], "best_accuracy": 0.5, "facts": {"precision": "fp32", "threads": 1}}
+FACTS = {"device": "cpu", "precision": "fp32", "threads": 1}
+STATE = {"step": 3, "history": [{"loss": 1.0}], "best_accuracy": 0.5, "facts": FACTS}
 READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "batch": ("data_batch_1", batch(), lambda path: cifar10.read_batch(path, None)),
     "idx": ("x", data_files.idx(data_files.pixels(3, 28, 28)), lambda path: mnist.read_idx(path, (28, 28), False)),

@@ -69,7 +69,7 @@ def test_following_the_message_makes_the_student_possible(tmp_path: Path) -> Non
     config = student_config(tmp_path, "aug=cutout", "teacher_optim.epochs=1", "optim.epochs=1")
     made = teacher.run(typed(refused(config).split("make it with: ")[1] + " runtime.threads=1"))
     run = student.run(config)
-    assert run.manifest["document"]["parents"] == {"teacher": made.id}
+    assert run.manifest.document.parents == {"teacher": made.id}
 
 
 def test_a_teacher_by_another_recipe_is_named_with_the_override_that_selects_it(taught: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_teacher_by_another_recipe_is_named_with_the_override_that_selects_it(
     assert found is not None
     assert found[1] == "teacher_optim.epochs=1"
     run = student.run(student_config(taught, *words, *found[1].split()))
-    assert run.manifest["document"]["parents"] == {"teacher": there.id}
+    assert run.manifest.document.parents == {"teacher": there.id}
 
 
 @pytest.mark.parametrize(

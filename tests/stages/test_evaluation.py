@@ -96,7 +96,7 @@ def test_the_metrics_are_those_of_the_stored_predictions(kind: str, word: str, d
     assert found["arrays"] == expected["arrays"]
     assert (
         found["scalars"]["accuracy"]
-        == made.manifest["accuracy"]
+        == made.evaluation.accuracy
         == ((stored["logits"].argmax(1) == images.labels).mean())
     )
     if kind == "student":
@@ -179,8 +179,8 @@ def test_another_test_set_has_the_training_statistics_unless_its_own_are_asked_f
         logits, _ = naive_predictions(cifar_run, images.images, values["mean"], values["std"])
         np.testing.assert_allclose(stored["logits"], logits, atol=1e-4)
         assert len(stored["labels"]) == 20
-        assert any("20 images" in note for note in made.manifest["provenance"]["notes"])
-        assert made.manifest["test_set"] == "cinic10-imagenet-test"
+        assert any("20 images" in note for note in made.manifest.provenance.notes)
+        assert made.evaluation.test_set == "cinic10-imagenet-test"
 
 
 def test_people_are_compared_with_the_predictions_of_the_images_they_saw(cifar: Path, cifar_run: Run) -> None:
@@ -196,8 +196,8 @@ def test_people_are_compared_with_the_predictions_of_the_images_they_saw(cifar: 
     assert found["human_kl"] == pytest.approx(found["human_ce"] - entropy, rel=1e-9)
     assert all(name.startswith("human") for name in found)
     assert not (made.path / "predictions.npz").exists()
-    assert made.manifest["test_set"] == "cifar10h"
-    assert [note for note in made.manifest["provenance"]["notes"] if "checksums were not verified" in note]
+    assert made.evaluation.test_set == "cifar10h"
+    assert [note for note in made.manifest.provenance.notes if "checksums were not verified" in note]
 
 
 def test_damaged_predictions_are_not_scored(cifar_run: Run, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from augdistill.stages import __main__ as entry
+from augdistill.store.documents import Manifest, Member
 from augdistill.store.runs import Run
 from core import teacher_config
 
@@ -20,12 +21,12 @@ def jobs(tmp_path, monkeypatch):
     acts = {}
 
     def run_job(job: dict) -> Run:
-        return acts[job["name"]]() or Run(tmp_path / "run", {"status": "finished"})
+        return acts[job["config"]["name"]]() or Run(tmp_path / "run", Manifest.model_construct(status="finished"))
 
     def write(also: dict | None = None, **named) -> list[str]:
         acts.update(named)
         for name in named:
-            job = {"kind": "teacher", "config": {"outputs": str(tmp_path)}, "name": name, **(also or {})}
+            job = {"kind": "teacher", "config": {"outputs": str(tmp_path), "name": name}, **(also or {})}
             (tmp_path / f"{name}.json").write_text(json.dumps(job))
         return [str(tmp_path / f"{name}.json") for name in named]
 
@@ -54,7 +55,7 @@ def test_a_failure_that_nobody_waits_for_does_not_count(jobs, tmp_path):
 
 
 def test_a_diverged_run_counts_as_a_failure(jobs, tmp_path):
-    assert entry.main(jobs(bad=lambda: Run(tmp_path, {"status": "diverged"}))) == 1
+    assert entry.main(jobs(bad=lambda: Run(tmp_path, Manifest.model_construct(status="diverged")))) == 1
     assert told(tmp_path)["bad"][0] == "diverged"
 
 
@@ -98,15 +99,16 @@ def test_a_signal_that_a_stage_takes_also_ends_the_list(jobs, tmp_path):
 def test_a_bank_trains_those_whose_teachers_are_there_and_tells_of_each(blocked, jobs, tmp_path, monkeypatch):
     """The job of the first is that of all, whether or not its own teacher is there."""
 
-    def run_bank(members: list[dict]) -> list[Run]:
-        return [Run(tmp_path / job["folder"], {"status": job["ends"]}) for job in members]
+    def run_bank(members: list[Member]) -> list[Run]:
+        ends = [Manifest.model_construct(status=job.config["ends"]) for job in members]
+        return [Run(tmp_path / job.folder, end) for job, end in zip(members, ends, strict=True)]
 
     monkeypatch.setattr(entry, "run_bank", run_bank)
     bank = []
     for number, (name, ends) in enumerate([("leader", "finished"), ("other", "finished"), ("third", "diverged")]):
         needs = [["teacher", "0" * 64, "teacher-of-it"]] if name == blocked else []
-        job = {"kind": "student", "config": {"outputs": str(tmp_path)}, "id": f"{number:064x}", "needs": needs}
-        bank.append({**job, "folder": name, "ends": ends})
+        job = {"kind": "student", "id": f"{number:064x}", "needs": needs}
+        bank.append({**job, "folder": name, "config": {"outputs": str(tmp_path), "ends": ends}})
     (tmp_path / "leader.json").write_text(json.dumps({**bank[0], "bank": bank}))
     assert entry.main([str(tmp_path / "leader.json")]) == 1
     trained = {"leader", "other"} - {blocked}

@@ -48,7 +48,7 @@ def test_a_run_is_evaluated_where_its_images_are_now(flowers, tmp_path, monkeypa
     with pytest.raises(DataError, match=r"image-folder is not in .*/flowers: .*set dataset\.path=FOLDER"):
         evaluated(place, run)
     first = evaluated(place, run, path=str(place / "elsewhere" / "blumen"))
-    assert first.manifest["test_set"] == "image-folder-blumen-test"
+    assert first.evaluation.test_set == "image-folder-blumen-test"
     shutil.copytree(place / "elsewhere" / "blumen", tmp_path / "flowers")
     assert evaluated(place, run, root=str(tmp_path)).id == first.id
     monkeypatch.setenv("AUGDISTILL_DATA", str(tmp_path))

@@ -172,7 +172,7 @@ def test_teacher_outputs_are_its_logits_on_clean_images_in_their_order(taught: P
     live = load_teacher(run)((data.images / 255 - data.mean) / data.std)[0]
     np.testing.assert_allclose(stored, live.numpy(), atol=1e-4)
     assert run_job({"kind": "outputs", "config": config}).id == made.id
-    assert made.manifest["document"]["parents"] == {"teacher": run.id}
+    assert made.manifest.document.parents == {"teacher": run.id}
 
 
 @pytest.mark.parametrize("view", ["same", "clean", "independent"])
@@ -223,7 +223,7 @@ def test_an_interrupted_student_ends_with_the_same_bits(words: tuple[str, ...], 
     run = student.run(config)
     assert same(weights(run), weights(undisturbed))
     assert history(run) == history(undisturbed)
-    assert run.manifest["files"]["validation.npz"] == undisturbed.manifest["files"]["validation.npz"]
+    assert run.manifest.files["validation.npz"] == undisturbed.manifest.files["validation.npz"]
     assert not checkpoints(run.path)
     assert run.id == undisturbed.id
 
@@ -232,7 +232,7 @@ def test_a_run_on_labels_alone_touches_no_teacher(tmp_path: Path) -> None:
     words = ("distillation.alpha=0", "teacher_seed=77", "distillation.teacher=nobody", "distillation.view=independent")
     run = student.run(student_config(tmp_path, *words, *MIXUP))
     assert [made.kind for made in RunStore(tmp_path).all()] == ["student"]
-    assert run.manifest["provenance"]["parents"] == {}
+    assert run.manifest.provenance.parents == {}
     assert all(row["kd"] == 0 and row["loss"] == row["ce"] for row in history(run))
     assert run.path.name.startswith("student-digits-lenet-labels_mixup-s0-")
 
@@ -253,7 +253,7 @@ def test_a_named_teacher_brings_its_own_choices(taught: Path) -> None:
         # The teacher's own width, strategy and recipe count, not those typed beside its name.
         config = student_config(taught, f"distillation.teacher={named}", "teacher.width=9", "teacher_optim.lr=0.5")
         assert student.run(config).manifest == by_choice.manifest
-    assert by_choice.manifest["provenance"]["parents"] == {"teacher": run.path.name}
+    assert by_choice.manifest.provenance.parents == {"teacher": run.path.name}
     assert by_choice.config["aug"] == run.config["aug"]
 
 
@@ -264,8 +264,8 @@ def test_rescaling_needs_the_plain_teacher_and_names_it(taught: Path, tmp_path: 
         student.run(config)
     plain, mixing = teacher_run(taught), teacher_run(taught, "mixup")
     run = student.run({**config, "outputs": str(taught)})
-    assert run.manifest["document"]["parents"] == {"teacher": mixing.id, "reference": plain.id}
-    assert run.manifest["provenance"]["parents"] == {"teacher": mixing.path.name, "reference": plain.path.name}
+    assert run.manifest.document.parents == {"teacher": mixing.id, "reference": plain.id}
+    assert run.manifest.provenance.parents == {"teacher": mixing.path.name, "reference": plain.path.name}
 
 
 def test_damaged_teacher_outputs_are_refused(taught: Path, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_a_student_at_chance_finishes_as_collapsed(tmp_path: Path, caplog) -> No
     words = ("distillation.alpha=0", "optim.clip_norm=null", "optim.lr=1", "optim.warmup_epochs=0")
     run = student.run(student_config(tmp_path, *words))
     assert run.status == "finished"
-    assert run.manifest["collapsed"] is True
+    assert run.model.collapsed is True
     assert " collapsed: training accuracy" in caplog.text
     healthy = student.run(student_config(tmp_path, "distillation.alpha=0", "optim.epochs=30"))
     data, _ = fold(healthy)
@@ -299,7 +299,7 @@ def test_a_student_at_chance_finishes_as_collapsed(tmp_path: Path, caplog) -> No
             logits, embeddings = network((data.images[rows] / 255 - data.mean) / data.std)
         dead = float((embeddings <= 0).all(0).double().mean())
         right = float((logits.argmax(1) == data.labels[rows]).double().mean())
-        assert made.manifest["dead_units"] == pytest.approx(dead, abs=1e-9)
-        assert made.manifest["training_accuracy"] == pytest.approx(right, abs=1e-9)
-        assert made.manifest["collapsed"] == (right < 0.15)  # 1.5 times chance
-    assert healthy.manifest["collapsed"] is False
+        assert made.model.dead_units == pytest.approx(dead, abs=1e-9)
+        assert made.model.training_accuracy == pytest.approx(right, abs=1e-9)
+        assert made.model.collapsed == (right < 0.15)  # 1.5 times chance
+    assert healthy.model.collapsed is False

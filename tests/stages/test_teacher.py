@@ -42,19 +42,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_finished_run_holds_all_that_it_must(finished: Run) -> None:
     assert {path.name for path in finished.path.iterdir()} == FILES
-    assert set(finished.manifest["files"]) == FILES - {"manifest.json", "log"}
-    assert (finished.status, finished.manifest["shape"], len(finished.manifest["classes"])) == (
-        *("finished", [1, 16, 16], 10),
-    )
+    assert set(finished.manifest.files) == FILES - {"manifest.json", "log"}
+    assert (finished.status, finished.model.shape, len(finished.model.classes)) == (*("finished", (1, 16, 16), 10),)
     header = common.dataset_images(finished.config).header
-    assert finished.manifest["statistics"] == {"mean": list(header.mean), "std": list(header.std)}
-    made = finished.manifest["provenance"]
-    assert (made["device"], made["precision"], made["threads"], made["notes"]) == ("cpu", "fp32", 1, [])
-    assert made["versions"]["torch"] == version("torch")
+    assert dict(finished.model.statistics) == {"mean": header.mean, "std": header.std}
+    made = finished.manifest.provenance
+    assert (made.device, made.precision, made.threads, made.notes) == ("cpu", "fp32", 1, ())
+    assert made.versions["torch"] == version("torch")
     rows = history(finished)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
     assert rows[-1]["loss"] < rows[0]["loss"]
-    assert finished.manifest["validation_accuracy"] == rows[-1]["validation_accuracy"] > 0
+    assert finished.model.validation_accuracy == rows[-1]["validation_accuracy"] > 0
 
 
 def test_a_finished_run_is_found_and_not_repeated(finished: Run, caplog) -> None:
@@ -120,7 +118,7 @@ def test_an_interrupted_teacher_ends_with_the_same_bits(strategy: str, finished:
     run = teacher.run(configured(tmp_path, *words))
     assert history(run) == history(undisturbed)
     for name in ("weights.safetensors", "probe.npy", "validation.npz"):
-        assert run.manifest["files"][name] == undisturbed.manifest["files"][name]
+        assert run.manifest.files[name] == undisturbed.manifest.files[name]
     assert {path.name for path in run.path.iterdir()} == FILES
 
 
@@ -181,7 +179,7 @@ def test_a_run_that_diverged_is_not_repeated_and_cannot_teach(tmp_path: Path, ca
     run = teacher.run(config)
     assert run.status == "diverged"
     assert f"diverged: the training loss is nan in epoch {len(history(run))}" in caplog.text
-    assert "weights.safetensors" not in run.manifest["files"]
+    assert "weights.safetensors" not in run.manifest.files
     assert teacher.run(config).manifest == run.manifest
     with pytest.raises(RunError, match=f"{run.path.name} diverged and cannot teach"):
         load_teacher(run)
@@ -196,21 +194,19 @@ def test_a_run_that_diverged_is_not_repeated_and_cannot_teach(tmp_path: Path, ca
 def test_selection_on_the_test_set_is_named(tmp_path: Path, caplog) -> None:
     run = teacher.run(configured(tmp_path, "optim.select=best-test", "optim.epochs=2"))
     assert "the best epoch on the TEST set" in caplog.text
-    assert run.manifest["provenance"]["notes"] == [
-        "the weights kept are those of the epoch with the best test accuracy"
-    ]
+    assert run.manifest.provenance.notes == ("the weights kept are those of the epoch with the best test accuracy",)
     rows = history(run)
     scored = evaluation.run(names.evaluation_config(run.path.name, "digits", str(tmp_path)))
-    assert scored.manifest["accuracy"] == pytest.approx(max(row["test_accuracy"] for row in rows), abs=1e-9)
+    assert scored.evaluation.accuracy == pytest.approx(max(row["test_accuracy"] for row in rows), abs=1e-9)
 
 
 def test_a_teacher_stops_at_the_validation_accuracy_asked_for_or_says_that_it_was_not_reached(tmp_path: Path) -> None:
     reached = teacher.run(configured(tmp_path, "optim.stop_accuracy=0.05", "optim.epochs=3"))
     missed = teacher.run(configured(tmp_path, "optim.stop_accuracy=1", "optim.epochs=3"))
     assert [len(history(run)) for run in (reached, missed)] == [1, 3]
-    assert reached.manifest["validation_accuracy"] >= 0.05
-    assert reached.manifest["provenance"]["notes"] == []
-    assert missed.manifest["provenance"]["notes"] == ["optim.stop_accuracy=1 was not reached in all of its epochs"]
+    assert reached.model.validation_accuracy >= 0.05
+    assert reached.manifest.provenance.notes == ()
+    assert missed.manifest.provenance.notes == ("optim.stop_accuracy=1 was not reached in all of its epochs",)
     with pytest.raises(ConfigError, match=r"optim.stop_accuracy=0.5 is out of range: it needs .* dataset.validation"):
         teacher.run(configured(tmp_path, "optim.stop_accuracy=0.5", "dataset.validation=0"))
 

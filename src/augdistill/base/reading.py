@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from augdistill.base.errors import AugdistillError, RunError
-from augdistill.base.schema import misfit
+from augdistill.base.model import M, validated
+from augdistill.base.text import first_text, is_no_unicode
 
 MAX_TEXT = 2**24  # a config has some kilobytes, a history 100 bytes an epoch
 MAX_JSON = 2**28  # metrics of 1,000 classes have 2**25 bytes
@@ -40,23 +42,17 @@ CheckShape = Callable[[str, tuple[int, ...]], object]
 """Raises ValueError, or an error of ours, for an array of this name that is not to be read, by its shape."""
 
 
-def read_json(path: Path, schema: Any, advice: str) -> Any:
-    """Return what a file of strict JSON holds. Raises RunError, ending in `advice`, unless it fits `schema`.
+def read_json(path: Path, model: type[M] | TypeAdapter[M], advice: str) -> M:
+    """Return what a file of strict JSON holds. Raises RunError, ending in `advice`, unless it fits its model.
 
     A file that is not there is FileNotFoundError, here and below.
     """
     with damage(path, advice), opened(path, MAX_JSON) as file:
         content = file.read()
         document = json.loads(content.decode(), parse_constant=_refuse_constant)
-        if (place := misfit(document, schema)) is not None:
-            raise ValueError(f"{place} is missing or not what it must be")
-        if SURROGATE.search(content) and not _is_unicode(json.dumps(document, ensure_ascii=False)):
-            raise ValueError("a text in it is no Unicode")
-        return document
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= mark <= "\udfff" for mark in text)
+        if SURROGATE.search(content) and (place := first_text(is_no_unicode, document)) is not None:
+            raise ValueError(f"{place} is no Unicode")
+        return validated(model, document)
 
 
 def read_text(path: Path) -> str:

@@ -5,7 +5,7 @@ import os
 import re
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,24 @@ def dataset_label(dataset: Mapping[str, Any]) -> str:
 def printable(text: str) -> str:
     """Return text without what a terminal would obey: escapes and other control characters become "?"."""
     return "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in text)
+
+
+def first_text(is_wrong: Callable[[str], bool], value: object, place: str = "") -> str | None:
+    """Return the dotted place of the first text, keys too, that is wrong; None if there is none."""
+    if isinstance(value, str):
+        return place.rstrip(".") if is_wrong(value) else None
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        here = f"{place}{key}."
+        found = here.rstrip(".") if isinstance(key, str) and is_wrong(key) else first_text(is_wrong, item, here)
+        if found is not None:
+            return found
+    return None
+
+
+def is_no_unicode(text: str) -> bool:
+    """Return whether text holds half of a surrogate pair, which no encoding can write."""
+    return any("\ud800" <= mark <= "\udfff" for mark in text)
 
 
 def printable_line(text: str) -> str:

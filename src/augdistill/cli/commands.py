@@ -132,9 +132,9 @@ def print_results(name: str, store: RunStore) -> None:
     """Print a study's accuracies, write its report, and say where the page is."""
     from augdistill.report.command import write_report
     from augdistill.report.console import accuracy_table
-    from augdistill.results.frame import load_plan, load_results
+    from augdistill.results.study import SavedStudy
 
-    frame = load_results(load_plan(store.outputs, name), store)
+    frame = SavedStudy.load(name, store.outputs).results
     for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
         if test_set != "distillation":
             print(accuracy_table(frame, test_set), end="\n\n")
@@ -199,7 +199,7 @@ def evaluations_of(run: Run, config: Config, skipped: dict[str, None], failed: l
         job = names.evaluation_config(run.path.name, test_set, config["outputs"], **where)
         job = {**job, "normalisation": config["normalisation"], "runtime": config["runtime"]}
         with keeping(failed, f"{run.path.name} on {test_set}"):
-            dataset = names.located(job, run.config["dataset"], str(run.manifest["document"].get("data")))
+            dataset = names.located(job, run.config["dataset"], run.manifest.document.data)
             if why := names.missing_test_set(test_set, {"dataset": dataset, "outputs": config["outputs"]}):
                 skipped[why] = None
             else:

@@ -18,7 +18,7 @@ from augdistill.config import Config
 from augdistill.data import status
 from augdistill.metrics import Scores
 from augdistill.results.scores import load_scores
-from augdistill.store.documents import KINDS
+from augdistill.store.documents import KINDS, EvaluationManifest
 from augdistill.store.runs import MANIFEST, Run, RunStore, read_manifest
 from augdistill.store.unfinished import Unfinished, folders, unfinished
 
@@ -60,7 +60,7 @@ def list_runs(store: RunStore, target: str | None) -> str:
     """Return a line per run, of one kind if `target` says so, oldest first, then what was begun and has no end."""
     if target is not None:
         one_of("kind", target, KINDS)
-    found = sorted(store.all(target), key=lambda run: str(run.manifest["provenance"]["ended"]))
+    found = sorted(store.all(target), key=lambda run: run.manifest.provenance.ended)
     known = {run.path.name for run in found}
     others = [path for name, path in folders(store, target).items() if name not in known]
     begun = list(unfinished(store, [path for path in others if not (path / MANIFEST).exists()]))
@@ -71,23 +71,21 @@ def list_runs(store: RunStore, target: str | None) -> str:
 
 def runs_table(runs: Sequence[Run], begun: Sequence[Unfinished] = ()) -> str:
     """Return a line per run: how it ended, an evaluation's accuracy, its time; then what has no end."""
-    rows = [
-        (run.status, accuracy(run), f"{run.manifest['provenance']['seconds']:.0f} s", run.path.name) for run in runs
-    ]
+    rows = [(run.status, accuracy(run), f"{run.manifest.provenance.seconds:.0f} s", run.path.name) for run in runs]
     rows += [(run.state, "", "", run.name) for run in begun]
     return table(("status", "accuracy", "time", "run"), rows)
 
 
 def accuracy(run: Run) -> str:
     """Return an evaluation's accuracy in percent, nothing for other runs."""
-    value = run.manifest.get("accuracy")
-    return f"{100 * value:.2f} %" if isinstance(value, float) else ""
+    value = run.manifest.accuracy if isinstance(run.manifest, EvaluationManifest) else None
+    return "" if value is None else f"{100 * value:.2f} %"
 
 
 def evaluations_table(evaluations: Sequence[Run]) -> str:
     """Return a line per evaluation: test set, main metrics, run."""
     read = [(run, load_scores(run.file("metrics.json")).scalars) for run in evaluations]
-    return scores_table([(run.manifest["test_set"], scalars, run.config["run"]) for run, scalars in read])
+    return scores_table([(run.evaluation.test_set, scalars, run.config["run"]) for run, scalars in read])
 
 
 def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
@@ -113,12 +111,10 @@ def all_scores(scores: dict[str, Scores]) -> str:
 def show_run(store: RunStore, target: str | None) -> str:
     """Return what is known of a run: how it ended, what made it, where its files are, the end of its history."""
     run = store.get(named(target, "show"))
-    manifest = run.manifest
     shown: dict[str, Any] = {"run": run.path, "id": run.id, "status": run.status}
-    shown |= {
-        key: manifest[key] for key in ("collapsed", "training_accuracy", "accuracy", "test_set") if key in manifest
-    }
-    shown |= manifest["provenance"]
+    said = run.manifest.plain()
+    shown |= {key: said[key] for key in ("collapsed", "training_accuracy", "accuracy", "test_set") if key in said}
+    shown |= said["provenance"]
     shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
     lines = [f"{key:18} {value}" for key, value in shown.items()]
     lines += ["", read_text(run.path / "config.yaml").rstrip()]
@@ -136,8 +132,8 @@ def remove_run(store: RunStore, target: str | None) -> str:
     path = store.place(named(target, "remove"))
     manifest = None if store.damage(path) else read_manifest(path)
     if manifest is not None:  # one that is damaged is made again under its own name, whatever came from it
-        parents = {other.path: other.manifest["document"].get("parents", {}).values() for other in store.all()}
-        children = [path for path in parents if manifest["id"] in parents[path]]
+        parents = {other.path: other.manifest.document.parents.values() for other in store.all()}
+        children = [path for path in parents if manifest.id in parents[path]]
         if children:
             came = f"{counted(len(children), 'run')} came from {path.name}"
             raise RequestError(f"{came}, to be removed before it: augdistill runs remove {children[0].name}")

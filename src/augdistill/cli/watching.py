@@ -52,7 +52,7 @@ class Watcher:
         head = f"{running} running, {len(unfinished) - running} unfinished, {len(self.ended)} ended; Ctrl-C leaves"
         rows = [(run.state, run.epoch, run.left, run.name, run.holder) for run in unfinished]
         shown = [head, "", *table(("status", "epoch", "left", "run", "by"), rows).splitlines(), ""]
-        last = sorted(self.ended.values(), key=lambda run: str(run.manifest["provenance"]["ended"]))
+        last = sorted(self.ended.values(), key=lambda run: run.manifest.provenance.ended)
         shown += runs_table(last[-max(1, lines - len(shown) - 2) :]).splitlines()
         return [line[: columns - 1] for line in shown[: lines - 1]]  # terminals wrap and scroll at their very ends
 

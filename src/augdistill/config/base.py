@@ -3,21 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, Strict, create_model
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from augdistill.base.model import Frozen, Many
 from augdistill.config.places import AS_TRAINED, choices, parameters
 
-T = TypeVar("T")
 
-
-class Group(BaseModel):
-    """A group of keys, immutable once it is made."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+class Group(Frozen):
+    """A group of keys of a config."""
 
     def plain(self) -> dict[str, Any]:
         """Return the values as JSON has them: dictionaries, lists, text and numbers, with all own parameters."""
@@ -47,9 +44,6 @@ Count = Annotated[int, Ge(0), Lt(2**31)]
 AtLeastOne = Annotated[int, Ge(1), Lt(2**31)]
 Seed = Annotated[int, Ge(0), Lt(2**63)]
 Text = Annotated[str, MinLen(1)]
-
-
-Many = Annotated[tuple[T, ...], Strict(False)]  # a list where it is written
 
 
 @dataclass(frozen=True)

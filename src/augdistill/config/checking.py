@@ -3,7 +3,7 @@
 What comes out is plain dictionaries, with every value of its schema's type.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError, create_model
 
 from augdistill.base.checks import known_keys
 from augdistill.base.errors import ConfigError
+from augdistill.base.text import first_text, is_no_unicode
 from augdistill.config import Config
 from augdistill.config.base import Group
 from augdistill.config.commands import COMMANDS
@@ -53,24 +54,6 @@ def typed(model: type[G], values: Mapping[str, Any], prefix: str = "") -> G:
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise ConfigError(refusal(error, model, values, prefix)) from None
-
-
-def first_text(is_wrong: Callable[[str], bool], value: object, place: str) -> str | None:
-    """Return the dotted place of the first text, keys too, that is wrong; None if there is none."""
-    if isinstance(value, str):
-        return place.rstrip(".") if is_wrong(value) else None
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        here = f"{place}{key}."
-        found = here.rstrip(".") if isinstance(key, str) and is_wrong(key) else first_text(is_wrong, item, here)
-        if found is not None:
-            return found
-    return None
-
-
-def is_no_unicode(text: str) -> bool:
-    """Return whether text holds half of a surrogate pair, which no encoding can write."""
-    return any("\ud800" <= mark <= "\udfff" for mark in text)
 
 
 def check(kind: str, config: Mapping[str, Any]) -> Config:

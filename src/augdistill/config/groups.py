@@ -9,13 +9,13 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 
 from augdistill.base.checks import CHECKPOINTS, checkpoint_every
 from augdistill.base.errors import ConfigError
+from augdistill.base.model import Many
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
     Count,
     Fraction,
     Group,
-    Many,
     Named,
     NotNegative,
     Positive,

@@ -6,12 +6,12 @@ from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, Field, model_validator
 
 from augdistill.base.checks import is_name
+from augdistill.base.model import Many
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
     Count,
     Group,
-    Many,
     Text,
     Whole,
     before,

@@ -15,17 +15,19 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from filelock import FileLock
+from pydantic import Field
 
 from augdistill.base.errors import DataError, RunError, WorkError
 from augdistill.base.files import checksum, flush_folder, write_atomic, write_json
+from augdistill.base.model import Integer, Many, Proven, Real, Record
 from augdistill.base.reading import read_array, read_json, sha256
 from augdistill.data.files import new_folder
 from augdistill.data.imageset import Header, ImageSet, Pixels, channel_statistics, fingerprint
@@ -34,25 +36,41 @@ log = logging.getLogger(__name__)
 FORMAT = 2
 MAX_PACKED = 2**43  # bytes of one split
 HEADER, IMAGES, LABELS = "header.json", "images.npy", "labels.npy"
-RECORD = {
-    "header": {
-        "name": str,
-        "split": str,
-        "count": int,
-        "shape": [int],
-        "classes": [str],
-        "fingerprint": str,
-        "verified": bool,
-        "note": str,
-        "mean": [float],
-        "std": [float],
-    },
-    "source": {"where": str, "files": int, "bytes": int, "digest": str},
-    "sizes": {IMAGES: int, LABELS: int},
-    "sha256?": {IMAGES: str, LABELS: str},  # older versions wrote neither this
-    "checksum?": str,  # nor that
-}
+FileName = Literal["images.npy", "labels.npy"]
 Found = TypeVar("Found", Header, ImageSet)
+
+
+class PackedHeader(Record):
+    """A Header as it is written."""
+
+    name: str
+    split: str
+    count: Integer
+    shape: tuple[int, int, int] = Field(strict=False)
+    classes: Many[str]
+    fingerprint: str
+    verified: bool
+    note: str
+    mean: Many[Real]
+    std: Many[Real]
+
+
+class PackedSource(Record):
+    """The state of the files that were packed, as `imageset.Source` tells it."""
+
+    where: str
+    files: Integer
+    bytes: Integer
+    digest: str
+
+
+class Packed(Proven):
+    """What header.json holds; older versions wrote neither the files' SHA-256 nor a checksum."""
+
+    header: PackedHeader
+    source: PackedSource
+    sizes: dict[FileName, Integer] = Field(min_length=2)
+    sha256: dict[FileName, str] | None = Field(None, min_length=2)
 
 
 @dataclass(frozen=True)
@@ -84,36 +102,37 @@ def open_set(cache: Path, request: Request) -> ImageSet:
 def headers(cache: Path, name: str, split: str) -> Iterator[tuple[Header, Mapping[str, Any]]]:
     """Yield each packed header of a split with the state of the source it was packed from."""
     for folder in sorted(cache.glob(f"{name}-{split}-*-*")):
-        header = read_header(folder)
-        if header is not None:
-            yield header, read_json(folder / HEADER, RECORD, "it is packed again")["source"]
+        packed = read_packed(folder)
+        if packed is not None:
+            yield Header(**dict(packed.header)), packed.source.plain()
 
 
-def read_header(folder: Path) -> Header | None:
-    """Return the header in a packed folder, or None if it is not there or the files have another size than packed."""
+def read_packed(folder: Path) -> Packed | None:
+    """Return what a packed folder says, or None if it is not there or the files have another size than packed."""
     try:
-        record = read_json(folder / HEADER, RECORD, "it is packed again")
-        if any(os.stat(folder / name).st_size != size for name, size in record["sizes"].items()):
-            return None
-        if "checksum" in record and record["checksum"] != checksum(record):
-            return None
-        values: dict[str, Any] = {field.name: record["header"][field.name] for field in fields(Header)}
-        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return Header(**{**values, **lists})
+        packed = read_json(folder / HEADER, Packed, "it is packed again")
+        return packed if all(os.stat(folder / name).st_size == size for name, size in packed.sizes.items()) else None
     except (OSError, RunError):
         return None
 
 
+def read_header(folder: Path) -> Header | None:
+    """Return the header in a packed folder, or None as `read_packed` does."""
+    packed = read_packed(folder)
+    return None if packed is None else Header(**dict(packed.header))
+
+
 def read_set(folder: Path) -> ImageSet | None:
     """Return the split in a packed folder, or None if it is not there or not what its header says."""
-    header = read_header(folder)
-    if header is None or not holds_what_was_packed(folder):
+    packed = read_packed(folder)
+    if packed is None or not holds_what_was_packed(folder, packed):
         return None
     try:
         images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False).transpose(0, 3, 1, 2)
         labels = read_array(folder / LABELS, "it is packed again")
     except Exception:  # numpy raises almost anything on a damaged header
         return None
+    header = Header(**dict(packed.header))
     whole = images.shape == (header.count, *header.shape) and images.dtype == np.uint8
     whole = whole and labels.shape == (header.count,) and labels.dtype == np.int64
     if not whole or not len(labels) or labels.min() < 0 or labels.max() >= len(header.classes):
@@ -122,13 +141,11 @@ def read_set(folder: Path) -> ImageSet | None:
     return ImageSet(header, images, labels)
 
 
-def holds_what_was_packed(folder: Path) -> bool:
+def holds_what_was_packed(folder: Path, packed: Packed) -> bool:
     """Say whether a folder's files have the SHA-256 that its header says, if it says one."""
-    told = read_json(folder / HEADER, RECORD, "it is packed again").get("sha256")
     try:
-        return told is None or all(
-            digest(folder / name, stamp(folder / name)) == told[name] for name in (IMAGES, LABELS)
-        )
+        said = (packed.sha256 or {}).items()
+        return all(digest(folder / name, stamp(folder / name)) == expected for name, expected in said)
     except (OSError, ValueError):  # gone meanwhile, or no file
         return False
 

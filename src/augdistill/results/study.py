@@ -16,11 +16,12 @@ from augdistill.base.status import KEPT
 from augdistill.base.text import removal
 from augdistill.claims.schema import BASELINE
 from augdistill.data import test_set_name
-from augdistill.results.frame import ARM, found, keeps_dead_units, load_plan, load_results, read_scores, run_status
+from augdistill.results.frame import load_plan, load_results, read_scores, run_status, stage_runs
+from augdistill.store.documents import ModelManifest
+from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
-TRAINED = ("teacher", "student")  # kinds of stages that train a model
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def is_predicted(name: str, values: "np.ndarray[Any, Any]", rows: int, classes: 
 
 
 class SavedStudy:
-    """One study's plan, runs and results; `plan` is what plan.json holds."""
+    """One study's plan, runs and results."""
 
-    def __init__(self, plan: dict[str, Any], store: RunStore) -> None:
+    def __init__(self, plan: SavedPlan, store: RunStore) -> None:
         self.plan = plan
         self.store = store
         self._rows: dict[str, int] = {}  # test set -> its images, as the first predictions say
@@ -67,12 +68,12 @@ class SavedStudy:
 
     @property
     def name(self) -> str:
-        return str(self.plan["name"])
+        return self.plan.name
 
     @property
-    def design(self) -> dict[str, Any]:
+    def design(self) -> Design:
         """The composed `study` group."""
-        return dict(self.plan["study"])
+        return self.plan.study
 
     @property
     def folder(self) -> Path:
@@ -81,33 +82,32 @@ class SavedStudy:
     @property
     def test_set(self) -> str:
         """The test set of the training distribution; older plans do not call it after a user's own folder."""
-        named = self.design["test_set"] or test_set_name(self.dataset)
-        own = test_set_name(self.dataset, self.design["dataset"])
-        return own if named == test_set_name(self.dataset) and own in self.test_sets else str(named)
+        named = self.design.test_set or test_set_name(self.dataset)
+        own = test_set_name(self.dataset, self.design.written["dataset"])
+        return own if named == test_set_name(self.dataset) and own in self.test_sets else named
 
     @property
     def dataset(self) -> str:
-        return str(self.design["dataset"]["name"])
+        return self.design.dataset.name
 
     @property
     def augs(self) -> list[str]:
         """The teachers' strategies, in the study's order."""
-        return list(self.design["aug"])
+        return list(self.design.aug)
 
     @property
     def base(self) -> str:
         """The strategy with which the others are compared."""
-        named = self.design.get("base")
-        return str(named) if named else BASELINE if BASELINE in self.augs else self.augs[0]
+        return self.design.base or (BASELINE if BASELINE in self.augs else self.augs[0])
 
     @property
     def teacher(self) -> str:
-        return str(self.design["teacher"]["name"])
+        return self.design.teacher.name
 
     @property
     def students(self) -> list[str]:
         """The students' models, in the study's order."""
-        return list(dict.fromkeys(str(student["name"]) for student in self.design["students"].values()))
+        return list(dict.fromkeys(student.name for student in self.design.students.values()))
 
     @property
     def models(self) -> list[tuple[str, str]]:
@@ -116,7 +116,7 @@ class SavedStudy:
 
     @property
     def blocks(self) -> int:
-        return int(self.design["blocks"])
+        return self.design.blocks
 
     @cached_property
     def variants(self) -> list[str]:
@@ -128,59 +128,50 @@ class SavedStudy:
         """What the verdicts need to know of the design."""
         design = self.design
         named = {"name": self.name, "augs": self.augs, "students": self.students, "dataset": self.dataset}
-        kept = ("blocks", "students_per_teacher", "claims", "margins", "looks")
-        judged = {"base": self.base, "test_set": self.test_set}
-        return {**{key: design[key] for key in kept if key in design}, **named, **judged}
+        asked = {"claims": design.claims, "margins": design.margins, "looks": design.looks, "blocks": design.blocks}
+        return {**named, **asked, "base": self.base, "test_set": self.test_set}
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        return load_results(self.plan, self.store)
+        return load_results(self.plan, self.runs)
 
     @cached_property
     def places(self) -> list[Place]:
         """Every teacher and student of the plan, in its order."""
-        keeps_dead = keeps_dead_units(self.plan)
         places = []
-        for stage in self.plan["stages"]:
-            if stage["kind"] in TRAINED:
-                manifest = self.manifests.get(stage["folder"])
-                run = Run(self.store.runs / stage["folder"], manifest) if manifest else None
-                facts = {key: stage["arm"][key] for key in ARM}
-                config = stage["job"]["config"]
-                places.append(
-                    Place(**facts, folder=stage["folder"], status=run_status(run, keeps_dead), run=run, config=config)
-                )
+        for stage in self.plan.stages:
+            if isinstance(stage, ModelStage):
+                run = self.runs.get(stage.folder)
+                status = run_status(run, self.design.keeps_dead_units)
+                facts = {**dict(stage.arm), "folder": stage.folder, "config": stage.job.config}
+                places.append(Place(**facts, status=status, run=run))
         return places
 
     @cached_property
-    def manifests(self) -> dict[str, dict[str, Any]]:
-        """Folder -> manifest, of every stage of the plan that is there."""
-        runs = ((stage["folder"], found(self.store, stage)) for stage in self.plan["stages"])
-        return {folder: run.manifest for folder, run in runs if run is not None}
+    def runs(self) -> dict[str, Run]:
+        """Folder -> run, of every stage of the plan that is there, in its order."""
+        return stage_runs(self.plan, self.store)
 
     @cached_property
     def test_sets(self) -> list[str]:
         """The test sets that the plan evaluates on, in its order."""
-        stages = (stage for stage in self.plan["stages"] if stage["kind"] == "evaluation")
-        return list(dict.fromkeys(stage["arm"]["test_set"] for stage in stages))
+        return list(dict.fromkeys(test_set for _, test_set in self._evaluations))
 
     @cached_property
-    def classes(self) -> list[str]:
-        """The names of the classes; empty if no run is there yet."""
-        manifests = (place.run.manifest for place in self.places if place.run)
-        return next((list(manifest["classes"]) for manifest in manifests if "classes" in manifest), [])
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; none if no run is there yet."""
+        manifests = (run.manifest for run in self.runs.values())
+        return next((manifest.classes for manifest in manifests if isinstance(manifest, ModelManifest)), ())
 
     @cached_property
-    def _evaluations(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """(run's folder, test set) -> the stage that evaluates it."""
-        stages = (stage for stage in self.plan["stages"] if stage["kind"] == "evaluation")
-        return {(stage["job"]["config"]["run"], stage["arm"]["test_set"]): stage for stage in stages}
+    def _evaluations(self) -> dict[tuple[str, str], str]:
+        """(run's folder, test set) -> the folder of the evaluation of that run."""
+        stages = (stage for stage in self.plan.stages if isinstance(stage, EvaluationStage))
+        return {(stage.about, stage.arm.test_set): stage.folder for stage in stages}
 
     def evaluation(self, folder: str, test_set: str) -> Run | None:
         """Return the evaluation of a run on a test set, if it is there."""
-        stage = self._evaluations.get((folder, test_set))
-        manifest = self.manifests.get(stage["folder"]) if stage else None
-        return Run(self.store.runs / stage["folder"], manifest) if stage and manifest else None
+        return self.runs.get(self._evaluations.get((folder, test_set), ""))
 
     def arrays(self, place: Place, test_set: str) -> dict[str, Any] | None:
         """Return the arrays of a run's metrics.json (confusion, reliability, ...), None if it was not evaluated."""
@@ -192,7 +183,7 @@ class SavedStudy:
     def predictions(self, folder: str, test_set: str, *names: str) -> tuple["np.ndarray[Any, Any]", ...] | None:
         """Return arrays of predictions.npz by name (logits, labels, embeddings), None if one is not there."""
         evaluation = self.evaluation(folder, test_set)
-        if evaluation is None or "predictions.npz" not in evaluation.manifest["files"]:
+        if evaluation is None or "predictions.npz" not in evaluation.manifest.files:
             return None
         path = evaluation.file("predictions.npz")
         arrays = read_arrays(path, removal(path.parent), names)
@@ -211,7 +202,7 @@ class SavedStudy:
 
     def history(self, place: Place) -> list[dict[str, float]]:
         """Return a run's history, one row per epoch; empty if there is none."""
-        if place.run is None or "history.csv" not in place.run.manifest["files"]:
+        if place.run is None or "history.csv" not in place.run.manifest.files:
             return []
         path = place.run.file("history.csv")
         with damage(path, removal(path.parent)):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.base.errors import RequestError
-from augdistill.base.schema import misfit
+from augdistill.base.model import validated
 from augdistill.config.checking import check
-from augdistill.store.documents import JOB, KINDS
+from augdistill.store.documents import JOBS, KINDS, Job
 from augdistill.store.runs import Run, RunStore
 
 JOB_IS = f'a job is {{"kind": one of {", ".join(KINDS)}, "config": {{...}}}}, as in the stages of a plan.json'
@@ -21,13 +21,15 @@ def run_job(job: dict[str, Any]) -> Run:
     With `wait` false a run that another process holds is a HeldError. `bank` are the jobs of the students that train
     with a student, its own among them.
     """
-    if (place := misfit(job, JOB)) is not None:
-        raise RequestError(f"the job's {place} is missing or not what it must be: {JOB_IS}")
-    if job.get("bank"):
-        return next(run for run in run_bank(job["bank"]) if run.id == job["id"])
-    kind, config, asked = job["kind"], job["config"], {"wait": job.get("wait", True), "planned": job.get("id")}
-    module = import_module(f"augdistill.stages.{kind}")
-    if kind != "outputs":
+    try:
+        checked = validated(JOBS, job)
+    except ValueError as error:
+        raise RequestError(f"the job's {error}: {JOB_IS}") from None
+    if checked.bank:
+        return next(run for run in run_bank(checked.bank) if run.id == checked.id)
+    config, asked = checked.config, {"wait": checked.wait, "planned": checked.id}
+    module = import_module(f"augdistill.stages.{checked.kind}")
+    if checked.kind != "outputs":
         run: Run = module.run(config, **asked)
         return run
     student = import_module("augdistill.stages.student")
@@ -36,7 +38,7 @@ def run_job(job: dict[str, Any]) -> Run:
     return made
 
 
-def run_bank(jobs: Sequence[dict[str, Any]]) -> list[Run]:
+def run_bank(jobs: Sequence[Job]) -> list[Run]:
     """Return the runs of students that train together, in the order of their jobs."""
-    made: list[Run] = import_module("augdistill.stages.bank").run(jobs)
+    made: list[Run] = import_module("augdistill.stages.bank").run([job.plain() for job in jobs])
     return made

@@ -11,7 +11,6 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from augdistill.base.errors import AugdistillError, RequestError, StoppedError
 from augdistill.base.files import write_json
@@ -19,7 +18,7 @@ from augdistill.base.reading import read_json
 from augdistill.base.safepath import leave_out_current_folder
 from augdistill.base.text import now
 from augdistill.stages import JOB_IS, run_bank, run_job
-from augdistill.store.documents import JOB, TOLD
+from augdistill.store.documents import JOBS, Job, Told
 from augdistill.store.identity import Ref
 from augdistill.store.runs import RunStore
 
@@ -46,7 +45,7 @@ def main(paths: list[str]) -> int:
             code = StoppedError.exit_code if stop() else attend(job, path)
             if code == StoppedError.exit_code:
                 return code
-            if job.get("awaited", True):
+            if job.awaited:
                 worst = max(worst, code)
     return worst
 
@@ -54,24 +53,23 @@ def main(paths: list[str]) -> int:
 def has_finished(told: Path) -> bool:
     """Return whether a job told, before, that its run is there; a damaged file tells nothing."""
     try:
-        return bool(read_json(told, TOLD, "delete it")["state"] == "finished")
+        return read_json(told, Told, "delete it").state == "finished"
     except (RequestError, FileNotFoundError):
         return False
 
 
-def read_job(path: Path) -> dict[str, Any] | None:
+def read_job(path: Path) -> Job | None:
     """Return the job in a file; None, saying why, where there is none."""
     try:
-        job: dict[str, Any] = read_json(path, JOB, JOB_IS)
+        return read_json(path, JOBS, JOB_IS)
     except (RequestError, OSError) as error:
         print(error, file=sys.stderr)
         return None
-    return job
 
 
-def attend(job: dict[str, Any], path: Path) -> int:
+def attend(job: Job, path: Path) -> int:
     """Run a job, or its whole bank, write and print how each stands, and return the worst exit code, 0 if finished."""
-    members = {state_file(path.with_name(member["folder"])): member for member in job.get("bank", ())}
+    members: dict[Path, Job] = {state_file(path.with_name(member.folder)): member for member in job.bank}
     waiting = {told: (member, unfinished(member)) for told, member in (members or {state_file(path): job}).items()}
     codes = [tell(told, "blocked", f"blocked by {why}", 1) for told, (_, why) in waiting.items() if why is not None]
     able = {told: member for told, (member, why) in waiting.items() if why is None}
@@ -98,10 +96,10 @@ def tell(told: Path, state: str, error: str = "", code: int = 0, seconds: float 
     return code
 
 
-def ended(jobs: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
+def ended(jobs: list[Job]) -> list[tuple[str, str, int]]:
     """Run one job, or several students together; return of each its state, what went wrong and its exit code."""
     try:
-        runs = run_bank(jobs) if len(jobs) > 1 else [run_job(jobs[0])]
+        runs = run_bank(jobs) if len(jobs) > 1 else [run_job(jobs[0].plain())]
     except StoppedError as error:
         return len(jobs) * [("stopped", str(error), error.exit_code)]
     except AugdistillError as error:
@@ -115,13 +113,13 @@ def ended(jobs: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
     return [(run.status, bad[run.path], int(bool(bad[run.path]))) for run in runs]
 
 
-def unfinished(job: dict[str, Any]) -> str | None:
+def unfinished(job: Job) -> str | None:
     """Return the folder of the first run that a job needs and that is not finished."""
-    store = RunStore(Path(job["config"]["outputs"]))
-    for kind, id, folder in job.get("needs", ()):
-        found = store.find(Ref(kind, id, folder, {}))
+    store = RunStore(Path(job.config["outputs"]))
+    for need in job.needs:
+        found = store.find(Ref(need.kind, need.id, need.folder, {}))
         if found is None or found.status != "finished":
-            return str(folder)
+            return need.folder
     return None
 
 

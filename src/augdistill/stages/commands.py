@@ -16,7 +16,7 @@ def missing_teacher(config: Config, store: RunStore) -> str:
     """Return what to say when a student's teacher is not there: the override that selects another, or what makes it."""
     wanted = teacher_of(config)
     for run in store.all("teacher"):
-        other = teacher_ref({**wanted, "optim": run.config["optim"]}, run.manifest["document"]["data"])
+        other = teacher_ref({**wanted, "optim": run.config["optim"]}, run.manifest.document.data)
         if run.id == other.id and run.status == "finished":
             change = overrides("teacher_optim", run.config["optim"], wanted["optim"])
             return f"no such teacher by this recipe; {run.path.name} has another one: add {change}"

@@ -38,7 +38,7 @@ def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
         raise RunError(f"{evaluated.path.name} holds no model: evaluate a {' or a '.join(MODELS)}")
     if evaluated.status != "finished":
         raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
-    trained = names.located(config, evaluated.config["dataset"], str(evaluated.manifest["document"].get("data")))
+    trained = names.located(config, evaluated.config["dataset"], evaluated.manifest.document.data)
     fingerprint, precision = names.test_fingerprint(config, trained), evaluated.config["runtime"]["precision"]
     ref = names.evaluation_name(config, evaluated.ref, trained, precision, fingerprint)
     names.must_be(ref, planned)
@@ -70,7 +70,7 @@ def image_scores(
 ) -> tuple[Scores, list[str]]:
     """Predict the images of a test set, write predictions.npz, and return scores and what a reader must know."""
     images = common.dataset_images({**config, "dataset": dataset}, "test")
-    known = tuple(evaluated.manifest["classes"])
+    known = evaluated.model.classes
     if images.header.classes != known:
         raise DataError(
             f"{config['test_set']} has other classes than {evaluated.path.name}: {', '.join(known)} are needed"
@@ -80,7 +80,7 @@ def image_scores(
         sizes = ["x".join(map(str, size)) for size in (images.header.shape, shape)]
         raise DataError(f"{config['test_set']} has images of {sizes[0]}, {evaluated.path.name} takes {sizes[1]}")
     is_own = config["test_set"] == evaluated.config["dataset"]["name"]
-    statistics = evaluated.manifest["statistics"]
+    statistics: dict[str, Any] = dict(evaluated.model.statistics)
     if config["normalisation"] == "own":
         statistics = {key: dataset[key] or getattr(images.header, key) for key in ("mean", "std")}
     data = common.on_device(images, statistics, device)
@@ -108,12 +108,12 @@ def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Score
     arrays = predictions(about)
     human = load_human_labels(config["test_set"], root=Path(dataset["root"]), verify=dataset["verify"]).probabilities
     scores = score(arrays["logits"], arrays["labels"], human=human, validation=validation_logits(evaluated))
-    return scores.only("human"), list(about.manifest["provenance"]["notes"])
+    return scores.only("human"), list(about.manifest.provenance.notes)
 
 
 def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:
     """Return a run's model on the device; a teacher has to prove itself to students, here its checksum is enough."""
-    build, classes = MODELS[evaluated.kind].build, len(evaluated.manifest["classes"])
+    build, classes = MODELS[evaluated.kind].build, len(evaluated.model.classes)
     model = folders.load_model(evaluated, lambda: build(evaluated.config, data.header.shape, classes))
     return common.placed(model, device)
 
@@ -123,7 +123,7 @@ def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
 
     Raises RunError for a run that is none: a teacher has no teacher, so that no line of them comes back to itself.
     """
-    name = evaluated.manifest["provenance"]["parents"].get("teacher")
+    name = evaluated.manifest.provenance.parents.get("teacher")
     if evaluated.kind != "student" or name is None or not (store.runs / name).is_dir():
         return None
     teacher = store.get(name)
@@ -134,7 +134,7 @@ def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
 
 def validation_logits(evaluated: Run) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the logits and labels of a run's validation split, None where it had none."""
-    if folders.VALIDATION not in evaluated.manifest["files"]:
+    if folders.VALIDATION not in evaluated.manifest.files:
         return None
     arrays = folders.stored_predictions(evaluated, folders.VALIDATION)
     return arrays["logits"], arrays["labels"]

@@ -103,7 +103,7 @@ def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
         raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
     must_teach(found)
     same = dataset_fields(found.config["dataset"]) == dataset_fields(config["dataset"])
-    if not same or found.manifest["document"]["data"] != names.dataset_header(config).fingerprint:
+    if not same or found.manifest.document.data != names.dataset_header(config).fingerprint:
         theirs = found.config["dataset"]["name"]
         raise RunError(f"{found.path.name} was trained on other data: type dataset={theirs}, or name another teacher")
     taken = {"teacher": found.config["teacher"], "aug": found.config["aug"]}

@@ -121,7 +121,8 @@ def load(run: Run, data: common.Data, device: Device) -> nn.Module:
     logits, _ = common.predict(model, data.part(np.arange(len(recorded))), device)
     agreement = float((logits.argmax(1) == recorded.argmax(1)).double().mean())
     distance = float((logits - recorded).norm() / recorded.norm())
-    same_place = all(run.manifest["provenance"].get(key) == value for key, value in device.facts().items())
+    made = run.manifest.provenance
+    same_place = all(getattr(made, key, None) == value for key, value in device.facts().items())
     if agreement < PROBE_AGREEMENT or not distance <= (1e-3 if same_place else PROBE_DISTANCE):
         raise RunError(
             f"{run.path.name} does not answer as when it was trained ({agreement:.1%} of its predictions agree): "

@@ -1,144 +1,186 @@
-"""What the documents that runs and studies leave behind must look like, so that one made by hand cannot surprise.
+"""The documents that runs leave behind and jobs are told by, as they are read: one made by hand cannot surprise.
 
-A schema is a type, a set of allowed values, a function that says yes or no, a tuple of alternatives (None among them),
-`[schema]` for a list, or a dictionary: its keys must be there (unless they end in "?"), others may be; the key
-`every` stands for all keys that are not named, and `every_name` demands that those are plain names too. `ByKind` holds
-a schema for each value of the key `kind`.
+A config in them stays as it was written, a dictionary; whoever needs its values checks it as if it were typed.
 """
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from augdistill.base.checks import is_name
-from augdistill.base.schema import ByKind, every, every_name
+from pydantic import ConfigDict, Discriminator, Field, TypeAdapter, model_validator
 
-KINDS = ("teacher", "outputs", "student", "evaluation")
+from augdistill.base.model import Id, Integer, Many, Name, Printable, Proven, Real, Record, fits
 
-
-def is_id(value: object) -> bool:
-    """Return whether a value is a whole SHA-256 in hex."""
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+Kind = Literal["teacher", "outputs", "student", "evaluation"]
+KINDS: tuple[Kind, ...] = ("teacher", "outputs", "student", "evaluation")
+Config = dict[str, Any]
 
 
-def is_need(value: object) -> bool:
-    """Return whether a value is a list of runs, [kind, id, folder] each."""
-    return isinstance(value, list) and all(
-        isinstance(need, list) and len(need) == 3 and need[0] in KINDS and is_id(need[1]) and is_name(need[2])
-        for need in value
-    )
+class OfRun(Record):
+    """What the config of an evaluation has: the run that it is of."""
+
+    run: str
 
 
-def is_text(value: object) -> bool:
-    """Return whether a value is text that can be printed, on one line."""
-    return isinstance(value, str) and value.isprintable()
+class Provenance(Record):
+    """How a run came about: with what, where, when, in how many seconds, from which runs, beside which in a bank."""
+
+    versions: dict[str, str]
+    git_commit: str | None = None
+    device: str | None = None
+    hardware: str | None = None
+    precision: str
+    threads: Integer | None = None
+    began: str
+    ended: str
+    seconds: Real
+    parents: dict[str, Name]
+    bank: Many[Name] = ()
+    notes: Many[str]
 
 
-def is_settled(value: object) -> bool:
-    """Return whether no text in a config still asks OmegaConf to look something up."""
-    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return not (isinstance(value, str) and "${" in value) and all(map(is_settled, children))
+class Hashed(Record):
+    """What a run's identity is the hash of: the fingerprint of its data, the ids of its parents, and more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    data: str = ""
+    parents: dict[str, Id] = Field({})
 
 
-PROVENANCE = {
-    "versions": {every: str},
-    "precision": str,
-    "began": str,
-    "ended": str,
-    "seconds": float,
-    "parents": {every: is_name},
-    "bank?": [is_name],
-    "notes": [str],
-}
-RUN = {
-    "format": frozenset({1}),
-    "id": is_id,
-    "status": frozenset({"finished", "diverged"}),
-    "config": {every: object},
-    "document": {"data?": str, "parents?": {every: is_id}},
-    "files": {every_name: str},
-    "provenance": PROVENANCE,
-}
-MODEL_RUN = {
-    **RUN,
-    "classes": [is_text],
-    "statistics": {"mean": [float], "std": [float]},
-    "collapsed?": bool,
-    "training_accuracy?": float,
-    "dead_units?": float,
-    "validation_accuracy?": float,
-}
-EVALUATION = {**RUN, "config": {"run": str}, "test_set": is_name, "accuracy?": (float, None)}
-MANIFEST = ByKind(teacher=MODEL_RUN, student=MODEL_RUN, outputs=RUN, evaluation=EVALUATION)
-NORMALISATION = frozenset({"training", "own"})
-MODEL = {"name": is_name, "optim": {every: object}}
-STUDY: dict[str, Any] = {
-    "name": is_name,
-    "dataset": {"name": is_name, "root": is_text, "verify": bool, "test_sets": [str]},
-    "teacher": MODEL,
-    "students": {every: MODEL},
-    "aug": [is_name],
-    "student_aug": [is_name],
-    "ops?": ({every: {every: object}}, None),
-    "distillation": {"alpha": float, "temperature": float},
-    "grids": ([{every: [object]}], None),
-    "runtime": {"device": str, "threads": {"teacher": int, "student": int}},
-    "blocks": int,
-    "first_block": int,
-    "students_per_teacher": int,
-    "claims?": [(str, int)],
-    "margins?": {every: float},
-    "looks?": int,
-    "base?": (is_name, None),
-    "test_set": (is_name, None),
-    "normalisation?": NORMALISATION,
-}
-ARM = {
-    **dict.fromkeys(("role", "model", "teacher_aug", "student_aug", "variant"), is_text),
-    "block": int,
-    "student_seed": int,
-}
-STAGE = {"id": is_id, "folder": is_name, "job": {"config": {every: object}}, "arm": ARM}
-MODEL_STAGE = {**STAGE, "job": {"config": {"dataset": {every: object}, "runtime": {"precision": str}}}}
-EVALUATION_STAGE = {**STAGE, "job": {"config": {"run": is_name}}, "arm": {**ARM, "test_set": is_name}}
-STAGES = ByKind(teacher=MODEL_STAGE, student=MODEL_STAGE, outputs=STAGE, evaluation=EVALUATION_STAGE)
-SHARED = dict.fromkeys(("role", "model", "teacher_aug", "student_aug", "variant", "stands_at"), is_text)
-PLAN = {"name": is_name, "study": STUDY, "stages": [STAGES], "skipped?": {every: str}, "shared?": [SHARED]}
-NUMBER = (float, None, frozenset({"inf", "-inf"}))  # as metrics.Scores writes it
-SCORES: dict[str, Any] = {
-    "scaling": str,
-    "scalars": {every_name: NUMBER},
-    "arrays": {
-        "reliability?": {**{key: [NUMBER] for key in ("edges", "counts", "confidence", "accuracy")}, every: [NUMBER]},
-        "scaling_temperatures?": [NUMBER],
-        "class_accuracy?": [NUMBER],
-        **{f"{name}?": [[NUMBER]] for name in ("confusion", "class_means", "human_class_means", "human_kl_matrix")},
-    },
-}
-NEEDED = {"needs?": is_need, "awaited?": bool, "wait?": bool}
-MODEL_JOB = {**NEEDED, "config": {"outputs": str}}
-EVALUATION_JOB = {
-    **NEEDED,
-    "config": {
-        "run": str,
-        "test_set": is_name,
-        "outputs": str,
-        "root": (str, None),
-        "verify": (bool, None),
-        "path?": (str, None),
-        "normalisation": NORMALISATION,
-        "runtime": {"device": str, "threads": int},
-    },
-}
-TOLD = {  # by a job of its stage, in a file beside it
-    "state": frozenset({"blocked", "running", "stopped", "failed", "finished", "diverged"}),
-    "error": str,
-    "seconds": float,
-    "host": is_text,
-}
-STUDENT_JOB = {  # `bank`: the jobs of all students that train together, this one among them
-    **MODEL_JOB,
-    "id?": is_id,
-    "bank?": [{**MODEL_JOB, "kind": frozenset({"student"}), "id": is_id, "folder": is_name}],
-}
-JOB = ByKind(teacher=MODEL_JOB, outputs=MODEL_JOB, student=STUDENT_JOB, evaluation=EVALUATION_JOB)
+class Statistics(Record):
+    """Mean and standard deviation of each channel of the training images, in 0..1."""
+
+    mean: Many[Real]
+    std: Many[Real]
+
+
+class Manifest(Proven):
+    """What a run's manifest says."""
+
+    format: Literal[1]
+    id: Id
+    kind: Kind
+    status: Literal["finished", "diverged"]
+    config: Config
+    document: Hashed
+    files: dict[Name, str]
+    provenance: Provenance
+
+
+class ModelManifest(Manifest):
+    """What the manifest of a teacher or a student says: its data, enough to evaluate it, and its health."""
+
+    kind: Literal["teacher", "student"]
+    shape: Many[Integer] = ()
+    classes: Many[Printable]
+    statistics: Statistics
+    collapsed: bool = False
+    training_accuracy: Real | None = None
+    dead_units: Real | None = None
+    validation_accuracy: Real | None = None
+
+
+class OutputsManifest(Manifest):
+    """What the manifest of a teacher's outputs says."""
+
+    kind: Literal["outputs"]
+
+
+class EvaluationManifest(Manifest):
+    """What the manifest of an evaluation says."""
+
+    kind: Literal["evaluation"]
+    config: Annotated[Config, fits(OfRun)]
+    test_set: Name
+    accuracy: Real | None = None
+
+
+MANIFESTS: TypeAdapter[Manifest] = TypeAdapter(
+    Annotated[ModelManifest | OutputsManifest | EvaluationManifest, Discriminator("kind")]
+)
+
+
+class Need(Record):
+    """A run that a job waits for; [kind, id, folder] where it is written."""
+
+    kind: Kind
+    id: Id
+    folder: Name
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_list(cls, value: object) -> object:
+        return dict(zip(cls.model_fields, value, strict=False)) if isinstance(value, list) else value
+
+
+class Anywhere(Record):
+    """What the config of a job that trains is asked for before it is checked."""
+
+    outputs: str
+
+
+class EvaluationRuntime(Record):
+    """Where an evaluation runs."""
+
+    device: str
+    threads: Integer
+
+
+class EvaluationConfig(Record):
+    """The config of an evaluation."""
+
+    run: str
+    test_set: Name
+    outputs: str
+    root: str | None
+    verify: bool | None
+    path: str | None = None
+    normalisation: Literal["training", "own"]
+    runtime: EvaluationRuntime
+
+
+class Job(Record):
+    """One job: what to make, which runs it needs, whether others wait for it, whether it waits for who holds its run.
+
+    `bank` are the jobs of all students that train together, the job's own among them.
+    """
+
+    kind: Kind
+    config: Annotated[Config, fits(Anywhere)]
+    id: Id | None = None
+    needs: Many[Need] = ()
+    awaited: bool = True
+    wait: bool = True
+    bank: "Many[Member]" = ()
+
+
+class Member(Job):
+    """The job of one student of a bank."""
+
+    kind: Literal["student"]
+    id: Id
+    folder: Name
+
+
+class EvaluationJob(Job):
+    """The job of an evaluation."""
+
+    kind: Literal["evaluation"]
+    config: Annotated[Config, fits(EvaluationConfig)]
+
+
+class TrainingJob(Job):
+    """Any other job."""
+
+    kind: Literal["teacher", "outputs", "student"]
+
+
+JOBS: TypeAdapter[Job] = TypeAdapter(Annotated[EvaluationJob | TrainingJob, Discriminator("kind")])
+
+
+class Told(Record):
+    """What a job tells of its stage, in a file beside it."""
+
+    state: Literal["blocked", "running", "stopped", "failed", "finished", "diverged"]
+    error: str
+    seconds: Real
+    host: Printable

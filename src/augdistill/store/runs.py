@@ -19,7 +19,7 @@ from augdistill.base.locks import held, holder
 from augdistill.base.reading import in_short, names_by_digits, read_json, sha256
 from augdistill.base.text import removal
 from augdistill.config.checking import check_saved
-from augdistill.store import documents as schemas
+from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
 from augdistill.store.identity import Ref
 
 log = logging.getLogger(__name__)
@@ -33,36 +33,50 @@ class Run:
     """A finished or diverged run: its folder and what its manifest says."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def id(self) -> str:
-        return str(self.manifest["id"])
+        return self.manifest.id
 
     @property
     def kind(self) -> str:
-        return str(self.manifest["kind"])
+        return self.manifest.kind
 
     @property
     def status(self) -> str:
-        return str(self.manifest["status"])
+        return self.manifest.status
+
+    @property
+    def model(self) -> ModelManifest:
+        """What the manifest of a teacher or a student says; raises RunError for a run that holds no model."""
+        if not isinstance(self.manifest, ModelManifest):
+            raise RunError(f"{self.path / MANIFEST} is of no teacher or student: {removal(self.path)}")
+        return self.manifest
+
+    @property
+    def evaluation(self) -> EvaluationManifest:
+        """What the manifest of an evaluation says; raises RunError for a run of another kind."""
+        if not isinstance(self.manifest, EvaluationManifest):
+            raise RunError(f"{self.path / MANIFEST} is of no evaluation: {removal(self.path)}")
+        return self.manifest
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """What the run was asked for; that of a model is checked as if it were typed. Raises RunError."""
         try:
-            return check_saved(self.kind, self.manifest["config"])
+            return check_saved(self.kind, self.manifest.config)
         except ConfigError as error:
             raise RunError(f"{self.path / MANIFEST} holds no config of a {self.kind}: {error}") from None
 
     @property
     def ref(self) -> Ref:
-        return Ref(self.kind, self.id, self.path.name, self.manifest["document"])
+        return Ref(self.kind, self.id, self.path.name, self.manifest.document.plain())
 
     def file(self, name: str) -> Path:
         """Return the path of one of the run's files, after comparing its SHA-256 with the manifest's."""
         path = self.path / name
-        expected = self.manifest["files"].get(name)
+        expected = self.manifest.files.get(name)
         wrong = "missing" if expected is None else file_damage(path, expected)
         if wrong == "missing":
             raise RunError(f"{self.path} has no {name}: remove it with {removal(self.path)}")
@@ -86,16 +100,17 @@ class RunStore:
             return longer
         taken = read_manifest(short)
         if taken is not None:
-            return longer if taken["id"] != ref.id else short
+            return longer if taken.id != ref.id else short
         others = [] if short.is_dir() else names_by_digits(self.runs).get(ref.id[:8], [])
         labelled = [self.runs / name for name in others if name.startswith(f"{ref.kind}-")]
-        return next((path for path in labelled if (read_manifest(path) or {"id": ref.id})["id"] == ref.id), short)
+        found = ((path, read_manifest(path)) for path in labelled)
+        return next((path for path, manifest in found if manifest is None or manifest.id == ref.id), short)
 
     def find(self, ref: Ref) -> Run | None:
         """Return the run of this identity if it is finished or diverged, else None."""
         path = self.folder(ref)
         manifest = read_manifest(path)
-        return Run(path, manifest) if manifest is not None and manifest["id"] == ref.id else None
+        return Run(path, manifest) if manifest is not None and manifest.id == ref.id else None
 
     def all(self, kind: str | None = None) -> list[Run]:
         """Return every run, or those of one kind, by folder name; a damaged manifest is told and passed over."""
@@ -115,7 +130,7 @@ class RunStore:
             manifest = read_manifest(path)
         except RunError as error:
             return [str(error)]
-        names = manifest["files"] if manifest is not None else {}
+        names = manifest.files if manifest is not None else {}
         wrong = {name: file_damage(path / name, names[name]) for name in names}
         return [f"{path / name} is {what}" for name, what in wrong.items() if what]
 
@@ -209,16 +224,12 @@ class RunStore:
             shutil.rmtree(path)
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> Manifest | None:
     """Return the manifest of a run's folder, None where there is no finished run."""
-    again = f"{removal(path)} lets it be made again"
     try:
-        manifest: dict[str, Any] = read_json(path / MANIFEST, schemas.MANIFEST, again)
+        return read_json(path / MANIFEST, MANIFESTS, f"{removal(path)} lets it be made again")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if "checksum" in manifest and manifest["checksum"] != checksum(manifest):  # older versions wrote none
-        raise RunError(f"{path / MANIFEST} is damaged (its checksum differs): {again}")
-    return manifest
 
 
 def file_damage(path: Path, expected: str) -> str:

@@ -46,7 +46,7 @@ class Rates:
         for run in runs:
             for kind in (kind for kind in kinds if run.path.name.startswith(kind[0])):
                 if run.status == "finished" and settings(run.kind, run.config) == kind[1]:
-                    seconds = run.manifest["provenance"]["seconds"]
+                    seconds = run.manifest.provenance.seconds
                     self.seen.setdefault(kind, []).append(seconds / self.work(run.kind, run.config))
 
     def work(self, kind: str, config: dict[str, Any]) -> float:
@@ -109,7 +109,7 @@ def time_left(plan: Plan, store: RunStore, workers: int) -> tuple[Left, int]:
         if run is None:
             todo.append(stage)
         elif run.status == "finished":
-            rates.learn(stage, run.manifest["provenance"]["seconds"])
+            rates.learn(stage, run.manifest.provenance.seconds)
     missing = {kind_of(stage) for stage in todo} - set(rates.seen)
     if missing:
         rates.learn_from(store.all(), missing)

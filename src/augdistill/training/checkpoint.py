@@ -12,16 +12,18 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
+from pydantic import AllowInfNan
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from augdistill.base.files import write_atomic
+from augdistill.base.model import Integer, Many, Name, Real, Record, validated
 from augdistill.base.reading import MAX_TEXT, opened, tensors_header
-from augdistill.base.schema import every_name, misfit
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,24 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_accuracy: float = -1.0
+
+
+class SavedFacts(Record):
+    """Where a run began to train."""
+
+    device: str
+    precision: str
+    threads: Integer
+
+
+class SavedState(Record):
+    """What of a state stands in a checkpoint beside the tensors; older versions wrote no seconds."""
+
+    step: Annotated[Integer, Ge(0)]
+    seconds: Real = 0.0
+    history: Many[dict[Name, int | Annotated[float, AllowInfNan(True)]]]
+    best_accuracy: Real
+    facts: SavedFacts
 
 
 def save_checkpoint(
@@ -89,9 +109,7 @@ def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.SGD) -> 
 
 def restore(content: bytes, model: nn.Module, optimizer: torch.optim.SGD) -> tuple[State, dict[str, Any]]:
     """Put one checkpoint's tensors into model and optimizer, and return the state and facts beside them."""
-    saved = json.loads(tensors_header(content)["__metadata__"]["state"])
-    if (place := misfit(saved, CHECKPOINT)) is not None:
-        raise ValueError(f"its {place} is missing or not what it must be")
+    saved = validated(SavedState, json.loads(tensors_header(content)["__metadata__"]["state"]))
     tensors = load(content)
 
     def part(prefix: str) -> dict[str, Tensor]:
@@ -109,8 +127,8 @@ def restore(content: bytes, model: nn.Module, optimizer: torch.optim.SGD) -> tup
         if name in momentum:
             # In the memory format of the weights: the fused update goes through memory, not through indices.
             optimizer.state[value]["momentum_buffer"] = torch.empty_like(value).copy_(momentum[name])
-    kept = {key: saved[key] for key in KEPT_AS_JSON if key in saved}  # those of older versions have no seconds
-    return State(**kept, totals=totals, best=best), saved["facts"]
+    kept = {key: getattr(saved, key) for key in KEPT_AS_JSON}
+    return State(**{**kept, "history": list(saved.history)}, totals=totals, best=best), saved.facts.plain()
 
 
 def forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
@@ -121,12 +139,3 @@ def forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dt
 def drop_checkpoints(run: Path) -> None:
     """Delete a finished run's checkpoints."""
     shutil.rmtree(run / FOLDER, ignore_errors=True)
-
-
-CHECKPOINT = {  # beside the tensors
-    "step": lambda value: type(value) is int and 0 <= value < 2**63,
-    "seconds?": float,
-    "history": [{every_name: lambda value: isinstance(value, int | float)}],  # infinite ones too
-    "best_accuracy": float,
-    "facts": {"precision": str, "threads": int},
-}

@@ -25,6 +25,7 @@ from augdistill.executors import chosen, local, slurm
 from augdistill.executors.slurm import queue
 from augdistill.executors.slurm.arrays import Array, Place
 from augdistill.executors.slurm.queue import Folder, Job, Standing, parse, standing, standings
+from augdistill.store.documents import Told
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, make_plan
 from composed import composed
@@ -119,25 +120,26 @@ def test_the_queue_is_read():
     assert [job.live for job in found.values()] == [True, False]
 
 
-RUNS = {"state": "running", "host": "node7"}
-FAILED = {"state": "failed", "error": "no space"}
+RUNS = Told(state="running", error="", seconds=0, host="node7")
+FAILED = Told(state="failed", error="no space", seconds=1, host="node7")
+ESCAPES = Told(state="failed", error="no\n\x1b[2Jspace", seconds=1, host="node7")
 
 
 @pytest.mark.parametrize(
     ("told", "job", "cause", "expected"),
     [
-        ({}, Job("1", "PENDING"), "", Standing("queued", "pending")),
-        ({}, Job("1", "RUNNING"), "", Standing("queued", "running")),  # its turn in the job comes
+        (None, Job("1", "PENDING"), "", Standing("queued", "pending")),
+        (None, Job("1", "RUNNING"), "", Standing("queued", "running")),  # its turn in the job comes
         (RUNS, Job("1", "RUNNING"), "", Standing("running", "on node7")),
         (RUNS, Job("1", "PENDING"), "", Standing("queued", "pending")),  # was queued again
         (FAILED, Job("1", "RUNNING"), "", Standing("failed", "no space")),  # the job goes on with others
         (FAILED, None, "", Standing("failed", "no space")),
-        ({"state": "failed", "error": "no\n\x1b[2Jspace"}, None, "", Standing("failed", "no ?[2Jspace")),  # as printed
-        ({}, Job("1", "CANCELLED"), "", Standing("cancelled", "its job was cancelled")),
+        (ESCAPES, None, "", Standing("failed", "no ?[2Jspace")),  # as printed
+        (None, Job("1", "CANCELLED"), "", Standing("cancelled", "its job was cancelled")),
         (RUNS, Job("1", "CANCELLED"), "", Standing("cancelled", "its job was cancelled")),
-        ({}, Job("1", "CANCELLED"), "t (failed)", Standing("blocked", "blocked by t (failed)")),
-        ({}, None, "t (failed)", Standing("blocked", "blocked by t (failed)")),
-        ({}, None, "", Standing("cancelled", "its job left the queue before it began")),
+        (None, Job("1", "CANCELLED"), "t (failed)", Standing("blocked", "blocked by t (failed)")),
+        (None, None, "t (failed)", Standing("blocked", "blocked by t (failed)")),
+        (None, None, "", Standing("cancelled", "its job left the queue before it began")),
         (RUNS, Job("1", "NODE_FAIL"), "", Standing("lost", "its job ended without it (node_fail)")),
         (RUNS, None, "", Standing("lost", "its job ended without it")),
     ],

@@ -207,8 +207,8 @@ def tell(board: Board, stage: Stage, now: Standing, before: Standing | None, fol
     if stage.id not in board.unmet:  # blocked meanwhile
         return
     if now.state in ("finished", "diverged"):
-        told = folder.told(stage) or {}
-        board.ended(stage, Outcome(now.state, seconds=told.get("seconds", 0.0)))
+        told = folder.told(stage)
+        board.ended(stage, Outcome(now.state, seconds=told.seconds if told else 0.0))
     elif now.state in GONE and now == before:
         board.ended(stage, Outcome("failed", now.why, 1))
     elif now.state == "running" and now != before:

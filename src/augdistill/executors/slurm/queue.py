@@ -5,13 +5,12 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from augdistill.base.errors import WorkError
 from augdistill.base.reading import damage, read_json, read_text
 from augdistill.base.text import printable_line
 from augdistill.executors.slurm.arrays import Place
-from augdistill.store.documents import TOLD
+from augdistill.store.documents import Told
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, Stage
 
@@ -53,10 +52,10 @@ class Folder:
     def job(self, stage: Stage) -> Path:
         return self.path / "jobs" / f"{stage.folder}.json"
 
-    def told(self, stage: Stage) -> dict[str, Any] | None:
+    def told(self, stage: Stage) -> Told | None:
         """Return what a stage's job wrote of it last."""
         try:
-            return dict(read_json(self.job(stage).with_suffix(".state.json"), TOLD, "delete it"))
+            return read_json(self.job(stage).with_suffix(".state.json"), Told, "delete it")
         except FileNotFoundError:
             return None
 
@@ -107,7 +106,7 @@ def standings(plan: Plan, store: RunStore, folder: Folder, jobs: Mapping[Place, 
         elif stage.id not in places:
             found[stage.id] = Standing("to do")
         else:
-            told, job = folder.told(stage) or {}, jobs.get(places[stage.id])
+            told, job = folder.told(stage), jobs.get(places[stage.id])
             found[stage.id] = standing(told, job, cause(stage, folders, found))
     return found
 
@@ -122,19 +121,18 @@ def cause(stage: Stage, folders: Mapping[str, str], found: Mapping[str, Standing
     return ""
 
 
-def standing(told: Mapping[str, Any], job: Job | None, cause: str) -> Standing:
+def standing(told: Told | None, job: Job | None, cause: str) -> Standing:
     """Return how a stage stands without a run: by what its job told, by the queue, and by what stops its parents."""
-    state = told.get("state", "")
-    if state in ("failed", "blocked"):
-        return Standing(state, printable_line(told["error"]))
+    if told is not None and told.state in ("failed", "blocked"):
+        return Standing(told.state, printable_line(told.error))
     if job is not None and job.live:
-        runs = state == "running" and job.state == "RUNNING"
-        return Standing("running", f"on {told['host']}") if runs else Standing("queued", job.state.lower())
+        runs = told is not None and told.state == "running" and job.state == "RUNNING"
+        return Standing("running", f"on {told.host}") if told and runs else Standing("queued", job.state.lower())
     if cause:
         return Standing("blocked", f"{BLOCKED}{cause}")
     if job is not None and job.state == "CANCELLED":
         return Standing("cancelled", "its job was cancelled")
-    if state:
+    if told is not None:
         ended = f" ({job.state.lower()})" if job is not None else ""
         return Standing("lost", f"its job ended without it{ended}")
     return Standing("cancelled", "its job left the queue before it began")

@@ -79,11 +79,9 @@ def _notes(saved: SavedStudy) -> Iterator[str]:
     """What runs and evaluations noted themselves: unverified data, partial test sets, selection by the test set."""
     notes: Counter[str] = Counter()
     runs = 0
-    for stage in saved.plan["stages"]:
-        manifest = saved.manifests.get(stage["folder"])
-        if manifest is not None:
-            runs += 1
-            notes.update(set(manifest["provenance"].get("notes", [])))
+    for run in saved.runs.values():
+        runs += 1
+        notes.update(set(run.manifest.provenance.notes))
     for note, count in notes.items():
         yield f"{note} ({count} of {runs} finished stages)."
 
@@ -91,12 +89,12 @@ def _notes(saved: SavedStudy) -> Iterator[str]:
 def _protocol(saved: SavedStudy) -> Iterator[str]:
     """Choices of the authors' code that no sound study makes."""
     design = saved.design
-    trained = [design["teacher"], *design["students"].values()]
-    chosen = [str(model["name"]) for model in trained if model["optim"].get("select") == "best-test"]
+    trained = [design.teacher, *design.students.values()]
+    chosen = [model.name for model in trained if model.optim.select == "best-test"]
     if chosen:
         names = ", ".join(labels.model(name) for name in dict.fromkeys(chosen))
         yield f"Weights are those of the epoch that is best on the TEST set (optim.select=best-test): {names}."
-    if design["distillation"].get("teacher_weights") == "untrained":
+    if design.distillation.teacher_weights == "untrained":
         yield "Students learned from teachers that were never trained (distillation.teacher_weights=untrained)."
 
 
@@ -105,7 +103,7 @@ def _precision(saved: SavedStudy) -> Iterator[str]:
     found: dict[str, set[str]] = {}
     for place in saved.places:
         if place.run is not None:
-            precision = str(place.run.manifest["provenance"]["precision"])
+            precision = place.run.manifest.provenance.precision
             found.setdefault(precision, set()).add(arm_text(place.arm))
     if len(found) > 1:
         listed = "; ".join(
@@ -117,20 +115,18 @@ def _precision(saved: SavedStudy) -> Iterator[str]:
 
 def _mixed(saved: SavedStudy) -> Iterator[str]:
     """Runs made with different versions or on different hardware."""
-    made = [place.run.manifest["provenance"] for place in saved.places if place.run is not None]
+    made = [place.run.manifest.provenance for place in saved.places if place.run is not None]
     for what, values in {
-        "hardware": {str(facts.get("hardware")) for facts in made},
-        "versions of PyTorch": {str(facts["versions"].get("torch")) for facts in made},
-        "versions of augdistill": {
-            f"{facts['versions'].get('augdistill')} {facts.get('git_commit') or ''}" for facts in made
-        },
+        "hardware": {str(facts.hardware) for facts in made},
+        "versions of PyTorch": {str(facts.versions.get("torch")) for facts in made},
+        "versions of augdistill": {f"{facts.versions.get('augdistill')} {facts.git_commit or ''}" for facts in made},
     }.items():
         if len(values) > 1:
             yield f"Runs come from different {what}: {', '.join(sorted(values))}."
 
 
 def _skipped(saved: SavedStudy) -> Iterator[str]:
-    for name, why in saved.plan.get("skipped", {}).items():
+    for name, why in saved.plan.skipped.items():
         yield f"No evaluation on {labels.test_set(name)}: {why}."
 
 
@@ -138,7 +134,7 @@ def _design(saved: SavedStudy) -> Iterator[str]:
     """Where the study is not the paper's set-up, beside which printed numbers stand."""
     if saved.blocks < 2:
         yield "One block: no standard deviation, no interval and no test."
-    width = saved.design["teacher"].get("width")
+    width = saved.design.teacher.width
     if saved.dataset == "cifar10" and width not in (None, PAPERS_WIDTH):
         yield f"The teacher is {width} channels wide, the paper’s {PAPERS_WIDTH}: printed values are no yardstick."
     if "alexnet-small" in saved.students and "alexnet" not in saved.students:

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from augdistill.base.text import dataset_label, duration
 from augdistill.report.page.cautions import arm_text, status_counts
 from augdistill.results.study import Place, SavedStudy
+from augdistill.store.documents import Provenance as RunProvenance
 
 NOT_RESULTS = ("seed", "teacher_seed", "outputs", "runtime")
 ROOT = "${oc.env:AUGDISTILL_DATA,data}"
@@ -52,30 +53,27 @@ def as_run_name(study: str) -> str:
 def as_run_yaml(saved: SavedStudy) -> str:
     """Return the whole composed study as a file of the group `study`; data lie wherever the reader has them."""
     design = saved.design
-    config = {**design, "dataset": {**design["dataset"], "root": ROOT}}
+    config = {**design.written, "dataset": {**design.written["dataset"], "root": ROOT}}
     head = f"# The study {saved.name} as it was run, every value written out.\n"
     return head + OmegaConf.to_yaml(OmegaConf.create(config))
 
 
 def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
     design = saved.design
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     times = []
-    for stage in saved.plan["stages"]:
-        manifest = saved.manifests.get(stage["folder"])
-        if manifest is not None:
-            made = manifest["provenance"]
-            seconds[stage["kind"]] += made["seconds"]
-            times += [made["began"], made["ended"]]
+    for run in saved.runs.values():
+        made = run.manifest.provenance
+        seconds[run.kind] = seconds.get(run.kind, 0.0) + made.seconds
+        times += [made.began, made.ended]
     statuses = ", ".join(f"{count} {status}" for status, count in status_counts(saved.places).items())
-    distillation = design["distillation"]
     facts = {
-        "Dataset": dataset_label(design["dataset"]),
+        "Dataset": dataset_label(design.written["dataset"]),
         "Blocks": f"{saved.blocks}, each one teacher per strategy",
-        "Students per teacher": str(design["students_per_teacher"]),
-        "Distillation": f"T = {distillation['temperature']}, alpha = {distillation['alpha']}",
+        "Students per teacher": str(design.students_per_teacher),
+        "Distillation": f"T = {design.distillation.temperature}, alpha = {design.distillation.alpha}",
         "Teachers and students": f"{statuses or 'none'}, of {len(saved.places)}",
-        "Stages": f"{len(saved.manifests)} of {len(saved.plan['stages'])} done",
+        "Stages": f"{len(saved.runs)} of {len(saved.plan.stages)} done",
         "Computing time": ", ".join(f"{kind} {duration(total)}" for kind, total in seconds.items()),
         "All together": duration(sum(seconds.values())),
         "Between": f"{min(times)} and {max(times)}" if times else "",
@@ -87,18 +85,14 @@ def _environments(saved: SavedStudy) -> tuple[tuple[tuple[str, str], ...], ...]:
     counts: Counter[tuple[tuple[str, str], ...]] = Counter()
     for place in saved.places:
         if place.run is not None:
-            counts[_environment(place.run.manifest["provenance"])] += 1
+            counts[_environment(place.run.manifest.provenance)] += 1
     return tuple((*made, ("runs", str(count))) for made, count in counts.most_common())
 
 
-def _environment(made: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    versions = [(name, str(version)) for name, version in made["versions"].items()]
-    own = [
-        (key.replace("_", " "), str(made[key]))
-        for key in ("git_commit", "device", "hardware", "precision")
-        if made.get(key)
-    ]
-    return (*own, ("threads", str(made.get("threads", ""))), *versions)
+def _environment(made: RunProvenance) -> tuple[tuple[str, str], ...]:
+    own = {"git commit": made.git_commit, "device": made.device, "hardware": made.hardware, "precision": made.precision}
+    threads = "" if made.threads is None else str(made.threads)
+    return (*((name, value) for name, value in own.items() if value), ("threads", threads), *made.versions.items())
 
 
 def _arms(saved: SavedStudy) -> tuple[ArmRecord, ...]:

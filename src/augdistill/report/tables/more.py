@@ -14,7 +14,7 @@ TEMPERATURES = (1, 2, 4, 10, 20)  # at which evaluations record ln K - H
 
 def information_metric(saved: SavedStudy) -> str:
     """Return the name of ln K - H at the study's temperature, or at 20 if it is not recorded there."""
-    temperature = saved.design["distillation"]["temperature"]
+    temperature = saved.design.distillation.temperature
     return f"label_information_{int(temperature) if temperature in TEMPERATURES else 20}"
 
 

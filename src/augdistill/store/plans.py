@@ -1,0 +1,228 @@
+"""A study's plan.json, as reports read it.
+
+The configs of its jobs, and the composed study itself, stay beside as they were written: they are for people to read.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, model_validator
+
+from augdistill.base.model import Id, Integer, Many, Name, Printable, Real, Record, fits, wrong_as_a_whole
+from augdistill.base.status import COLLAPSED
+from augdistill.store.documents import Config, Kind
+
+
+class SavedRecipe(Record):
+    """What a report asks of the recipe by which a model was trained."""
+
+    select: str = "last"
+
+
+class SavedModel(Record):
+    """A model of a study, and its recipe."""
+
+    name: Name
+    width: Integer | None = None
+    optim: SavedRecipe
+
+
+class SavedDataset(Record):
+    """The dataset of a study."""
+
+    name: Name
+    root: Printable
+    verify: bool
+    test_sets: Many[str]
+
+
+class SavedDistillation(Record):
+    """How a study's students learn from their teachers."""
+
+    alpha: Real
+    temperature: Real
+    teacher_weights: str = "trained"
+
+
+class KindThreads(Record):
+    """CPU threads of teachers and students."""
+
+    teacher: Integer
+    student: Integer
+
+
+class SavedRuntime(Record):
+    """Where a study's jobs run."""
+
+    device: str
+    threads: KindThreads
+
+
+def as_text(value: object) -> object:
+    """Return a whole number as text: claims are called "1", and YAML reads a number there."""
+    return str(value) if type(value) is int else value
+
+
+class Design(Record):
+    """What a study consists of: its composed group `study`, of which `written` is all that was there."""
+
+    written: Config
+    name: Name
+    dataset: SavedDataset
+    teacher: SavedModel
+    students: dict[str, SavedModel]
+    aug: Many[Name]
+    student_aug: Many[Name]
+    ops: dict[str, Config] | None = None
+    distillation: SavedDistillation
+    grids: Many[dict[str, list[Any]]] | None
+    runtime: SavedRuntime
+    blocks: Integer
+    first_block: Integer
+    students_per_teacher: Integer
+    claims: Many[Annotated[str, BeforeValidator(as_text)]] = ()
+    margins: dict[str, Real] = Field({})
+    looks: Integer = 1
+    base: Name | None = None
+    dead_units: str = "keep"
+    test_set: Name | None
+    normalisation: Literal["training", "own"] = "training"
+
+    @property
+    def keeps_dead_units(self) -> bool:
+        """Whether tests keep students of sound accuracy with many dead units, as they do unless told."""
+        return self.dead_units != COLLAPSED
+
+    @model_validator(mode="before")
+    @classmethod
+    def keep_what_was_written(cls, value: object) -> object:
+        return {**value, "written": value} if isinstance(value, Mapping) else value
+
+
+class Where(Record):
+    """Where in its study a stage stands."""
+
+    role: Printable
+    model: Printable
+    teacher_aug: Printable
+    student_aug: Printable
+    variant: Printable
+
+
+class SavedArm(Where):
+    """Which run of an arm a stage is of."""
+
+    block: Integer
+    student_seed: Integer
+
+
+class EvaluatedArm(SavedArm):
+    """Which run of an arm an evaluation is of, and on what."""
+
+    test_set: Name
+
+
+class SharedArm(Where):
+    """A cell of a study's grids whose runs stand at another variant."""
+
+    stands_at: Printable
+
+
+class PrecisionOnly(Record):
+    """What a report asks of where a job runs."""
+
+    precision: str
+
+
+class ModelConfig(Record):
+    """What a report asks of the config of a job that trains."""
+
+    dataset: Config
+    runtime: PrecisionOnly
+
+
+class NamedRun(Record):
+    """What a report asks of the config of an evaluation."""
+
+    run: Name
+
+
+class SavedJob(Record):
+    """The job of a stage."""
+
+    config: Config
+
+
+class SavedModelJob(SavedJob):
+    """The job of a teacher or a student."""
+
+    config: Annotated[Config, fits(ModelConfig)]
+
+
+class SavedEvaluationJob(SavedJob):
+    """The job of an evaluation."""
+
+    config: Annotated[Config, fits(NamedRun)]
+
+
+class SavedStage(Record):
+    """One stage of a study: its run's id and folder, its job, its place in the design."""
+
+    id: Id
+    kind: Kind
+    folder: Name
+    job: SavedJob
+    arm: SavedArm
+
+    @property
+    def about(self) -> str:
+        """The folder of the run that a stage is about: of an evaluation the run that is evaluated, else its own."""
+        return self.folder
+
+
+class ModelStage(SavedStage):
+    """A stage that trains a teacher or a student."""
+
+    kind: Literal["teacher", "student"]
+    job: SavedModelJob
+
+
+class OutputsStage(SavedStage):
+    """A stage that computes a teacher's outputs."""
+
+    kind: Literal["outputs"]
+
+
+class EvaluationStage(SavedStage):
+    """A stage that evaluates a run."""
+
+    kind: Literal["evaluation"]
+    job: SavedEvaluationJob
+    arm: EvaluatedArm
+
+    @property
+    def about(self) -> str:
+        return str(self.job.config["run"])
+
+
+class SavedPlan(Record):
+    """A study's plan.json: its design, its stages, test sets left out and why, cells of grids that share runs."""
+
+    name: Name
+    study: Design
+    stages: Many[Annotated[ModelStage | OutputsStage | EvaluationStage, Discriminator("kind")]]
+    skipped: dict[str, str] = Field({})
+    shared: Many[SharedArm] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def is_settled(cls, value: object) -> object:
+        if isinstance(value, Mapping) and not is_settled([value.get("study"), value.get("stages")]):
+            raise wrong_as_a_whole("it asks for values from elsewhere, with ${...}, which no plan does")
+        return value
+
+
+def is_settled(value: object) -> bool:
+    """Return whether no text in a config still asks OmegaConf to look something up."""
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return not (isinstance(value, str) and "${" in value) and all(map(is_settled, children))
