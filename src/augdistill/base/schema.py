@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from augdistill.base.checks import is_name
+from augdistill.base.checks import is_label, is_name
 
-every, every_name = object(), object()
+every, every_name, every_label = object(), object(), object()
 
 
 class ByKind(dict[str, Any]):
@@ -40,8 +40,9 @@ def _misfit_in(value: object, schema: dict[Any, Any], place: str) -> str | None:
         if isinstance(key, str) and not key.endswith("?") and key not in value:
             return f"{within}{key}"
     for key, item in value.items():
-        rest = schema.get(every_name, schema.get(every, object))
-        if key not in named and every_name in schema and not is_name(key):
+        rest = schema.get(every_name, schema.get(every_label, schema.get(every, object)))
+        unfit = (every_name in schema and not is_name(key)) or (every_label in schema and not is_label(key))
+        if key not in named and unfit:
             return f"{within}{str(key)[:80]!r}"
         if bad := misfit(item, named.get(key, rest), f"{within}{str(key)[:80]}"):
             return bad

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from augdistill import plugins
 from augdistill.base.checks import one_of
 from augdistill.base.cores import usable_cores
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
@@ -181,7 +182,7 @@ def data_status(root: Path, cache: Path) -> str:
 
 
 def examine(runtime: Config, root: Path, outputs: Path) -> str:
-    """Return versions, the device and precision that `runtime` means here, datasets, whether outputs can be written."""
+    """Return versions, plugins, the device and precision of `runtime`, datasets, whether outputs can be written."""
     import torch
 
     from augdistill.training.device import resolve
@@ -189,6 +190,7 @@ def examine(runtime: Config, root: Path, outputs: Path) -> str:
     machine = f"{platform.system()} {platform.machine()}, {usable_cores()} of {os.cpu_count()} cores usable"
     lines = [f"{'python':18} {platform.python_version()} on {machine}"]
     lines += [f"{name:18} {installed(name)}" for name in PACKAGES]
+    lines += [f"{f'plugin {prefix}':18} {told}" for prefix, told in plugins.report()]
     try:
         facts = resolve(runtime["device"], runtime["precision"], runtime["threads"]).facts()
         lines.append(f"{'device':18} {facts['device']} ({facts['hardware']})")

@@ -45,6 +45,7 @@ from augdistill.metrics.latent import class_discrimination, class_separability
 from augdistill.metrics.predictions import Checked, check_predictions, finite, matrix, shares, vector, whole_labels
 from augdistill.metrics.scores import Predictions, Scores, figure_arrays
 from augdistill.metrics.teacher import agreement, label_information, logit_sd, teacher_student_kl
+from augdistill.plugins import Table
 
 __all__ = [
     "METRICS",
@@ -146,7 +147,7 @@ HUMAN = frozenset({"labels", "human"})
 HUMAN_EXTERNAL = HUMAN | EXTERNAL
 EMBEDDINGS = frozenset({"labels", "embeddings"})
 
-METRICS: dict[str, Metric] = {
+METRICS = Table[Metric]("metrics") | {
     "accuracy": Metric("Accuracy", "share", "higher", lambda p: accuracy(p.log_probabilities, p.labels)),
     "precision": Metric("Precision", "share", "higher", lambda p: p.macro[0]),
     "recall": Metric("Recall", "share", "higher", lambda p: p.macro[1]),

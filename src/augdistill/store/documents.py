@@ -2,16 +2,16 @@
 
 A schema is a type, a set of allowed values, a function that says yes or no, a tuple of alternatives (None among them),
 `[schema]` for a list, or a dictionary: its keys must be there (unless they end in "?"), others may be; the key
-`every` stands for all keys that are not named, and `every_name` demands that those are plain names too. `ByKind` holds
-a schema for each value of the key `kind`.
+`every` stands for all keys that are not named; `every_name` demands that those are plain names too, `every_label` that
+they are such with or without a plugin's prefix. `ByKind` holds a schema for each value of the key `kind`.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from augdistill.base.checks import is_name
-from augdistill.base.schema import ByKind, every, every_name
+from augdistill.base.checks import is_label, is_name
+from augdistill.base.schema import ByKind, every, every_label, every_name
 
 KINDS = ("teacher", "outputs", "student", "evaluation")
 
@@ -71,14 +71,14 @@ MODEL_RUN = {
 EVALUATION = {**RUN, "config": {"run": str}, "test_set": is_name, "accuracy?": (float, None)}
 MANIFEST = ByKind(teacher=MODEL_RUN, student=MODEL_RUN, outputs=RUN, evaluation=EVALUATION)
 NORMALISATION = frozenset({"training", "own"})
-MODEL = {"name": is_name, "optim": {every: object}}
+MODEL = {"name": is_label, "optim": {every: object}}
 STUDY: dict[str, Any] = {
     "name": is_name,
-    "dataset": {"name": is_name, "root": is_text, "verify": bool, "test_sets": [str]},
+    "dataset": {"name": is_label, "root": is_text, "verify": bool, "test_sets": [str]},
     "teacher": MODEL,
     "students": {every: MODEL},
-    "aug": [is_name],
-    "student_aug": [is_name],
+    "aug": [is_label],
+    "student_aug": [is_label],
     "ops?": ({every: {every: object}}, None),
     "distillation": {"alpha": float, "temperature": float},
     "grids": ([{every: [object]}], None),
@@ -89,7 +89,7 @@ STUDY: dict[str, Any] = {
     "claims?": [(str, int)],
     "margins?": {every: float},
     "looks?": int,
-    "base?": (is_name, None),
+    "base?": (is_label, None),
     "test_set": (is_name, None),
     "normalisation?": NORMALISATION,
 }
@@ -107,7 +107,7 @@ PLAN = {"name": is_name, "study": STUDY, "stages": [STAGES], "skipped?": {every:
 NUMBER = (float, None, frozenset({"inf", "-inf"}))  # as metrics.Scores writes it
 SCORES: dict[str, Any] = {
     "scaling": str,
-    "scalars": {every_name: NUMBER},
+    "scalars": {every_label: NUMBER},
     "arrays": {
         "reliability?": {**{key: [NUMBER] for key in ("edges", "counts", "confidence", "accuracy")}, every: [NUMBER]},
         "scaling_temperatures?": [NUMBER],
