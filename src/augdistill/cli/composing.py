@@ -272,14 +272,17 @@ class PluginSource(PlainSource):
 
     def is_group(self, config_path: str) -> bool:
         """Return whether the plugin adds to a group."""
-        return config_path in ("", *OF_PLUGINS) and super().is_group(config_path)
+        group = config_path.removesuffix(f"/{self.provider}")
+        return group in ("", *OF_PLUGINS) and super().is_group(group)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Return the names that it adds to a group; its groups are ours."""
+        """Return the names that it adds to a group, to GROUP/PREFIX without the prefix; its groups are ours."""
         if not config_path or results_filter == ObjectType.GROUP or not self.is_group(config_path):
             return []
-        stems = (path.stem for path in (Path(self.path) / config_path).glob("*.yaml"))
-        return sorted(f"{self.provider}/{stem}" for stem in stems if plugins.NAME.fullmatch(stem))
+        group = config_path.removesuffix(f"/{self.provider}")
+        prefix = f"{self.provider}/" if group == config_path else ""
+        stems = (path.stem for path in (Path(self.path) / group).glob("*.yaml"))
+        return sorted(f"{prefix}{stem}" for stem in stems if plugins.NAME.fullmatch(stem))
 
 
 def search_path(folder: str | None) -> ConfigSearchPathImpl:

@@ -153,9 +153,10 @@ def make_ref(kind: str, label: str, made_by: Config, fingerprint: str, parents: 
 
 def names_in(made_by: Config) -> list[str]:
     """Return the names of what decides a result and may be a plugin's: dataset, model, strategies, loss."""
-    groups = [made_by.get(group, {}).get("name") for group in ("dataset", "model")]
+    loss = made_by.get("distillation", {}).get("loss")
+    groups = [made_by.get("dataset"), made_by.get("model"), loss if isinstance(loss, Mapping) else {"name": loss}]
     ops = [name for key in ("aug", "student_aug") for name, _ in made_by.get(key, [])]
-    return [str(name) for name in (*groups, *ops, made_by.get("distillation", {}).get("loss"))]
+    return [*ops, *(str(group["name"]) for group in groups if group)]
 
 
 def folder_label(dataset: Config, model: Config, aug: str, seed: int) -> str:
