@@ -50,7 +50,7 @@ WITHOUT_TORCH = {
     ),
     *("stages", "stages.names", "api", "cli"),
 }
-HYDRA = {
+HYDRA = {"cli.composing", "cli.refusals", "cli.sweeps"}  # import it at once, when a command composes
     "cli.composing",
     "cli.refusals",
     "cli.sweeps",
