@@ -51,10 +51,6 @@ WITHOUT_TORCH = {
     *("stages", "stages.names", "api", "cli"),
 }
 HYDRA = {"cli.composing", "cli.refusals", "cli.sweeps"}  # import it at once, when a command composes
-    "cli.composing",
-    "cli.refusals",
-    "cli.sweeps",
-}  # which import it as soon as they are imported, when a command composes
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}

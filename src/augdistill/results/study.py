@@ -17,6 +17,7 @@ from augdistill.base.text import removal
 from augdistill.claims.schema import BASELINE
 from augdistill.data import test_set_name
 from augdistill.results.frame import ARM, found, keeps_dead_units, load_plan, load_results, read_scores, run_status
+from augdistill.store.evaluations import PREDICTIONS
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
@@ -159,6 +160,13 @@ class SavedStudy:
         return {folder: run.manifest for folder, run in runs if run is not None}
 
     @cached_property
+    def scored(self) -> list[tuple[dict[str, Any], Run]]:
+        """The stages that hold scores, evaluations and teachers' outputs, with their runs, as far as they are there."""
+        stages = (stage for stage in self.plan["stages"] if stage["kind"] not in TRAINED)
+        there = ((stage, self.manifests.get(stage["folder"])) for stage in stages)
+        return [(stage, Run(self.store.runs / stage["folder"], manifest)) for stage, manifest in there if manifest]
+
+    @cached_property
     def test_sets(self) -> list[str]:
         """The test sets that the plan evaluates on, in its order."""
         stages = (stage for stage in self.plan["stages"] if stage["kind"] == "evaluation")
@@ -192,9 +200,9 @@ class SavedStudy:
     def predictions(self, folder: str, test_set: str, *names: str) -> tuple["np.ndarray[Any, Any]", ...] | None:
         """Return arrays of predictions.npz by name (logits, labels, embeddings), None if one is not there."""
         evaluation = self.evaluation(folder, test_set)
-        if evaluation is None or "predictions.npz" not in evaluation.manifest["files"]:
+        if evaluation is None or PREDICTIONS not in evaluation.manifest["files"]:
             return None
-        path = evaluation.file("predictions.npz")
+        path = evaluation.file(PREDICTIONS)
         arrays = read_arrays(path, removal(path.parent), names)
         if not set(names) <= set(arrays):
             return None

@@ -57,6 +57,7 @@ RUN = {
     "config": {every: object},
     "document": {"data?": str, "parents?": {every: is_id}},
     "files": {every_name: str},
+    "replaced?": {every_name: str},
     "provenance": PROVENANCE,
 }
 MODEL_RUN = {
