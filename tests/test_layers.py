@@ -15,6 +15,7 @@ from augdistill.config import conf_dir
 
 FLOORS = (  # from the ground up; a folder imports from lower floors alone, folders of one floor do not know each other
     ("base",),
+    ("plugins",),  # what other packages add to the tables and configs of all floors above
     ("stats", "config"),
     ("augment", "models", "losses", "claims", "store"),
     ("data", "metrics", "training"),
@@ -33,7 +34,20 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MOST_FILES = 20  # in a folder, so that a look shows what is there
 
 WITHOUT_TORCH = {
-    *("base", "stats", "config", "claims", "store", "data", "metrics", "results", "study", "report", "executors"),
+    *(
+        "base",
+        "plugins",
+        "stats",
+        "config",
+        "claims",
+        "store",
+        "data",
+        "metrics",
+        "results",
+        "study",
+        "report",
+        "executors",
+    ),
     *("stages", "stages.names", "api", "cli"),
 }
 HYDRA = {"cli.composing", "cli.refusals", "cli.sweeps"}  # imported when a command composes, and importing it at once
@@ -163,6 +177,8 @@ def use_violations(module: str, tree: ast.AST) -> Iterator[str]:
                 foreign = node.module == "numpy.random" and alias.name not in GENERATORS
                 if alias.name in hidden or foreign or (alias.name == "import_module" and room(module) != "stages"):
                     yield f"{node.module}.{alias.name} under a name of its own"
+        if isinstance(node, ast.ImportFrom) and module != "plugins":  # which alone imports what metadata names
+            yield from ("entry_points outside plugins" for alias in node.names if alias.name == "entry_points")
         if isinstance(node, ast.Call):
             called = dotted(node.func)
             if called in ("eval", "exec", "compile", "__import__", "importlib.import_module"):
@@ -267,6 +283,8 @@ def test_every_module_has_its_floor() -> None:
         ("config", "eval('1')", "eval()"),
         ("config", "import importlib\nimportlib.import_module(name)", "importlib.import_module()"),
         ("config", "from importlib import import_module", "importlib.import_module under a name"),
+        ("models", "from importlib.metadata import entry_points", "entry_points outside plugins"),
+        ("plugins", "from augdistill.config import choices", "config from plugins"),
         ("store.runs", "import os\nhost = os.environ['HOST']", "not listed, in store.runs"),
         ("cli.main", "import os\nhost = os.environ.get('HOST')", "not listed, in cli.main"),
         (

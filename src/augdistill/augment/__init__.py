@@ -26,9 +26,9 @@ from torch import Tensor
 from augdistill.augment import cutmix, cutout, flip_crop, mixup
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import Draws
-from augdistill.base.checks import one_of
 from augdistill.base.errors import ConfigError
 from augdistill.base.seeds import derive
+from augdistill.plugins import Table
 
 Ops = Sequence[Sequence[Any]]  # [name, parameters] in the order of application
 
@@ -45,9 +45,9 @@ class Augmentation(NamedTuple):
 def check_ops(ops: Ops, side: int, key: str = "aug") -> None:
     """Raise ConfigError, naming the full key under the config group `key`, for a strategy or a value that cannot be."""
     for name, params in ops:
-        one_of(f"{key}.ops", name, AUGMENTATIONS)
+        strategy = AUGMENTATIONS.find(f"{key}.ops", name)
         try:
-            AUGMENTATIONS[name].draw(np.random.default_rng(0), [1], side, **params)
+            strategy.draw(np.random.default_rng(0), [1], side, **params)
         except ConfigError as error:
             raise ConfigError(f"{key}.ops.{error}") from None
 
@@ -86,7 +86,7 @@ def apply_all(
     return normalise(images) if images.dtype == torch.uint8 else images, targets
 
 
-AUGMENTATIONS: dict[str, Augmentation] = {
+AUGMENTATIONS = Table[Augmentation]("strategies") | {
     "flip-crop": Augmentation(flip_crop.draw, flip_crop.apply, flip_crop.prepare, moves_pixels=True),
     "cutout": Augmentation(cutout.draw, cutout.apply, cutout.prepare),
     "mixup": Augmentation(mixup.draw, mixup.apply),

@@ -58,3 +58,21 @@ def require_name(key: str, value: object) -> None:
     """Raise ConfigError unless a value can name a folder."""
     if not is_name(value):
         raise ConfigError(f"{key}={str(value)[:80]!r} is no name: letters, digits and . _ + - are allowed, 200 at most")
+
+
+LABEL = re.compile(rf"{NAME.pattern}(?:/{NAME.pattern}){{0,9}}")  # names of a stack, some with a plugin's prefix
+
+
+def is_label(value: object) -> bool:
+    """Return whether a value is a name, or names of strategies, that plugins' prefixes may stand before."""
+    return isinstance(value, str) and LABEL.fullmatch(value) is not None
+
+
+def is_prefixed(value: object) -> bool:
+    """Return whether a value is the name of something that a plugin adds, as mypkg/randaugment, there or not."""
+    return is_label(value) and "/" in str(value)
+
+
+def file_name(label: str) -> str:
+    """Return a label as it stands in the name of a folder or file: a prefix is set off by a dot."""
+    return label.replace("/", ".")

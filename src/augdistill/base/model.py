@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from augdistill.base.checks import NAME
+from augdistill.base.checks import LABEL, NAME
 from augdistill.base.files import checksum
 
 M = TypeVar("M", bound=BaseModel)
@@ -76,6 +76,7 @@ class UntilFirst(FailFast):
 
 Many = Annotated[tuple[T, ...], Strict(False), UntilFirst()]  # a list where it is written
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]  # of a file or an arm
+Label = Annotated[str, StringConstraints(pattern=f"^{LABEL.pattern}$")]  # a name, with a plugin's prefix or without
 Id = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]  # a whole SHA-256
 Printable = Annotated[str, AfterValidator(is_printable)]
 Integer = Annotated[int, Ge(-(2**63)), Lt(2**63)]

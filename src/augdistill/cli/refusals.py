@@ -6,10 +6,11 @@ from typing import Any
 
 from hydra.errors import MissingConfigException
 
+from augdistill import plugins
 from augdistill.base.checks import nearest
 from augdistill.cli.words import KEY_PART, OVERRIDE
 from augdistill.config import choices, conf_dir
-from augdistill.config.places import AS_TRAINED
+from augdistill.config.places import AS_TRAINED, OF_PLUGINS
 
 
 def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
@@ -18,7 +19,8 @@ def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return unknown_choice(command, error.missing_cfg_file, error.options, typed)
     if key := re.search(r"Could not override '([^']+)'", text):
-        return unknown_key(command, key[1], typed)
+        words = (OVERRIDE.fullmatch(word) for given, word in typed.items() if given.startswith(f"{key[1]}={{"))
+        return unknown_key(command, next((word[2] for word in words if word), key[1]), typed)
     if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
         word = f"{several[1]}={several[2]}"
         return f"{word} are several values: add -m to run each in turn; '{several[1]}=[{several[2]}]' is a list"
@@ -31,11 +33,13 @@ def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
 
 def unknown_choice(command: str, path: str, options: Sequence[str] | None, typed: Mapping[str, str]) -> str:
     """Return what to say of a file GROUP/CHOICE that there is not: the nearest one, those there are, what to type."""
-    group, _, choice = path.rpartition("/")
+    group, _, choice = path.partition("/") if path.partition("/")[0] in OF_PLUGINS else path.rpartition("/")
     known = [name for name in options or choices(group) if name != AS_TRAINED or command == "evaluate"]
     words = filter(None, map(OVERRIDE.fullmatch, typed.values()))
     keys = [word[2] for word in words if word[2].partition("@")[0] == group and choice in word[3]]
     key = keys[-1] if keys else group
+    if "/" in choice and choice.partition("/")[0] not in plugins.installed():
+        return f"{key}={plugins.absent(choice)}"
     example = f", as in {key}={known[0]}" if known else ""
     return f"{key}={choice} is unknown{nearest(choice, known)}: choose one of {', '.join(known) or 'none'}{example}"
 

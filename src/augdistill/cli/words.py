@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from augdistill.base.checks import known_keys
 from augdistill.base.errors import RequestError
 from augdistill.config import SECOND_PLACES, choices, conf_dir, parameters
+from augdistill.config.places import files
 
 NULL_TEXT = {  # what is null in `conf/`, where nothing else says that it stands for text
     *("run", "predictions", "dataset.path", "distillation.teacher", "executor.address"),
@@ -27,6 +28,7 @@ OVERRIDE = re.compile(r"(\+\+|\+|~|)([^=]+)=(.*)", re.DOTALL)
 QUOTED = r"'(?:\\.|[^\\'])*'|\"(?:\\.|[^\\\"])*\""
 FUNCTION = re.compile(r"(?:choice|range|interval|glob|sort|shuffle)\(.*\)", re.DOTALL)  # of Hydra's, in sweeps
 PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")  # which Hydra's grammar reads in any case
+OF_PREFIXED = re.compile(r"((?:student_)?aug\.ops)\.([\w-]+/[\w-]+)\.(\w+)")  # a parameter of a plugin's strategy
 KEY_PART = re.compile(r"[A-Za-z_$][\w$-]*|0|[1-9][0-9]*", re.ASCII)
 FLAGS_WITH_VALUES = (
     *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
@@ -60,6 +62,9 @@ def as_override(command: str, word: str, *, sweeping: bool) -> str:
     values = as_values(kind_of(command, key), raw, sweeping=sweeping)
     if (place := open_map(command, key)) is not None:
         return into_map(place, key, values)
+    if found_op := OF_PREFIXED.fullmatch(key):  # Hydra's grammar has no such key, but it merges maps
+        maps = (f"{{{found_op[2]}:{{{found_op[3]}:{value}}}}}" for value in values)
+        return f"{sign}{found_op[1]}={','.join(maps)}"
     return f"{sign}{key}={','.join(values)}"
 
 
@@ -171,7 +176,7 @@ def declared(command: str, key: str) -> Iterator[Any]:
     for index, part in enumerate(parts[:-1], 1):
         folder = SECOND_PLACES.get(part, part)
         if re.fullmatch(r"[\w-]+", folder) and (conf_dir() / folder).is_dir():
-            for path in sorted((conf_dir() / folder).glob("*.yaml")):
+            for path in files(folder).values():
                 yield from below(path, tuple(parts[index:]))
 
 
@@ -188,8 +193,11 @@ def below(path: Path, parts: tuple[str, ...]) -> tuple[Any, ...]:
 
 @cache
 def loaded(path: Path) -> Any:
-    """Return what a YAML file holds."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Return what a YAML file holds; nothing of a plugin's that cannot be read, which is refused where it is chosen."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
 
 
 def open_map(command: str, key: str) -> str | None:

@@ -6,9 +6,10 @@ from functools import cache
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from augdistill.base.checks import is_prefixed
 from augdistill.base.model import Frozen, Many
 from augdistill.config.places import AS_TRAINED, choices, parameters
 
@@ -29,7 +30,7 @@ class Named(Group):
     def parameters(self) -> dict[str, Any]:
         """Return the keyword arguments of what it names: its keys beside those that all of its kind have."""
         values = self.plain()
-        return {key: values[key] for key in values if key in type(self).own()}
+        return {key: values[key] for key in values if key in type(self).own() or key in (self.model_extra or {})}
 
     @classmethod
     def own(cls) -> tuple[str, ...]:
@@ -78,7 +79,12 @@ def type_of(default: object) -> Any:
 
 @cache
 def with_parameters(base: type[Group], folder: str, name: str) -> type[Group]:
-    """Return a model of what `base` has and of the parameters in conf/FOLDER/NAME.yaml, with their defaults."""
+    """Return a model of what `base` has and of the parameters in conf/FOLDER/NAME.yaml, with their defaults.
+
+    What a plugin adds that is not here may have any parameters: it is data until it is used, and then refused.
+    """
+    if is_prefixed(name) and name not in choices(folder):
+        return type(name, (base,), {"model_config": ConfigDict(extra="allow"), "__module__": __name__})
     own = {key: value for key, value in parameters(folder, name).items() if key not in base.model_fields}
     found: dict[str, Any] = {key: (type_of(value), Field(value)) for key, value in own.items()}
     made: type[Group] = create_model(f"{base.__name__} {name}", __base__=base, **found)
@@ -88,7 +94,7 @@ def with_parameters(base: type[Group], folder: str, name: str) -> type[Group]:
 
 @dataclass(frozen=True)
 class ByName:
-    """Makes of a mapping, before it is checked, the model that its `name` asks for."""
+    """Makes of a mapping, before it is checked, the model that its `name` asks for, a plugin's too that is not here."""
 
     known: Callable[[], Sequence[str]]
     model: Callable[[str], type[Group]]
@@ -96,7 +102,7 @@ class ByName:
     def find(self, value: object) -> type[Group] | None:
         """Return the model that a mapping asks for by its name, None where there is none."""
         name = value.get("name") if isinstance(value, Mapping) else None
-        return self.model(name) if isinstance(name, str) and name in self.known() else None
+        return self.model(name) if isinstance(name, str) and (name in self.known() or is_prefixed(name)) else None
 
     def made(self, value: object) -> object:
         if not isinstance(value, Mapping):

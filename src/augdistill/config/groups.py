@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from augdistill.base.checks import CHECKPOINTS, checkpoint_every
+from augdistill.base.checks import CHECKPOINTS, checkpoint_every, is_prefixed
 from augdistill.base.errors import ConfigError
 from augdistill.base.model import Many
 from augdistill.config.base import (
@@ -151,16 +151,16 @@ def parameters_of_each(ops: object) -> object:
         return ops
     known = strategies()
     for name in ops:
-        if name not in known:
+        if name not in known and not is_prefixed(name):  # what no plugin here adds is refused where it is used
             raise unknown(name, known)
-    checked = all_strategies().model_validate(dict(ops))
+    checked = models_of(tuple(ops)).model_validate(dict(ops))
     return {name: getattr(checked, name) for name in ops}
 
 
 @cache
-def all_strategies() -> type[Group]:
-    """Return a model with a field for each strategy, so that a refusal names the strategy."""
-    fields: dict[str, Any] = {name: (with_parameters(Op, "aug", name), None) for name in strategies()}
+def models_of(names: tuple[str, ...]) -> type[Group]:
+    """Return a model with a field for each of these strategies, so that a refusal names the strategy."""
+    fields: dict[str, Any] = {name: (with_parameters(Op, "aug", name), None) for name in names}
     return create_model("strategies", __base__=Group, **fields)
 
 

@@ -1,4 +1,7 @@
-"""Where the values lie: one YAML file for each choice of a group, in one folder for each group."""
+"""Where the values lie: one YAML file for each choice of a group, in one folder for each group.
+
+A plugin's folder of the same form adds choices under its prefix: its aug/randaugment.yaml is aug=mypkg/randaugment.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -6,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from augdistill.base.checks import one_of
+from augdistill import plugins
+from augdistill.base.checks import is_prefixed, one_of
+from augdistill.base.errors import ConfigError
+from augdistill.config.folders import read_plain
 
 SECOND_PLACES = {"student_aug": "aug", "teacher_optim": "optim"}  # key -> folder; an override says FOLDER@KEY=CHOICE
+OF_PLUGINS = ("aug", "dataset", "distillation", "loss", "optim", "student", "study", "teacher")  # folders they may have
 DATASET_KEYS = ("name", "root", "verify", "mean", "std", "validation", "test_sets")  # what all datasets have
 AS_TRAINED = "as-trained"  # stands, in evaluations, for each run's own dataset
 
@@ -21,18 +29,44 @@ def conf_dir() -> Path:
 
 
 @cache
+def files(group: str) -> Mapping[str, Path]:
+    """Return the YAML files of one group by the choice that each is: our own, then those of plugins."""
+    folder = SECOND_PLACES.get(group, group)
+    found = {path.stem: path for path in sorted((conf_dir() / folder).glob("*.yaml"))}
+    for prefix, plugin in plugins.installed().items() if folder in OF_PLUGINS else ():
+        paths = sorted((plugin.conf / folder).glob("*.yaml")) if plugin.conf else []
+        found |= {f"{prefix}/{path.stem}": path for path in paths if plugins.NAME.fullmatch(path.stem)}
+    return found
+
+
+@cache
 def choices(group: str) -> tuple[str, ...]:
-    """Return the names of the YAML files of one folder of `conf/`."""
-    return tuple(sorted(path.stem for path in (conf_dir() / SECOND_PLACES.get(group, group)).glob("*.yaml")))
+    """Return the names of the YAML files of one group."""
+    return tuple(files(group))
+
+
+def written(group: str, name: str) -> dict[str, Any]:
+    """Return the values in the YAML file of a choice; raises ConfigError for a plugin's that holds no plain values."""
+    path = files(group)[name]
+    try:
+        text = read_plain(path.parent, path.name) if is_prefixed(name) else path.read_text(encoding="utf-8")
+        loaded = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{path} is refused: {' '.join(str(error).split())[:160]}") from None
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path} is refused: it holds no keys with values")
+    return {str(key): value for key, value in loaded.items()}
 
 
 @cache
 def parameters(group: str, name: str) -> Mapping[str, Any]:
     """Return the parameters, with defaults, that `conf/GROUP/NAME.yaml` lists beside the keys all of its group have."""
     one_of(group, name, choices(group))
-    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
-    assert isinstance(loaded, dict)
+    values = written(group, name)
     if group == "aug":
-        return dict(loaded["ops"][name])
+        own = values["ops"].get(name) if isinstance(values.get("ops"), dict) else None
+        if not isinstance(own, dict):
+            raise ConfigError(f"{files(group)[name]} is refused: below `ops` it lists the parameters of {name}")
+        return own
     common = DATASET_KEYS if group == "dataset" else ("name",)
-    return {str(key): value for key, value in loaded.items() if key not in common}
+    return {key: value for key, value in values.items() if key not in common}

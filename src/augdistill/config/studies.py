@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import AfterValidator, Field, model_validator
 
-from augdistill.base.checks import is_name
+from augdistill.base.checks import is_name, is_prefixed
 from augdistill.base.model import Many
 from augdistill.config.base import (
     AtLeastOne,
@@ -69,7 +69,7 @@ def is_stack(name: str) -> str:
     """Return the name of a stack of strategies, joined with "+", each known and there once."""
     parts = [] if name == "baseline" else name.split("+")
     for part in parts:
-        if part not in strategies():
+        if part not in strategies() and not is_prefixed(part):
             raise unknown(part, ["baseline", *strategies()])
     if len(set(parts)) < len(parts):
         raise wrong("each strategy of a stack once", "", name, ["baseline", "cutmix"])
@@ -80,7 +80,7 @@ def is_own_stack(name: str) -> str:
     """Return the name of students' own strategies: a stack, or those of their teachers."""
     if name == MATCHING:
         return name
-    if name not in ("baseline", *strategies()) and "+" not in name:
+    if name not in ("baseline", *strategies()) and "+" not in name and not is_prefixed(name):
         raise unknown(name, ["baseline", MATCHING, *strategies()])
     return is_stack(name)
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from augdistill.base.checks import nearest
 from augdistill.base.errors import ConfigError, DataError, RequestError
 from augdistill.base.text import dataset_label
 from augdistill.data import cifar10, cifar10h, cinic10, digits, image_folder, mnist, packed
 from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
 from augdistill.data.splits import split_validation
+from augdistill.plugins import Table
 
 __all__ = [
     "DATASETS",
@@ -170,9 +170,7 @@ def fetch(name: str, root: Path) -> None:
 
 
 def _find(name: str) -> Dataset:
-    if name not in DATASETS:
-        raise ConfigError(f"dataset={name} is unknown{nearest(name, DATASETS)}: choose one of {', '.join(DATASETS)}")
-    return DATASETS[name]
+    return DATASETS.find("dataset", name)
 
 
 def _request(name: str, split: str, root: Path, verify: bool, params: Mapping[str, Any]) -> packed.Request:
@@ -218,7 +216,7 @@ def _resolved(root: Path) -> Path:
     return Path(root).expanduser().resolve()
 
 
-DATASETS: dict[str, Dataset] = {
+DATASETS = Table[Dataset]("datasets") | {
     "digits": digits,
     "cifar10": cifar10,
     "mnist": mnist,

@@ -25,6 +25,7 @@ import numpy as np
 from filelock import FileLock
 from pydantic import Field
 
+from augdistill.base.checks import file_name
 from augdistill.base.errors import DataError, RunError, WorkError
 from augdistill.base.files import checksum, flush_folder, write_atomic, write_json
 from augdistill.base.model import Integer, Many, Proven, Real, Record
@@ -101,7 +102,7 @@ def open_set(cache: Path, request: Request) -> ImageSet:
 
 def headers(cache: Path, name: str, split: str) -> Iterator[tuple[Header, Mapping[str, Any]]]:
     """Yield each packed header of a split with the state of the source it was packed from."""
-    for folder in sorted(cache.glob(f"{name}-{split}-*-*")):
+    for folder in sorted(cache.glob(f"{file_name(name)}-{split}-*-*")):
         packed = read_packed(folder)
         if packed is not None:
             yield Header(**dict(packed.header)), packed.source.plain()
@@ -164,7 +165,7 @@ def digest(path: Path, stamp: tuple[int, ...]) -> str:
 
 def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
     asked = [FORMAT, request.name, request.split, dict(request.params), request.verify, request.where]
-    prefix = f"{request.name}-{request.split}-{short_hash(asked)}"
+    prefix = f"{file_name(request.name)}-{request.split}-{short_hash(asked)}"
     folder = cache / f"{prefix}-{short_hash(request.state)}"
     found = look(folder)
     if found is not None:

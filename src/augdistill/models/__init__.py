@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from augdistill.base.checks import nearest, one_of
+from augdistill.base.checks import nearest
 from augdistill.base.errors import ConfigError
 from augdistill.models.alexnet import AlexNet, SmallAlexNet
 from augdistill.models.lenet import LeNet
 from augdistill.models.resnet import ResNet18
+from augdistill.plugins import Table
 
 
 def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **params: Any) -> nn.Module:
@@ -24,10 +25,8 @@ def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **
     The weights are a function of `seed` alone, and the global generator is left as it was. Raises ConfigError for an
     unknown model or parameter and for one out of range, ModelError for images that are too small.
     """
-    one_of("model", name, MODELS)
-    known = [
-        key for key, value in inspect.signature(MODELS[name]).parameters.items() if value.kind == value.KEYWORD_ONLY
-    ]
+    model = MODELS.find("model", name)
+    known = [key for key, value in inspect.signature(model).parameters.items() if value.kind == value.KEYWORD_ONLY]
     for key in params:
         if key not in known:
             raise ConfigError(
@@ -35,7 +34,7 @@ def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **
             )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs' generators
-        return MODELS[name](shape, classes, **params)
+        return model(shape, classes, **params)
 
 
 def outline(name: str, shape: tuple[int, int, int], params: Mapping[str, Any], key: str) -> nn.Module:
@@ -57,7 +56,7 @@ def trains_on_one(model: nn.Module, shape: tuple[int, int, int]) -> bool:
     return True
 
 
-MODELS: dict[str, type[nn.Module]] = {
+MODELS = Table[type[nn.Module]]("models") | {
     "lenet": LeNet,
     "alexnet": AlexNet,
     "alexnet-small": SmallAlexNet,

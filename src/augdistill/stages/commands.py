@@ -5,9 +5,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import OmegaConf
-
-from augdistill.config import Config, conf_dir, parameters
+from augdistill.config import Config, parameters
+from augdistill.config.places import written as written_in
 from augdistill.store.identity import teacher_folder, teacher_of, teacher_ref
 from augdistill.store.runs import RunStore
 
@@ -44,9 +43,7 @@ def teacher_command(config: Config) -> str:
 
 def recipe(model: str) -> dict[str, Any]:
     """Return the values of the recipe that belongs to a model."""
-    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "optim" / f"{model}.yaml"))
-    assert isinstance(loaded, dict)
-    return {str(key): value for key, value in loaded.items()}
+    return written_in("optim", model)
 
 
 def overrides(prefix: str, values: Mapping[str, Any], default: Mapping[str, Any]) -> str:
@@ -75,6 +72,4 @@ def written(value: object) -> str:
 
 def dataset_defaults(name: str) -> dict[str, Any]:
     """Return the values of a dataset's YAML file; its root as the environment gives it."""
-    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml"), resolve=True)
-    assert isinstance(loaded, dict)
-    return {str(key): value for key, value in loaded.items()}
+    return written_in("dataset", name)

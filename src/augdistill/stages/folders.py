@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from augdistill import plugins
 from augdistill.base.errors import RunError
 from augdistill.base.files import write_atomic
 from augdistill.base.reading import MAX_FILE, opened, read_array, read_arrays, tensors_header
@@ -197,8 +198,8 @@ def provenance(made: Making, parents: dict[str, str], notes: list[str]) -> dict[
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide results."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages that decide results, plugins that are used among them."""
+    found = {**plugins.distributions(), "python": platform.python_version()}
     for name in ("augdistill", "torch", "torchvision", "numpy", "scipy", "scikit-learn"):
         try:
             found[name] = version(name)

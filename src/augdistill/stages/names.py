@@ -4,11 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from augdistill.base.checks import one_of, require
 from augdistill.base.errors import ConfigError, DataError
-from augdistill.config import Config, choices, conf_dir, reader_arguments
+from augdistill.config import Config, choices, reader_arguments
+from augdistill.config.places import written
 from augdistill.data import HUMAN_LABELS, Header, header, is_there, load_human_labels, test_set_name
 from augdistill.store.identity import Ref, evaluation_ref
 
@@ -122,9 +121,7 @@ def test_dataset(config: Config, trained: Config) -> Config:
 def default_dataset(name: str, like: Config) -> Config:
     """Return a dataset's group with its YAML's values, read from where the dataset group `like` is."""
     one_of("dataset.test_sets", name, [choice for choice in choices("dataset") if choice != "as-trained"])
-    loaded = OmegaConf.to_container(OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml"), resolve=True)
-    assert isinstance(loaded, dict)
-    return {str(key): value for key, value in loaded.items()} | {key: like[key] for key in ("root", "verify")}
+    return written("dataset", name) | {key: like[key] for key in ("root", "verify")}
 
 
 def test_fingerprint(config: Config, trained: Config) -> str:

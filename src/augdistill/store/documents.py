@@ -43,6 +43,7 @@ class Hashed(Record):
     model_config = ConfigDict(extra="allow")
 
     data: str = ""
+    config: Config = Field({})
     parents: dict[str, Id] = Field({})
 
 
@@ -63,7 +64,12 @@ class Manifest(Proven):
     config: Config
     document: Hashed
     files: dict[Name, str]
+    replaced: dict[Name, str] = Field({})  # what files were before they were written anew
     provenance: Provenance
+
+    def checksums(self, name: str) -> set[str]:
+        """Return the SHA-256 that one of the run's files may have: what it is, and what it was before."""
+        return {files[name] for files in (self.files, self.replaced) if name in files}
 
 
 class ModelManifest(Manifest):

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from augdistill.base.checks import file_name
 from augdistill.base.text import dataset_label
 from augdistill.config import SOFT_TARGETS, Config, aug_name, model_parameters, ops_list, reader_parameters
+from augdistill.plugins import stated_versions
 
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
 VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
@@ -55,7 +57,8 @@ def teacher_ref(config: Config, fingerprint: str) -> Ref:
 
 def teacher_folder(config: Config) -> str:
     """Return a teacher's folder name up to its hash."""
-    return f"teacher-{folder_label(config['dataset'], config['teacher'], aug_name(config['aug']), config['seed'])}"
+    label = folder_label(config["dataset"], config["teacher"], aug_name(config["aug"]), config["seed"])
+    return f"teacher-{file_name(label)}"
 
 
 def teacher_of(config: Config) -> Config:
@@ -141,9 +144,19 @@ def make_ref(kind: str, label: str, made_by: Config, fingerprint: str, parents: 
         "parents": dict(parents or {}),
         "data": fingerprint,
     }
+    if stated := stated_versions(names_in(made_by)):
+        document["plugins"] = stated
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Ref(kind, digest, f"{kind}-{label}-{digest[:8]}", document)
+    return Ref(kind, digest, f"{kind}-{file_name(label)}-{digest[:8]}", document)
+
+
+def names_in(made_by: Config) -> list[str]:
+    """Return the names of what decides a result and may be a plugin's: dataset, model, strategies, loss."""
+    loss = made_by.get("distillation", {}).get("loss")
+    groups = [made_by.get("dataset"), made_by.get("model"), loss if isinstance(loss, Mapping) else {"name": loss}]
+    ops = [name for key in ("aug", "student_aug") for name, _ in made_by.get(key, [])]
+    return [*ops, *(str(group["name"]) for group in groups if group)]
 
 
 def folder_label(dataset: Config, model: Config, aug: str, seed: int) -> str:

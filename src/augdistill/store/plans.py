@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, model_validator
 
-from augdistill.base.model import Id, Integer, Many, Name, Printable, Real, Record, fits, wrong_as_a_whole
+from augdistill.base.model import Id, Integer, Label, Many, Name, Printable, Real, Record, fits, wrong_as_a_whole
 from augdistill.base.status import COLLAPSED
 from augdistill.store.documents import Config, Kind
 
@@ -22,7 +22,7 @@ class SavedRecipe(Record):
 class SavedModel(Record):
     """A model of a study, and its recipe."""
 
-    name: Name
+    name: Label
     width: Integer | None = None
     optim: SavedRecipe
 
@@ -30,7 +30,7 @@ class SavedModel(Record):
 class SavedDataset(Record):
     """The dataset of a study."""
 
-    name: Name
+    name: Label
     root: Printable
     verify: bool
     test_sets: Many[str]
@@ -71,8 +71,8 @@ class Design(Record):
     dataset: SavedDataset
     teacher: SavedModel
     students: dict[str, SavedModel]
-    aug: Many[Name]
-    student_aug: Many[Name]
+    aug: Many[Label]
+    student_aug: Many[Label]
     ops: dict[str, Config] | None = None
     distillation: SavedDistillation
     grids: Many[dict[str, list[Any]]] | None
@@ -83,7 +83,7 @@ class Design(Record):
     claims: Many[Annotated[str, BeforeValidator(as_text)]] = ()
     margins: dict[str, Real] = Field({})
     looks: Integer = 1
-    base: Name | None = None
+    base: Label | None = None
     dead_units: str = "keep"
     test_set: Name | None
     normalisation: Literal["training", "own"] = "training"

@@ -4,9 +4,11 @@ A run exists when its manifest does. Files are written to a temporary name in th
 a reader sees all of a file or nothing.
 """
 
+import hashlib
+import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.base.errors import ConfigError, HeldError, RequestError, RunError
-from augdistill.base.files import WRITING, checksum, write_json
+from augdistill.base.files import WRITING, checksum, write_atomic, write_json
 from augdistill.base.locks import held, holder
-from augdistill.base.reading import in_short, names_by_digits, read_json, sha256
+from augdistill.base.reading import in_short, names_by_digits, read_json, read_text, sha256
 from augdistill.base.text import removal
 from augdistill.config.checking import check_saved
 from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
@@ -76,8 +78,10 @@ class Run:
     def file(self, name: str) -> Path:
         """Return the path of one of the run's files, after comparing its SHA-256 with the manifest's."""
         path = self.path / name
-        expected = self.manifest.files.get(name)
-        wrong = "missing" if expected is None else file_damage(path, expected)
+        wrong = file_damage(path, self.manifest.checksums(name))
+        if wrong:  # written anew, perhaps, since this manifest was read
+            now = read_manifest(self.path)
+            wrong = file_damage(path, now.checksums(name) if now is not None else set())
         if wrong == "missing":
             raise RunError(f"{self.path} has no {name}: remove it with {removal(self.path)}")
         if wrong:
@@ -131,7 +135,7 @@ class RunStore:
         except RunError as error:
             return [str(error)]
         names = manifest.files if manifest is not None else {}
-        wrong = {name: file_damage(path / name, names[name]) for name in names}
+        wrong = {name: file_damage(path / name, manifest.checksums(name)) for name in names} if manifest else {}
         return [f"{path / name} is {what}" for name, what in wrong.items() if what]
 
     def get(self, name: str) -> Run:
@@ -204,6 +208,20 @@ class RunStore:
         assert written is not None
         return Run(path, written)
 
+    def rewrite(self, run: Run, name: str, content: bytes) -> Run:
+        """Write one of a run's files anew, whose lock is held, and return the run.
+
+        The manifest comes first and allows the old content too: whoever reads meanwhile, or after this process was
+        killed, finds the one or the other whole.
+        """
+        written = json.loads(read_text(run.path / MANIFEST))
+        manifest = {key: value for key, value in written.items() if key != "checksum"}
+        manifest["files"] = {**manifest["files"], name: hashlib.sha256(content).hexdigest()}
+        manifest["replaced"] = {**manifest.get("replaced", {}), name: run.manifest.files[name]}
+        write_json(run.path / MANIFEST, {**manifest, "checksum": checksum(manifest)})
+        write_atomic(run.path / name, content)
+        return self.get(run.path.name)
+
     def remove(self, path: Path) -> None:
         """Delete the folder of a run or a bank, finished or not: the manifest first, so that no half is ever a run.
 
@@ -232,10 +250,10 @@ def read_manifest(path: Path) -> Manifest | None:
         return None
 
 
-def file_damage(path: Path, expected: str) -> str:
-    """Return what a file is that should have this SHA-256: missing, or damaged and why; "" if nothing is wrong."""
+def file_damage(path: Path, expected: Collection[str]) -> str:
+    """Return what a file is that should have one of these SHA-256: missing, or damaged and why; "" if it has."""
     try:
-        return "" if sha256(path) == expected else "damaged (its checksum differs)"
+        return "missing" if not expected else "" if sha256(path) in expected else "damaged (its checksum differs)"
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except (OSError, ValueError) as error:

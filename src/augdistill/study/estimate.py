@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from augdistill.base.checks import file_name
 from augdistill.base.text import dataset_label
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
@@ -81,9 +82,9 @@ class Rates:
 
 def kind_of(stage: Stage) -> Kind:
     """Return the kind of a stage: runs of one kind on one machine take the same time for the same work."""
-    config, model = stage.job["config"], stage.arm["model"]
+    config, model = stage.job["config"], file_name(stage.arm["model"])
     if stage.kind != "evaluation":
-        return f"{stage.kind}-{dataset_label(config['dataset'])}-{model}-", settings(stage.kind, config)
+        return f"{stage.kind}-{file_name(dataset_label(config['dataset']))}-{model}-", settings(stage.kind, config)
     run = config["run"]
     return f"evaluation-{stage.arm['test_set']}-{run[: run.index(model)]}{model}-", ""
 

@@ -103,14 +103,17 @@ def saving_when_cancelled() -> Iterator[list[bool]]:
 
 def look(message: str) -> str:
     """Return what keeps this node from running the study that sent the message, "" if nothing."""
+    from augdistill.plugins import distributions
     from augdistill.stages.folders import versions
 
     sent = json.loads(message)
     if problem := not_shared(sent):
         return problem
-    here = {**versions(), "python": ""}  # Ray itself compares Python's
+    here = {**distributions(all_installed=True), **versions(), "python": ""}  # Ray itself compares Python's
     other = [
-        f"{name} {here[name]} instead of {wanted}" for name, wanted in sent["versions"].items() if here[name] != wanted
+        f"{name} {here.get(name, 'none')} instead of {wanted}"
+        for name, wanted in sent["versions"].items()
+        if here.get(name) != wanted
     ]
     return f"it has {', '.join(other)}: every node needs the same packages" if other else ""
 

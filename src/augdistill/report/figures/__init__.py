@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from augdistill.plugins import Table
 from augdistill.report.figures.base import Drawn, Source
 from augdistill.report.figures.curves import training_curves
 from augdistill.report.figures.dots import accuracy, calibration_error
@@ -14,7 +15,7 @@ from augdistill.report.figures.reliability import reliability_curves
 
 __all__ = ["FIGURES", "Drawn", "Source"]
 
-FIGURES: dict[str, Callable[[Source], list[Drawn] | str]] = {
+FIGURES = Table[Callable[[Source], list[Drawn] | str]]("figures") | {
     "Effect on students": effect_on_students,
     "Effect by cell": effect_by_cell,
     "Figure 1": accuracy,
