@@ -147,13 +147,19 @@ def test_every_claim_has_the_parts_and_margin_of_its_row():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "ratio"}, "kind 'ratio'; it is one of difference"),
-        ({"margin": 0}, "margin 0; it must be above 0"),
-        ({"metrik": "ece"}, "unknown key 'metrik'"),
+        ({"kind": "ratio"}, "kind 'ratio': it must be 'difference', 'equivalence' or 'rank'"),
+        ({"margin": 0}, "margin '0': it must be greater than 0"),
+        ({"metrik": "ece"}, r"unknown key 'metrik' \(did you mean metric\?\); keys are id"),
         ({"parts": [{"plus": {"role": "teacher"}}]}, "needs plus and minus"),
-        ({"parts": [{"plus": {"role": "pupil"}, "minus": {"role": "teacher"}}]}, "role 'pupil'"),
+        (
+            {"parts": [{"plus": {"role": "pupil"}, "minus": {"role": "teacher"}}]},
+            "role 'pupil': it must be one of",
+        ),
         ({"parts": [{"plus": {"role": "teacher", "teacher_aug": "$m"}, "minus": {"role": "teacher"}}]}, "no values"),
-        ({"parts": [{"plus": {"role": "teacher"}, "minus": {"role": "teacher"}, "pairing": "twins"}]}, "'twins'"),
+        (
+            {"parts": [{"plus": {"role": "teacher"}, "minus": {"role": "teacher"}, "pairing": "twins"}]},
+            "pairing 'twins': it",
+        ),
     ],
 )
 def test_a_claims_file_that_is_wrong_is_refused_in_one_line(tmp_path, change, message):

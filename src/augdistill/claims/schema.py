@@ -1,18 +1,19 @@
-"""The paper's claims and a study's choices as data, read and checked: dataclasses for `claims.yaml` and for a study."""
+"""The paper's claims and a study's choices as data: dataclasses, made of `claims.yaml` and of a study by pydantic."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
+from annotated_types import Gt
 from omegaconf import OmegaConf
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from augdistill.base.checks import one_of
+from augdistill.base.checks import nearest, one_of
 from augdistill.base.errors import ConfigError
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
-KINDS = ("difference", "equivalence", "rank")
-PAIRINGS = ("none", "own-teacher", "student-seed")
 ROLES = ("teacher", "student", "control")
 IN_DISTRIBUTION = "in-distribution"
 BASELINE = "baseline"
@@ -21,10 +22,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Arm:
+class Written:
+    """What people write: every key known; a number may stand for text, as that of a claim does."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+
+def is_role(role: str) -> str:
+    """Return one of the roles; ValueError for another word."""
+    if role not in ROLES:
+        raise ValueError(f"it must be one of {', '.join(ROLES)}")
+    return role
+
+
+@dataclass(frozen=True)
+class Arm(Written):
     """The runs compared: values of the columns of the results; an empty model or teacher_aug leaves the column open."""
 
-    role: str
+    role: Annotated[str, AfterValidator(is_role)]
     model: str = ""
     teacher_aug: str = ""
     student_aug: str = ""
@@ -34,26 +49,47 @@ class Arm:
         return Arm(*(binding[value[1:]] if value.startswith("$") else value for value in vars(self).values()))
 
 
+def completed(arm: Arm) -> Arm:
+    """Return an arm with what is not written: controls are taught by labels, students have no strategy of their own."""
+    teacher_aug = "labels" if arm.role == "control" else arm.teacher_aug
+    return replace(
+        arm, teacher_aug=teacher_aug, student_aug="" if arm.role == "teacher" else arm.student_aug or BASELINE
+    )
+
+
+WrittenArm = Annotated[Arm, AfterValidator(completed)]
+
+
 @dataclass(frozen=True)
-class Quantity:
+class Quantity(Written):
     """One variable of a rank correlation: a metric of an arm, over the strategies of its teacher."""
 
     metric: str
-    arm: Arm
+    arm: WrittenArm
+
+
+def with_arm(value: Any) -> Any:
+    """Return a quantity, of which the arm's columns are written beside the metric, with the arm apart."""
+    if not isinstance(value, Mapping) or "metric" not in value:
+        return value
+    return {"metric": value["metric"], "arm": {key: value[key] for key in value if key != "metric"}}
+
+
+WrittenQuantity = Annotated[Quantity, BeforeValidator(with_arm)]
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(Written):
     """Parts of one form, one for each combination of `over`: a contrast plus - minus, or a correlation of x and y."""
 
-    plus: Arm | None = None
-    minus: Arm | None = None
-    x: Quantity | None = None
-    y: Quantity | None = None
-    given: Quantity | None = None
+    plus: WrittenArm | None = None
+    minus: WrittenArm | None = None
+    x: WrittenQuantity | None = None
+    y: WrittenQuantity | None = None
+    given: WrittenQuantity | None = None
     over: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     average: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    pairing: str = "none"
+    pairing: Literal["none", "own-teacher", "student-seed"] = "none"
     label: str = ""
     metric: str = ""
     test_set: str = ""
@@ -61,7 +97,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Power:
+class Power(Written):
     """A design in which the claim is decided in about 80 % of studies, and what that assumes (in the claim's unit)."""
 
     blocks: int
@@ -72,16 +108,16 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(Written):
     """One claim; `claims.yaml` explains the fields."""
 
     id: str
     text: str
     paper: str
-    kind: str
+    kind: Literal["difference", "equivalence", "rank"]
     metric: str
     unit: str
-    margin: float
+    margin: Annotated[float, Gt(0)]
     parts: tuple[Group, ...]
     studies: tuple[str, ...]
     beside: tuple[Group, ...] = ()
@@ -101,7 +137,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Names:
+class Names(Written):
     """What published.csv calls our metrics, test sets and datasets."""
 
     metrics: Mapping[str, str]
@@ -122,7 +158,7 @@ class Claims:
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Written):
     """What a study file says that the verdicts depend on.
 
     `looks` is the number of this look: 1, and one more each time that blocks are added after looking. `base` is the
@@ -145,7 +181,7 @@ class Study:
         """Return the study of a plain dictionary. Raises ConfigError for an unknown claim, a bad margin or count."""
         known = {name.name for name in fields(cls)}
         given = {key: value for key, value in meta.items() if key in known and value is not None}
-        study = _build(cls, given, f"study {meta.get('name')}")
+        study = read(cls, given, f"study {meta.get('name')}")
         ids = [claim.id for claim in claims.claims]
         for claim in (*study.claims, *study.margins):
             if claim not in ids:
@@ -170,10 +206,10 @@ def load_claims(path: Path = CLAIMS) -> Claims:
     """Return the claims of a YAML file. Raises ConfigError for an unknown key, kind, pairing, role or name."""
     content = OmegaConf.to_container(OmegaConf.load(path))
     assert isinstance(content, dict)
-    claims = tuple(_build(Claim, entry, f"{path.name}, claim {entry.get('id')}") for entry in content["claims"])
+    claims = tuple(read(Claim, entry, f"{path.name}, claim {entry.get('id')}") for entry in content["claims"])
     for claim in claims:
         _check(claim, f"{path.name}, claim {claim.id}")
-    return Claims(claims, _build(Names, content["printed"], path.name), content["stand_ins"])
+    return Claims(claims, read(Names, content["printed"], path.name), content["stand_ins"])
 
 
 def check_claims(study: Mapping[str, Any]) -> None:
@@ -185,13 +221,7 @@ def check_claims(study: Mapping[str, Any]) -> None:
 
 
 def _check(claim: Claim, where: str) -> None:
-    if claim.kind not in KINDS:
-        raise ConfigError(f"{where}: kind {claim.kind!r}; it is one of {', '.join(KINDS)}")
-    if not claim.margin > 0:
-        raise ConfigError(f"{where}: margin {claim.margin}; it must be above 0")
     for group in (*claim.parts, *claim.beside):
-        if group.pairing not in PAIRINGS:
-            raise ConfigError(f"{where}: pairing {group.pairing!r}; it is one of {', '.join(PAIRINGS)}")
         arms = [group.x, group.y] if claim.kind == "rank" else [group.plus, group.minus]
         if None in arms:
             raise ConfigError(
@@ -204,51 +234,29 @@ def _check(claim: Claim, where: str) -> None:
                     raise ConfigError(f"{where}: {value} has no values; `over` or `average` must list them")
 
 
-def _arm(content: Mapping[str, str], where: str) -> Arm:
-    arm = _build(Arm, content, where)
-    if arm.role not in ROLES:
-        raise ConfigError(f"{where}: role {arm.role!r}; it is one of {', '.join(ROLES)}")
-    teacher_aug = "labels" if arm.role == "control" else arm.teacher_aug
-    student_aug = "" if arm.role == "teacher" else arm.student_aug or BASELINE
-    return Arm(arm.role, arm.model, teacher_aug, student_aug)
+@cache
+def adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    """Return what makes a dataclass of a mapping, and its parts of those in it."""
+    return TypeAdapter(cls)
 
 
-def _group(content: Mapping[str, Any], where: str) -> Group:
-    found = dict(content)
-    for name in {"plus", "minus"} & set(found):
-        found[name] = _arm(found[name], where)
-    for name in {"x", "y", "given"} & set(found):
-        arm = {key: value for key, value in found[name].items() if key != "metric"}
-        found[name] = Quantity(found[name]["metric"], _arm(arm, where))
-    for name in {"over", "average"} & set(found):
-        found[name] = {key: tuple(values) for key, values in found[name].items()}
-    return _build(Group, found, where)
+def read(cls: type[T], content: Mapping[str, Any], where: str) -> T:
+    """Return a dataclass made of a mapping; raises ConfigError, in one line that names the place."""
+    try:
+        made: T = adapter(cls).validate_python(dict(content))  # type: ignore[arg-type]
+        return made
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {refusal(error, tuple(item.name for item in fields(cls)))}") from None  # type: ignore[arg-type]
 
 
-def _build(cls: type[T], content: Mapping[str, Any], where: str) -> T:
-    """Return a dataclass from a mapping, its nested parts built too. Raises ConfigError for unknown or missing keys."""
-    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(content) - set(known))
-    missing = [
-        name
-        for name, item in known.items()
-        if item.default is MISSING and item.default_factory is MISSING and name not in content
-    ]
-    if unknown:
-        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; keys are {', '.join(known)}")
-    if missing:
-        raise ConfigError(f"{where}: {missing[0]!r} is missing")
-    values = {name: _convert(cls, name, value, where) for name, value in content.items()}
-    return cls(**values)
-
-
-def _convert(cls: type[Any], name: str, value: Any, where: str) -> Any:
-    if name in ("parts", "beside"):
-        return tuple(_group(entry, where) for entry in value)
-    if name == "power":
-        return tuple(_build(Power, entry, where) for entry in value)
-    if name == "margins":
-        return {str(claim): float(margin) for claim, margin in value.items()}
-    if name in ("claims", "excludes", "augs", "students", "studies"):
-        return tuple(str(entry) for entry in value)
-    return str(value) if name == "id" else value
+def refusal(error: ValidationError, known: tuple[str, ...]) -> str:
+    """Return what is wrong with the first place that is; `known` are the keys of the whole."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    if first["type"] == "unexpected_keyword_argument":
+        hint = f"; keys are {', '.join(known)}" if len(first["loc"]) == 1 else ""
+        return f"unknown key {place!r}{nearest(place, known)}{hint}"
+    if first["type"] == "missing":
+        return f"{place!r} is missing"
+    said = first["msg"].removeprefix("Input ").removeprefix("Value error, ").replace("should be", "it must be")
+    return f"{place} {str(first['input'])[:80]!r}: {said}"

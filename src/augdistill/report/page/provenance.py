@@ -71,7 +71,7 @@ def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
         "Dataset": dataset_label(design.written["dataset"]),
         "Blocks": f"{saved.blocks}, each one teacher per strategy",
         "Students per teacher": str(design.students_per_teacher),
-        "Distillation": f"T = {design.distillation.temperature}, alpha = {design.distillation.alpha}",
+        "Distillation": f"T = {design.distillation.temperature:g}, alpha = {design.distillation.alpha:g}",
         "Teachers and students": f"{statuses or 'none'}, of {len(saved.places)}",
         "Stages": f"{len(saved.runs)} of {len(saved.plan.stages)} done",
         "Computing time": ", ".join(f"{kind} {duration(total)}" for kind, total in seconds.items()),
