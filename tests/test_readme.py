@@ -39,7 +39,10 @@ def commands(text: str) -> list[list[str]]:
 
 COMMANDS = commands(TEXT)
 DOCUMENTED = COMMANDS + [words for path in sorted(ROOT.glob("docs/*.md")) for words in commands(path.read_text())]
-OURS = [list(words) for words in dict.fromkeys(tuple(words[1:]) for words in DOCUMENTED if words[0] == "augdistill")]
+WITHOUT_PLUGINS = [words for words in DOCUMENTED if not any("mypkg/" in word for word in words)]  # see tests/examples
+OURS = [
+    list(words) for words in dict.fromkeys(tuple(words[1:]) for words in WITHOUT_PLUGINS if words[0] == "augdistill")
+]
 SHORT = (["runs"], ["doctor"], ["data"])  # and whatever only says what it would do
 
 

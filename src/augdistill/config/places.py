@@ -32,9 +32,9 @@ def conf_dir() -> Path:
 def files(group: str) -> Mapping[str, Path]:
     """Return the YAML files of one group by the choice that each is: our own, then those of plugins."""
     folder = SECOND_PLACES.get(group, group)
-    found = {path.stem: path for path in sorted((conf_dir() / folder).glob("*.yaml"))}
+    found = {path.stem: path for path in sorted((conf_dir() / folder).glob("*.yaml"), key=lambda path: path.stem)}
     for prefix, plugin in plugins.installed().items() if folder in OF_PLUGINS else ():
-        paths = sorted((plugin.conf / folder).glob("*.yaml")) if plugin.conf else []
+        paths = sorted((plugin.conf / folder).glob("*.yaml"), key=lambda path: path.stem) if plugin.conf else []
         found |= {f"{prefix}/{path.stem}": path for path in paths if plugins.NAME.fullmatch(path.stem)}
     return found
 
