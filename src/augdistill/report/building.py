@@ -9,14 +9,12 @@ import pandas as pd
 from augdistill.claims.judging import join, judge
 from augdistill.claims.schema import load_claims
 from augdistill.claims.verdict import Verdict
-from augdistill.report.figures import FIGURES, Drawn, Source, style
+from augdistill.report.figures import FIGURES, Drawn, Source, make_figures, style
 from augdistill.report.figures.images import settle
 from augdistill.report.page.cautions import cautions, shared_runs
 from augdistill.report.page.headline import Headline, headline
 from augdistill.report.page.provenance import Provenance, provenance
-from augdistill.report.tables.layout import Table
-from augdistill.report.tables.more import MORE_TABLES
-from augdistill.report.tables.paper import TABLES
+from augdistill.report.tables import TABLES, Table, make_table
 from augdistill.results.cells import Cells
 from augdistill.results.study import SavedStudy
 
@@ -75,15 +73,15 @@ def build_study(
     tables: list[Table] = []
     figures: list[Drawn] = []
     left_out: list[tuple[str, str]] = []
-    for name, make_table in {**TABLES, **MORE_TABLES}.items():
-        table = make_table(saved, cells)
+    for name in TABLES:
+        table = make_table(name, saved, cells)
         if isinstance(table, str):
             left_out.append((name, table))
         else:
             tables.append(replace(table, key=prefix + table.key))
     with style.applied(**{"font.family": source.fonts}):
-        for name, make_figures in FIGURES.items():
-            drawn = make_figures(source)
+        for name in FIGURES:
+            drawn = make_figures(name, source)
             if isinstance(drawn, str):
                 left_out.append((name, drawn))
             else:

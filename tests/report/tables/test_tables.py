@@ -14,14 +14,13 @@ from scipy import stats
 
 import saved_studies
 from augdistill.claims.printed import load_published
-from augdistill.report.tables import formats
+from augdistill.metrics import METRICS
+from augdistill.report.figures import FIGURES
+from augdistill.report.needs import NEEDS
+from augdistill.report.tables import TABLES, formats, make_table
 from augdistill.report.tables.layout import Column, Line, Row, Table, build
-from augdistill.report.tables.more import MORE_TABLES
-from augdistill.report.tables.paper import TABLES
 from augdistill.results import labels
 from augdistill.results.cells import Cell, Cells, arm, mark_best
-
-ALL = {**TABLES, **MORE_TABLES}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def controls(folder):
 
 
 def made(saved, name):
-    table = ALL[name](saved, Cells(saved))
+    table = make_table(name, saved, Cells(saved))
     assert isinstance(table, Table), table
     return table
 
@@ -153,8 +152,8 @@ def test_the_layout_is_the_papers(paper):
 
 
 def test_tables_that_cannot_be_made_say_what_would(paper, mirrored):
-    assert "study=paper-mnist" in ALL["Table 2"](paper, Cells(paper))
-    assert "study=paper-mirrored" in ALL["Table 6"](paper, Cells(paper))
+    assert "study=paper-mnist" in make_table("Table 2", paper, Cells(paper))
+    assert "study=paper-mirrored" in make_table("Table 6", paper, Cells(paper))
     assert made(mirrored, "Table 6").rows[0].labels == ("LeNet", "Baseline", "CIFAR-10")
 
 
@@ -311,4 +310,11 @@ def test_numbers_have_a_real_minus_sign_and_undefined_ones_a_dash():
 def test_a_table_without_any_number_is_left_out(paper):
     cells = Cells(paper)
     line = Line(("x",), ((arm("student", "lenet", "baseline"), "no_such_metric", "cifar10-test"),))
-    assert build("t", "t", ["x"], [Column("", "c")], [line], cells) == "no run that it is made of is there yet"
+    assert build("t", ["x"], [Column("", "c")], [line], cells) == "no run that it is made of is there yet"
+
+
+def test_tables_figures_and_metrics_name_what_there_is():
+    entries = {**TABLES, **FIGURES}
+    assert {need for entry in entries.values() for need in entry.needs} == set(NEEDS)
+    listing = {entry.metrics for entry in entries.values()} - {""}
+    assert {place for metric in METRICS.values() for place in metric.stands_in} == listing

@@ -1,6 +1,7 @@
 """Every figure of the report: numbers are computed first, then drawn. To add one, write its file and its line here."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from augdistill.plugins import Table
 from augdistill.report.figures.base import Drawn, Source
@@ -12,19 +13,57 @@ from augdistill.report.figures.humans import human_confidence, human_kl
 from augdistill.report.figures.latent import latent_space
 from augdistill.report.figures.properties import teacher_relations
 from augdistill.report.figures.reliability import reliability_curves
+from augdistill.report.needs import lacking
+from augdistill.results import labels
 
-__all__ = ["FIGURES", "Drawn", "Source"]
+__all__ = ["FIGURES", "Drawn", "FigureEntry", "Source", "make_figures"]
 
-FIGURES = Table[Callable[[Source], list[Drawn] | str]]("figures") | {
-    "Effect on students": effect_on_students,
-    "Effect by cell": effect_by_cell,
-    "Figure 1": accuracy,
-    "Figure 2": latent_space,
-    "Figure 3": reliability_curves,
-    "Figure 4": human_confidence,
-    "Figure 5": human_kl,
-    "Figure 6": calibration_error,
-    "Teacher properties": teacher_relations,
-    "Training curves": training_curves,
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """One line of the table of figures."""
+
+    title: str
+    """may hold {test_set}, and {student} where there is a figure for each"""
+    make: Callable[[Source], list[Drawn] | str]
+    """gives the figures, or says why there are none"""
+    needs: tuple[str, ...] = ()
+    """names in `report.needs.NEEDS`, looked at before anything is drawn"""
+    metrics: str = ""
+    """how a metric's `stands_in` names it, if it lists metrics"""
+
+
+def make_figures(name: str, source: Source) -> list[Drawn] | str:
+    """Return the figures under a name of FIGURES, numbered and titled, or why there are none."""
+    entry = FIGURES[name]
+    drawn = lacking(entry.needs, source.saved, source.cells) or entry.make(source)
+    if isinstance(drawn, str):
+        return drawn
+    number, test_set = name if name.startswith("Figure ") else "", labels.test_set(source.saved.test_set)
+    titles = [entry.title.format(test_set=test_set, student=labels.model(one.student)) for one in drawn]
+    return [replace(one, number=number, title=title) for one, title in zip(drawn, titles, strict=True)]
+
+
+FIGURES = Table[FigureEntry]("figures") | {
+    "Effect on students": FigureEntry(
+        "What the teacher’s augmentation does to its students on {test_set}", effect_on_students
+    ),
+    "Effect by cell": FigureEntry(
+        "Effect on {student} students in every cell of the grids", effect_by_cell, ("grids",)
+    ),
+    "Figure 1": FigureEntry(
+        "Accuracy of teachers and students on {test_set}, by the teacher’s augmentation", accuracy, ("evaluations",)
+    ),
+    "Figure 2": FigureEntry("Penultimate embeddings of the teachers, four classes, by t-SNE", latent_space),
+    "Figure 3": FigureEntry("Reliability curves on {test_set}", reliability_curves, ("evaluations",)),
+    "Figure 4": FigureEntry("Human confidence by class", human_confidence, ("human labels",)),
+    "Figure 5": FigureEntry("Distance of class means from humans", human_kl, ("human labels",)),
+    "Figure 6": FigureEntry(
+        "Expected calibration error on {test_set}, by model and strategy", calibration_error, ("evaluations",)
+    ),
+    "Teacher properties": FigureEntry(
+        "{student} accuracy against properties of its teacher", teacher_relations, metrics="figure-properties"
+    ),
+    "Training curves": FigureEntry("Training curves", training_curves, ("histories",)),
 }
-"""By heading; each gives its figures, or says why there are none."""
+"""By heading, in the order of the page; those of the paper have its number for a name."""

@@ -39,14 +39,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with what stands below it, and with what is said to those who do not see it."""
+    """A figure with what stands below it, and with what is said to those who do not see it.
+
+    `student` is the model that it is about, if it is about one. Number and title come from its line in FIGURES.
+    """
 
     key: str
-    number: str
-    title: str
     caption: str
     alternative: str
     figure: "Figure"
+    student: str = ""
+    number: str = ""
+    title: str = ""
 
     @property
     def heading(self) -> str:

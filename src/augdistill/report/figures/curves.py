@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 from augdistill.results.study import LABELS
 
@@ -112,7 +113,7 @@ def training_curves(source: Source) -> list[Drawn] | str:
     """Loss and its parts, and validation accuracy where there is a split, by epoch."""
     found = panels(source)
     if not found:
-        return "no run’s history is there yet"
+        return NEEDS["histories"][1]
     caption = (
         "Lines: mean over all runs of an arm; bands: least to largest. Under Mixup and CutMix the teacher’s loss is "
         "that against mixed labels, which cannot reach 0: compare it within a strategy."
@@ -122,4 +123,4 @@ def training_curves(source: Source) -> list[Drawn] | str:
         + ", ".join(f"{labels.strategy(one.strategy)} {one.mean[-1]:.3g}" for one in panel.courses)
         for panel in found
     )
-    return [Drawn("figure-curves", "", "Training curves", caption, text, draw_courses(found, source.palette))]
+    return [Drawn("figure-curves", caption, text, draw_courses(found, source.palette))]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 from augdistill.results.cells import Cell, arm
 from augdistill.results.study import LABELS
@@ -94,12 +95,11 @@ def accuracy(source: Source) -> list[Drawn] | str:
     where = source.saved.test_set
     panels = dot_panels(source, "accuracy", where, "1")
     if not panels:
-        return "no evaluated run is there yet"
-    title = f"Accuracy of teachers and students on {labels.test_set(where)}, by the teacher’s augmentation"
+        return NEEDS["evaluations"][1]
     caption = " ".join([BARS, "Scales differ between panels.", *([PRINTED] if has_print(panels) else [])])
     text = f"Accuracy in percent on {labels.test_set(where)}. {describe(panels, 100, 1)}"
     figure = draw_dots(panels, source.palette, "accuracy, %", 100)
-    return [Drawn("figure-1", "Figure 1", title, caption, text, figure)]
+    return [Drawn("figure-1", caption, text, figure)]
 
 
 def calibration_error(source: Source) -> list[Drawn] | str:
@@ -107,10 +107,9 @@ def calibration_error(source: Source) -> list[Drawn] | str:
     where = source.saved.test_set
     panels = dot_panels(source, "ece", where, "F6")
     if not panels:
-        return "no evaluated run is there yet"
-    title = f"Expected calibration error on {labels.test_set(where)}, by model and strategy"
+        return NEEDS["evaluations"][1]
     printed = "Hollow diamonds: from the authors’ public notebook." if has_print(panels) else ""
     caption = f"10 equal-width bins of confidence; lower is better. {BARS} {printed}".strip()
     text = f"Expected calibration error on {labels.test_set(where)}. {describe(panels, 1, 3)}"
     figure = draw_dots(panels, source.palette, "ECE", 1, from_zero=True)
-    return [Drawn("figure-6", "Figure 6", title, caption, text, figure)]
+    return [Drawn("figure-6", caption, text, figure)]

@@ -46,7 +46,6 @@ def effect_on_students(source: Source) -> list[Drawn] | str:
     found = effects(saved, source.cells)
     if not found:
         return f"no healthy students of the {labels.strategy(saved.base)} teacher and of another are there yet"
-    title = f"What the teacher’s augmentation does to its students on {labels.test_set(saved.test_set)}"
     caption = (
         "Left of the line the students lose. Bars: 95 % intervals over blocks (Welch), each on its own, not adjusted "
         "for their number."
@@ -54,7 +53,7 @@ def effect_on_students(source: Source) -> list[Drawn] | str:
     if not any(effect.is_tested for effect in found):
         caption = "Left of the line the students lose. One block: no interval."
     text = sentence(in_words(effect) for effect in found)
-    return [Drawn("figure-effect", "", title, caption, text, draw_forest(found, source.palette, saved.base))]
+    return [Drawn("figure-effect", caption, text, draw_forest(found, source.palette, saved.base))]
 
 
 def in_words(effect: Effect) -> str:

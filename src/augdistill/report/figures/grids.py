@@ -19,18 +19,15 @@ WIDEST = 28  # characters of a cell's name on one line
 def effect_by_cell(source: Source) -> list[Drawn] | str:
     """Return, for each student, the effect of each strategy in the main arm and in every cell of the grids."""
     saved = source.saved
-    if saved.variants == [""]:
-        return "the study has no grids"
     found = {name: effects(saved, source.cells, name) for name in saved.variants}
     drawn = []
     for student in saved.students:
         own = {name: [one for one in some if one.student == student] for name, some in found.items()}
         shown = {labels.variant(name): some for name, some in own.items() if some}
         if shown:
-            title = f"Effect on {labels.model(student)} students in every cell of the grids"
             text = sentence(f"{name}: {', '.join(map(_in_words, some))}" for name, some in shown.items())
             figure = draw_cells(shown, source.palette, saved.base)
-            drawn.append(Drawn(f"figure-grids-{student}", "", title, _caption(shown), text, figure))
+            drawn.append(Drawn(f"figure-grids-{student}", _caption(shown), text, figure, student))
     return drawn or f"no healthy students of the {labels.strategy(saved.base)} teacher and of another are there yet"
 
 

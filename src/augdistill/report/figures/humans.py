@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-NONE = "no run was scored against human labels (CIFAR-10H)"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def human_confidence(source: Source) -> list[Drawn] | str:
     """Figure 4: the mean human distribution of each class, diagonal masked."""
     values = human_means(source)
     if values is None:
-        return NONE
+        return NEEDS["human labels"][1]
     names = source.classes
     off = values - np.diag(np.diag(values))
     order = np.argsort(off, axis=None)[::-1][:6]
@@ -140,15 +140,14 @@ def human_confidence(source: Source) -> list[Drawn] | str:
         f"{true} called {said} {100 * share:.1f} %" for true, said, share in largest
     )
     caption = "Mean over the images of each true class; the diagonal is masked; shares of 1 % and more are printed."
-    title = "Human confidence by class"
-    return [Drawn("figure-4", "Figure 4", title, caption, text, draw_human_means(values, names))]
+    return [Drawn("figure-4", caption, text, draw_human_means(values, names))]
 
 
 def human_kl(source: Source) -> list[Drawn] | str:
     """Figure 5: KL between class means of humans and of each model."""
     found = matrices(source)
     if not found:
-        return NONE
+        return NEEDS["human labels"][1]
     caption = (
         "Row i, column j: KL(human mean of true class i ‖ model mean of true class j), averaged over blocks; one "
         "colour scale for all. Own: mean of the diagonal; other: mean off it."
@@ -159,5 +158,4 @@ def human_kl(source: Source) -> list[Drawn] | str:
         f"{matrix.diagonal:.3f}, off it {matrix.off_diagonal:.2f} nats"
         for matrix in found
     )
-    title = "Distance of class means from humans"
-    return [Drawn("figure-5", "Figure 5", title, caption, text, draw_matrices(found))]
+    return [Drawn("figure-5", caption, text, draw_matrices(found))]

@@ -160,5 +160,4 @@ def latent_space(source: Source) -> list[Drawn] | str:
         f"{len(drawn[0].points)} test images of the classes {', '.join(names)} placed by t-SNE. "
         "Table 3 measures how well the classes are separated."
     )
-    title = "Penultimate embeddings of the teachers, four classes, by t-SNE"
-    return [Drawn("figure-2", "Figure 2", title, caption, text, draw_maps(drawn, names))]
+    return [Drawn("figure-2", caption, text, draw_maps(drawn, names))]

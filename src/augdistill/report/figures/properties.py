@@ -113,7 +113,6 @@ def teacher_relations(source: Source) -> list[Drawn] | str:
             f"{labels.number(relation.rho, 2, signed=True)}"
             for relation in found
         )
-        title = f"{name} accuracy against properties of its teacher"
         figure = draw_relations(found, source.palette, student)
-        drawn.append(Drawn(f"figure-properties-{student}", "", title, caption, text, figure))
+        drawn.append(Drawn(f"figure-properties-{student}", caption, text, figure, student))
     return drawn or "no two strategies have both teachers and students yet"

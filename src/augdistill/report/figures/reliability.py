@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 from augdistill.results.study import LABELS
 
@@ -100,7 +101,7 @@ def reliability_curves(source: Source) -> list[Drawn] | str:
     found = [(f"{labels.model(model)} {role}s", curves(source, role, model)) for role, model in source.saved.models]
     panels = [(title, members) for title, members in found if members]
     if not panels:
-        return "no evaluated run is there yet"
+        return NEEDS["evaluations"][1]
     caption = (
         "Below the dashed diagonal a model is over-confident, above it under-confident. Points: mean over blocks, bars "
         f"± 1 s.d.; bins with fewer than {FEWEST} images in a block are left out."
@@ -114,5 +115,4 @@ def reliability_curves(source: Source) -> list[Drawn] | str:
         )
         for title, members in panels
     )
-    title = f"Reliability curves on {labels.test_set(source.saved.test_set)}"
-    return [Drawn("figure-3", "Figure 3", title, caption, text, draw_reliability(panels, source.palette))]
+    return [Drawn("figure-3", caption, text, draw_reliability(panels, source.palette))]

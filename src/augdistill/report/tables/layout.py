@@ -28,17 +28,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the report; `key` is its files' name, `number` the paper's, empty for our own."""
+    """One table of the report; `key` is its files' name, `number` the paper's, empty for our own.
+
+    Number and title come from its line in TABLES.
+    """
 
     key: str
-    number: str
-    title: str
     row_titles: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
     """on printed values that contradict others"""
+    number: str = ""
+    title: str = ""
 
     @property
     def heading(self) -> str:
@@ -56,13 +59,11 @@ class Line:
 
 def build(
     key: str,
-    title: str,
     row_titles: Sequence[str],
     columns: Sequence[Column],
     lines: Sequence[Line],
     cells: Cells,
     *,
-    number: str = "",
     printed: str = "",
     notes: Sequence[str] = (),
     along_rows: bool = False,
@@ -92,7 +93,7 @@ def build(
         if any(cell is not None for cell in row)
     )
     all_notes = (*_reading(rows, "row" if along_rows else "column"), *notes)
-    return Table(key, number, title, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown))
+    return Table(key, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown))
 
 
 def _marked(cells: list[Cell | None], peers: Sequence[str]) -> list[Cell | None]:

@@ -1,6 +1,6 @@
 """Tables of our own: what teachers offer, calibration in full, fidelity, and the cells of a study's grids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from augdistill.metrics import METRICS, standing_in
 from augdistill.report.tables.layout import Column, Line, Table, build
@@ -37,7 +37,7 @@ def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
         for aug in saved.augs
     ]
     notes = ["Distillation set: the teacher’s outputs for the unaugmented training images, from which students learn."]
-    return build("table-teachers", "What the teachers offer", [STRATEGY], columns, lines, cells, notes=notes)
+    return build("table-teachers", [STRATEGY], columns, lines, cells, notes=notes)
 
 
 def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
@@ -45,8 +45,7 @@ def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
     quantities = [(labels.metric(name), name, saved.test_set) for name in standing_in("table-calibration")]
     columns, lines = by_model(saved, cells, quantities)
     notes = ["Confidence − accuracy: above 0 over-confident, below 0 under-confident; |gap| alone hides which."]
-    title = "Calibration, before and after temperature scaling"
-    return build("table-calibration", title, [STRATEGY], columns, lines, cells, notes=notes)
+    return build("table-calibration", [STRATEGY], columns, lines, cells, notes=notes)
 
 
 def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
@@ -61,14 +60,11 @@ def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
         for aug in saved.augs
     ]
     notes = ["A student can agree poorly with its teacher and still generalise (arXiv 2106.05945)."]
-    title = f"Fidelity of students to their teachers on {labels.test_set(saved.test_set)}"
-    return build("table-fidelity", title, [STRATEGY], columns, lines, cells, notes=notes)
+    return build("table-fidelity", [STRATEGY], columns, lines, cells, notes=notes)
 
 
 def variants(saved: SavedStudy, cells: Cells) -> Table | str:
     """Students, and teachers where they differ too, in every cell of the study's grids, the main arm first."""
-    if saved.variants == [""]:
-        return "the study has no grids"
     where = image_sets(saved, cells)[0]
     teachers_vary = any(place.variant for place in saved.places if place.role == "teacher")
     models = [model for model in saved.models if model[0] == "student" or teachers_vary]
@@ -83,16 +79,7 @@ def variants(saved: SavedStudy, cells: Cells) -> Table | str:
         )
         for name in saved.variants
     ]
-    title = f"Accuracy on {labels.test_set(where)} in every cell of the grids"
     notes = ["A cell that changes nothing for an arm has the main arm’s runs."]
     if any("teacher_weights=untrained" in name for name in saved.variants):
         notes.append("Beside students of an untrained teacher stands what that teacher came to when it was trained.")
-    return build("table-variants", title, ["Changed"], columns, lines, cells, notes=notes, along_rows=True)
-
-
-MORE_TABLES: dict[str, Callable[[SavedStudy, Cells], Table | str]] = {
-    "What the teachers offer": teachers,
-    "Calibration": calibration,
-    "Fidelity": fidelity,
-    "Grids": variants,
-}
+    return build("table-variants", ["Changed"], columns, lines, cells, notes=notes, along_rows=True)

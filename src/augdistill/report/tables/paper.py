@@ -1,6 +1,4 @@
-"""The paper's Tables 1 to 6 and our own, from whatever a study has; one that cannot be made says why."""
-
-from collections.abc import Callable
+"""The paper's Tables 1 to 6, from whatever a study has; one that cannot be made says why."""
 
 from augdistill.metrics import standing_in
 from augdistill.report.tables.layout import Column, Line, Table, build
@@ -58,11 +56,8 @@ def table_1(saved: SavedStudy, cells: Cells) -> Table | str:
     quantities += [(f"{labels.test_set(name)} KLD", "human_ce", name) for name in humans]
     quantities += [(f"{labels.test_set(name)} acc.", "accuracy", name) for name in sets[1:]]
     notes = ["KLD, the paper’s name: cross-entropy of the model against human labels, in nats."] if humans else []
-    title = f"Teachers and students on {' and '.join(labels.test_set(name) for name in sets)}"
     columns, lines = by_model(saved, cells, quantities)
-    return build(
-        "table-1", title, [STRATEGY], columns, lines, cells, number="Table 1", printed="1", notes=notes
-    )  # fmt: skip
+    return build("table-1", [STRATEGY], columns, lines, cells, printed="1", notes=notes)
 
 
 def table_2(saved: SavedStudy, cells: Cells) -> Table | str:
@@ -71,11 +66,8 @@ def table_2(saved: SavedStudy, cells: Cells) -> Table | str:
         return "the paper’s is on MNIST: study=paper-mnist makes it"
     quantities = [("Accuracy", "accuracy", saved.test_set), ("Loss", "nll", saved.test_set)]
     columns, lines = by_model(saved, cells, quantities)
-    title = f"Performance on the {labels.test_set(saved.test_set)} test set"
     notes = ["Loss: cross-entropy against the labels, in nats."]
-    return build(
-        "table-2", title, [STRATEGY], columns, lines, cells, number="Table 2", printed="2", notes=notes
-    )  # fmt: skip
+    return build("table-2", [STRATEGY], columns, lines, cells, printed="2", notes=notes)
 
 
 def table_3(saved: SavedStudy, cells: Cells) -> Table | str:
@@ -95,8 +87,7 @@ def table_3(saved: SavedStudy, cells: Cells) -> Table | str:
         "cohesion. Paper’s numbers: on softmax probabilities, with half the mean adhesion.",
         *_disagreements(saved, cells),
     ]
-    title = "Class discrimination of the teachers"
-    return build("table-3", title, [STRATEGY], columns, lines, cells, number="Table 3", printed="3", notes=notes)
+    return build("table-3", [STRATEGY], columns, lines, cells, printed="3", notes=notes)
 
 
 def _disagreements(saved: SavedStudy, cells: Cells) -> list[str]:
@@ -121,9 +112,8 @@ def table_4(saved: SavedStudy, cells: Cells) -> Table | str:
     """Class separability of teachers and students."""
     columns, lines = by_model(saved, cells, [("S_f", "class_separability", saved.test_set)])
     columns = [Column("", column.group) for column in columns]
-    title = "Class separability S_f"
     notes = ["Mean KL between the average predictions of all pairs of classes, in nats; no side is better."]
-    return build("table-4", title, [STRATEGY], columns, lines, cells, number="Table 4", printed="4", notes=notes)
+    return build("table-4", [STRATEGY], columns, lines, cells, printed="4", notes=notes)
 
 
 def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
@@ -139,10 +129,7 @@ def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
         for aug in strategies(saved)
         for where in image_sets(saved, cells)
     ]
-    title = "Teachers, and students that were not augmented themselves"
-    return build(
-        "table-5", title, [STRATEGY, "Test set"], columns, lines, cells, number="Table 5", printed="5"
-    )  # fmt: skip
+    return build("table-5", [STRATEGY, "Test set"], columns, lines, cells, printed="5")
 
 
 def table_6(saved: SavedStudy, cells: Cells) -> Table | str:
@@ -168,17 +155,4 @@ def table_6(saved: SavedStudy, cells: Cells) -> Table | str:
         for where in image_sets(saved, cells)
     ]
     titles = ["Student", "Student’s augmentation", "Test set"]
-    return build(
-        "table-6", "Students augmented while distilling", titles, columns, lines, cells, number="Table 6", printed="6"
-    )
-
-
-TABLES: dict[str, Callable[[SavedStudy, Cells], Table | str]] = {
-    "Table 1": table_1,
-    "Table 2": table_2,
-    "Table 3": table_3,
-    "Table 4": table_4,
-    "Table 5": table_5,
-    "Table 6": table_6,
-}
-"""The paper's tables; our own are in `more_tables`."""
+    return build("table-6", titles, columns, lines, cells, printed="6")
