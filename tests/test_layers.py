@@ -36,7 +36,11 @@ WITHOUT_TORCH = {
     *("base", "stats", "config", "claims", "store", "data", "metrics", "results", "study", "report", "executors"),
     *("stages", "stages.names", "api", "cli"),
 }
-HYDRA = {"cli.composing", "cli.sweeps"}  # which import it as soon as they are imported, when a command composes
+HYDRA = {
+    "cli.composing",
+    "cli.repository",
+    "cli.sweeps",
+}  # which import it as soon as they are imported, when a command composes
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}

@@ -7,6 +7,7 @@ from typing import Any
 from augdistill.base.files import write_atomic
 from augdistill.report.building import Report, StudyReport
 from augdistill.report.figures.images import as_inline_svg, theme_css, variable
+from augdistill.report.page.headline import question
 from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
 from augdistill.report.tables.layout import Column
@@ -47,6 +48,8 @@ def render(report: Report) -> str:
         labels=labels,
         formats=formats,
         views=verdict_tables,
+        question=question([study.saved for study in report.studies]),
+        of_paper=not any(study.saved.has_own_claims for study in report.studies),
         main_figure=main_figure,
         other_figures=other_figures,
         swatches={study.saved.name: swatches(study) for study in report.studies},
