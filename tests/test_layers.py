@@ -50,7 +50,7 @@ WITHOUT_TORCH = {
     ),
     *("stages", "stages.names", "api", "cli"),
 }
-HYDRA = {"cli.composing", "cli.refusals", "cli.sweeps"}  # imported when a command composes, and importing it at once
+HYDRA = {"cli.composing", "cli.repository", "cli.sweeps"}  # imported when a command composes, and importing it at once
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}

@@ -10,7 +10,7 @@ from annotated_types import Gt
 from omegaconf import OmegaConf
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from augdistill.base.checks import nearest, one_of
+from augdistill.base.checks import is_name, known_keys, nearest, one_of
 from augdistill.base.errors import ConfigError
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
@@ -113,16 +113,17 @@ class Claim(Written):
 
     id: str
     text: str
-    paper: str
     kind: Literal["difference", "equivalence", "rank"]
     metric: str
     unit: str
     margin: Annotated[float, Gt(0)]
     parts: tuple[Group, ...]
-    studies: tuple[str, ...]
+    paper: str = ""
+    studies: tuple[str, ...] = ()
     beside: tuple[Group, ...] = ()
     margin_unit: str = ""
-    dataset: str = "cifar10"
+    dataset: str = ""
+    """whose images it is about; "" is any"""
     test_set: str = IN_DISTRIBUTION
     direction: str = "positive"
     strategies: int = 0
@@ -140,18 +141,18 @@ class Claim(Written):
 class Names(Written):
     """What published.csv calls our metrics, test sets and datasets."""
 
-    metrics: Mapping[str, str]
-    test_sets: Mapping[str, str]
-    in_distribution: Mapping[str, str]
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    test_sets: Mapping[str, str] = field(default_factory=dict)
+    in_distribution: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Claims:
+class Claims(Written):
     """All claims, with the names of the printed numbers and of models that stand in for others."""
 
     claims: tuple[Claim, ...]
-    printed: Names
-    stand_ins: Mapping[str, str]
+    printed: Names = field(default_factory=Names)
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, claim: str) -> Claim:
         return next(found for found in self.claims if found.id == claim)
@@ -204,17 +205,30 @@ class Study(Written):
 
 def load_claims(path: Path = CLAIMS) -> Claims:
     """Return the claims of a YAML file. Raises ConfigError for an unknown key, kind, pairing, role or name."""
-    content = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(content, dict)
-    claims = tuple(read(Claim, entry, f"{path.name}, claim {entry.get('id')}") for entry in content["claims"])
-    for claim in claims:
-        _check(claim, f"{path.name}, claim {claim.id}")
-    return Claims(claims, read(Names, content["printed"], path.name), content["stand_ins"])
+    return parse_claims(OmegaConf.to_container(OmegaConf.load(path)), path.name)
 
 
-def check_claims(study: Mapping[str, Any]) -> None:
+def parse_claims(content: object, where: str) -> Claims:
+    """Return the claims that a file's content says; raises ConfigError, which begins with `where` and the place."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("claims"), list) or not content["claims"]:
+        raise ConfigError(f"{where}: it is no file of claims: claims: is a list of them, each with id, text, kind, ...")
+    known_keys(f"{where}: ", content, ("claims", "dataset", "printed", "stand_ins"))
+    claims: dict[str, Claim] = {}
+    for number, entry in enumerate(content["claims"], 1):
+        id = entry.get("id") if isinstance(entry, Mapping) else None
+        place = f"{where}, claim {number if id is None else str(id)[:80]}"
+        if not is_name(str(id)) or not isinstance(id, str | int) or str(id) in claims:
+            raise ConfigError(f"{place}: id is a name of its own: letters, digits and . _ + - are allowed")
+        claim = read(Claim, {"dataset": content.get("dataset", ""), **entry}, place)
+        _check(claim, place)
+        claims[claim.id] = claim
+    rest = {key: content[key] for key in ("printed", "stand_ins") if key in content}
+    return read(Claims, {"claims": tuple(claims.values()), **rest}, where)
+
+
+def check_claims(study: Mapping[str, Any], claims: Claims) -> None:
     """Raise ConfigError for a claim that a `study` group asks for, or sets a margin of, and that does not exist."""
-    known = [claim.id for claim in load_claims().claims]
+    known = [claim.id for claim in claims.claims]
     for key in ("claims", "margins"):
         for claim in study[key]:
             one_of(f"study.{key}", claim, known)

@@ -217,7 +217,9 @@ class SavedPlan(Record):
     @model_validator(mode="before")
     @classmethod
     def is_settled(cls, value: object) -> object:
-        if isinstance(value, Mapping) and not is_settled([value.get("study"), value.get("stages")]):
+        if isinstance(value, Mapping) and not is_settled(
+            [value.get("study"), value.get("stages"), value.get("claims")]
+        ):
             raise wrong_as_a_whole("it asks for values from elsewhere, with ${...}, which no plan does")
         return value
 
