@@ -86,6 +86,7 @@ class Design(Record):
     base: Label | None = None
     dead_units: str = "keep"
     test_set: Name | None
+    question: Printable | None = None
     normalisation: Literal["training", "own"] = "training"
 
     @property
@@ -213,13 +214,13 @@ class SavedPlan(Record):
     stages: Many[Annotated[ModelStage | OutputsStage | EvaluationStage, Discriminator("kind")]]
     skipped: dict[str, str] = Field({})
     shared: Many[SharedArm] = ()
+    claims: Config | None = None
 
     @model_validator(mode="before")
     @classmethod
     def is_settled(cls, value: object) -> object:
-        if isinstance(value, Mapping) and not is_settled(
-            [value.get("study"), value.get("stages"), value.get("claims")]
-        ):
+        parts = [value.get(key) for key in ("study", "stages", "claims")] if isinstance(value, Mapping) else []
+        if not is_settled(parts):
             raise wrong_as_a_whole("it asks for values from elsewhere, with ${...}, which no plan does")
         return value
 
