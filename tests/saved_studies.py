@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 import data_files
 from augdistill.config import conf_dir
-from augdistill.metrics import label_information, score
+from augdistill.metrics import score, score_against_humans
 from augdistill.results.study import SavedStudy
 from augdistill.store.identity import Ref
 from augdistill.store.runs import RunStore
@@ -130,17 +130,13 @@ def write_scores(folder: Path, stage: Any) -> None:
     human = HUMANS if where == "cifar10h" else None
     if where.startswith("cinic10"):
         logits = logits + 2 * np.random.default_rng(5).normal(size=logits.shape).astype(np.float32)
-    scores = score(logits, labels, embeddings=embeddings if is_own else None, human=human)
-    for temperature in (1, 2, 4, 10, 20):
-        scores.scalars[f"label_information_{temperature}"] = label_information(logits, temperature)
     if human is not None:
-        scores = type(scores)(
-            {name: value for name, value in scores.scalars.items() if name.startswith("human")},
-            {name: value for name, value in scores.arrays.items() if name.startswith("human")},
-            scores.scaling,
-        )
-    elif arm["role"] == "student":
-        scores.scalars.update(teacher_agreement=0.9, teacher_kl=0.1, teacher_kl_at_temperature=0.001)
+        scores = score_against_humans(logits, labels, human)
+    else:
+        is_outputs = stage.kind == "outputs"
+        scores = score(logits, labels, embeddings=embeddings if is_own else None, outputs=is_outputs)
+        if arm["role"] == "student":
+            scores.scalars.update(teacher_agreement=0.9, teacher_kl=0.1, teacher_kl_at_temperature=0.001)
     (folder / "metrics.json").write_text(json.dumps(scores.to_json()))
     if stage.kind == "evaluation" and human is None:
         arrays = {"logits": logits, "labels": labels, **({"embeddings": embeddings} if is_own else {})}

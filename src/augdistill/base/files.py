@@ -54,4 +54,9 @@ def flush_folder(folder: Path) -> None:
 
 def write_json(path: Path, document: object) -> None:
     """Write `document` as strict JSON, atomically."""
-    write_atomic(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_atomic(path, as_json(document))
+
+
+def as_json(document: object) -> bytes:
+    """Return `document` as a file of strict JSON."""
+    return (json.dumps(document, indent=1, allow_nan=False) + "\n").encode()

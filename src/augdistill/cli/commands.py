@@ -148,14 +148,15 @@ def evaluate(config: Config) -> None:
         print(scores_table([(test_set, scores.scalars, what) for test_set, scores in scored.items()]))
         print(all_scores(scored))
         return
-    done: list[Run] = []
     skipped: dict[str, None] = {}
     failed: list[AugdistillError] = []
-    for run in to_evaluate(config):
-        done += evaluations_of(run, config, skipped, failed)
+    runs = to_evaluate(config)
+    completed = completed_runs(runs, config, failed)
+    done = [made for run in runs for made in evaluations_of(run, config, skipped, failed)]
+    done += [run for run in completed if run.path not in {made.path for made in done}]
     for why in skipped:
         log.warning("skipped: %s", why)
-    print(evaluations_table(done))
+    print(evaluations_table([run for run in done if run.kind == "evaluation"]))
     if failed and config["run"]:
         raise failed[0]
     if failed:
@@ -200,6 +201,19 @@ def evaluations_of(run: Run, config: Config, skipped: dict[str, None], failed: l
             else:
                 done.append(evaluation.run(job, config["wait"]))
     return done
+
+
+def completed_runs(runs: list[Run], config: Config, failed: list[AugdistillError]) -> list[Run]:
+    """Return the evaluations, and teachers' outputs, of runs to which a metric was added that is newer than they."""
+    from augdistill.stages import completion, names
+
+    job = {"outputs": config["outputs"], **{key: config["dataset"][key] for key in names.WHERE}}
+    completed = []
+    for run in completion.scored_runs(RunStore(Path(config["outputs"])), runs):
+        with keeping(failed, run.path.name):
+            found = completion.complete(run, {**job, "run": run.manifest.config.get("run", "")}, config["wait"])
+            completed += [found] if found is not run else []
+    return completed
 
 
 @contextmanager

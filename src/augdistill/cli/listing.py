@@ -16,24 +16,13 @@ from augdistill.base.reading import read_text
 from augdistill.base.text import counted, printable
 from augdistill.config import Config
 from augdistill.data import status
-from augdistill.metrics import Scores
+from augdistill.metrics import METRICS, Scores
 from augdistill.results.scores import load_scores
 from augdistill.store.documents import KINDS, EvaluationManifest
+from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.runs import MANIFEST, Run, RunStore, read_manifest
 from augdistill.store.unfinished import Unfinished, folders, unfinished
 
-COLUMNS = {
-    "accuracy": "accuracy",
-    "f1": "F1",
-    "nll": "NLL",
-    "brier": "Brier",
-    "ece": "ECE",
-    "human_ce": "human CE",
-    "discrimination_corrected": "D",
-    "class_separability": "S_f",
-    "teacher_agreement": "agreement",
-    "teacher_kl": "teacher KL",
-}
 PACKAGES = (
     "augdistill",
     "torch",
@@ -84,13 +73,14 @@ def accuracy(run: Run) -> str:
 
 def evaluations_table(evaluations: Sequence[Run]) -> str:
     """Return a line per evaluation: test set, main metrics, run."""
-    read = [(run, load_scores(run.file("metrics.json")).scalars) for run in evaluations]
+    read = [(run, load_scores(run.file(METRICS_FILE)).scalars) for run in evaluations]
     return scores_table([(run.evaluation.test_set, scalars, run.config["run"]) for run, scalars in read])
 
 
 def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
     """Return a line per test set, scores by name, and what was scored."""
-    shown = {name: label for name, label in COLUMNS.items() if any(name in scalars for _, scalars, _ in rows)}
+    headings = {name: metric.heading for name, metric in METRICS.items() if metric.heading}
+    shown = {name: head for name, head in headings.items() if any(name in scalars for _, scalars, _ in rows)}
     cells = []
     for test_set, scalars, what in sorted(rows, key=lambda row: (row[2], row[0])):
         values = [f"{scalars[name]:z.4f}" if isinstance(scalars.get(name), float) else "" for name in shown]
@@ -118,7 +108,7 @@ def show_run(store: RunStore, target: str | None) -> str:
     shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
     lines = [f"{key:18} {value}" for key, value in shown.items()]
     lines += ["", read_text(run.path / "config.yaml").rstrip()]
-    metrics, history = run.path / "metrics.json", run.path / "history.csv"
+    metrics, history = run.path / METRICS_FILE, run.path / "history.csv"
     if metrics.is_file():
         lines += ["", *(f"{name:28} {value}" for name, value in load_scores(metrics).scalars.items())]
     if history.is_file():

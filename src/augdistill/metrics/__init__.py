@@ -1,12 +1,11 @@
 """Every metric, once: pure functions in float64 over arrays of log-probabilities, embeddings and labels.
 
-To add a metric, write its function and add its line to METRICS.
+To add a metric, write its function and add its entry to METRICS in `table.py`: scores, tables and figures then have it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Set
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from augdistill.base.errors import DataError
@@ -31,19 +30,12 @@ from augdistill.metrics.classification import (
     per_class_accuracy,
     precision_recall_f1,
 )
-from augdistill.metrics.human import (
-    class_means,
-    cross_entropy,
-    diagonal_mean,
-    entropy,
-    kl,
-    kl_matrix,
-    off_diagonal_mean,
-    zeros,
-)
+from augdistill.metrics.entry import HUMAN, HUMAN_EXTERNAL, Metric
+from augdistill.metrics.human import class_means, cross_entropy, entropy, kl, kl_matrix
 from augdistill.metrics.latent import class_discrimination, class_separability
 from augdistill.metrics.predictions import Checked, check_predictions, finite, matrix, shares, vector, whole_labels
-from augdistill.metrics.scores import Predictions, Scores, figure_arrays
+from augdistill.metrics.scores import ABOUT_HUMANS, Predictions, Scores, Teacher, figure_arrays
+from augdistill.metrics.table import METRICS
 from augdistill.metrics.teacher import agreement, label_information, logit_sd, teacher_student_kl
 
 __all__ = [
@@ -54,6 +46,7 @@ __all__ = [
     "Reliability",
     "Scaled",
     "Scores",
+    "Teacher",
     "accuracy",
     "agreement",
     "brier",
@@ -63,6 +56,7 @@ __all__ = [
     "class_separability",
     "confusion_matrix",
     "cross_entropy",
+    "due",
     "ece",
     "entropy",
     "fit_temperature",
@@ -78,24 +72,11 @@ __all__ = [
     "reliability",
     "scale_predictions",
     "score",
+    "score_against_humans",
     "signed_gap",
+    "standing_in",
     "teacher_student_kl",
 ]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One line of the table of metrics."""
-
-    label: str
-    """the name in tables"""
-    unit: str
-    """"share" (0 to 1), "nats", "count" or nothing"""
-    better: Literal["higher", "lower"] | None
-    """None where neither is, or where that is the question"""
-    compute: Callable[[Predictions], float]
-    needs: frozenset[str] = frozenset({"labels"})
-    """of "labels", "embeddings", "human", and "external": probabilities that may hold zeros"""
 
 
 def score(
@@ -105,13 +86,17 @@ def score(
     embeddings: ArrayLike | None = None,
     human: ArrayLike | None = None,
     validation: tuple[ArrayLike, ArrayLike] | None = None,
+    teacher: Teacher | None = None,
+    outputs: bool = False,
     external: bool = False,
+    only: Collection[str] | None = None,
 ) -> Scores:
     """Return every metric whose needs are met, for logits or log-probabilities [N, K] and labels [N].
 
     `embeddings` [N, d] are penultimate ones, `human` [N, K] shares of answers, `validation` the logits [M, K] and
-    labels [M] on which the scaling temperature is fitted (without it: two-fold on the samples themselves). `external`
-    marks probabilities that something else made: they are scored with their zeros clipped as well.
+    labels [M] on which the scaling temperature is fitted (without it: two-fold on the samples themselves), `teacher`
+    what a student learned from. `outputs` marks a teacher's own on the training set, `external` probabilities that
+    something else made: they are scored with their zeros clipped as well. `only` names the metrics to compute.
     Raises DataError for NaN, for shapes that do not fit, for labels that are not whole numbers from 0 to K - 1, for
     shares that are no distribution, for a single class, and for an embedding without a direction.
     """
@@ -119,17 +104,52 @@ def score(
     samples, classes = log_probabilities.shape
     if samples == 0:
         raise DataError("no samples to score; at least one is needed")
+    if teacher is not None and np.shape(teacher.logits) != (samples, classes):
+        raise DataError(f"teacher's logits of shape {np.shape(teacher.logits)}; {(samples, classes)} is needed")
     predictions = Predictions(
+        np.asarray(logits),
         log_probabilities,
         truth,
         None if embeddings is None else finite("embeddings", matrix("embeddings", embeddings, samples)),
         None if human is None else shares(human, (samples, classes)),
         None if validation is None else _logits_and_labels(*validation, classes),
+        teacher,
+        outputs,
         external,
     )
-    possible = {name: metric for name, metric in METRICS.items() if metric.needs <= predictions.available}
+    wanted = [name for name in METRICS if only is None or name in only]
+    possible = {name: METRICS[name] for name in wanted if METRICS[name].needs <= predictions.available}
     scalars = {name: float(metric.compute(predictions)) for name, metric in possible.items()}
     return Scores(scalars, figure_arrays(predictions), predictions.scaled.fitted_on)
+
+
+def score_against_humans(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    human: ArrayLike,
+    *,
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
+    external: bool = False,
+) -> Scores:
+    """Return what `human` [N, K] shares of answers add to the scores; arguments and errors of `score`."""
+    sources = HUMAN_EXTERNAL if external else HUMAN
+    found = score(logits, labels, human=human, validation=validation, external=external, only=due(sources))
+    arrays = {name: values for name, values in found.arrays.items() if name.startswith(ABOUT_HUMANS)}
+    return Scores(found.scalars, arrays, found.scaling)
+
+
+def due(sources: Set[str]) -> list[str]:
+    """Return the metrics that a saved evaluation has which was made from these `sources`, named as in `Metric.needs`.
+
+    One against human labels has those alone that need them: the others stand in the evaluation of the same images.
+    """
+    named = {name: metric.needs for name, metric in METRICS.items()}
+    return [name for name, needs in named.items() if needs <= sources and ("human" not in sources or "human" in needs)]
+
+
+def standing_in(place: str) -> list[str]:
+    """Return the metrics that a table or figure of the report lists, in their order."""
+    return [name for name, metric in METRICS.items() if place in metric.stands_in]
 
 
 def _logits_and_labels(logits: ArrayLike, labels: ArrayLike, classes: int | None = None) -> tuple[Floats, Ints]:
@@ -139,65 +159,3 @@ def _logits_and_labels(logits: ArrayLike, labels: ArrayLike, classes: int | None
         wanted = f"{classes} are" if classes else "one for each class, 2 or more, is"
         raise DataError(f"logits: {values.shape[1]} columns; {wanted} needed")
     return log_softmax(values), whole_labels(labels, values.shape[1])
-
-
-EXTERNAL = frozenset({"labels", "external"})
-HUMAN = frozenset({"labels", "human"})
-HUMAN_EXTERNAL = HUMAN | EXTERNAL
-EMBEDDINGS = frozenset({"labels", "embeddings"})
-
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric("Accuracy", "share", "higher", lambda p: accuracy(p.log_probabilities, p.labels)),
-    "precision": Metric("Precision", "share", "higher", lambda p: p.macro[0]),
-    "recall": Metric("Recall", "share", "higher", lambda p: p.macro[1]),
-    "f1": Metric("F1", "share", "higher", lambda p: p.macro[2]),
-    "nll": Metric("NLL", "nats", "lower", lambda p: nll(p.log_probabilities, p.labels)),
-    "nll_clipped": Metric("NLL, clipped", "nats", "lower", lambda p: nll(p.clipped, p.labels), EXTERNAL),
-    "nll_zeros": Metric("Zeros at labels", "count", "lower", lambda p: zeros(p.targets, p.log_probabilities), EXTERNAL),
-    "brier": Metric("Brier", "", "lower", lambda p: brier(p.log_probabilities, p.labels)),
-    "ece": Metric("ECE", "share", "lower", lambda p: ece(p.reliability)),
-    "ece_gap": Metric("Confidence - accuracy", "share", None, lambda p: signed_gap(p.reliability)),
-    "mce": Metric("MCE", "share", "lower", lambda p: mce(p.reliability)),
-    "mce_50": Metric("MCE, bins of 50", "share", "lower", lambda p: mce(p.reliability, at_least=50)),
-    "ece_scaled": Metric("ECE, scaled", "share", "lower", lambda p: ece(p.scaled_reliability)),
-    "nll_scaled": Metric("NLL, scaled", "nats", "lower", lambda p: nll(p.scaled.log_probabilities, p.labels)),
-    "scaling_temperature": Metric("Scaling T", "", None, lambda p: p.scaled.temperature),
-    "human_ce": Metric("Human CE", "nats", "lower", lambda p: cross_entropy(p.answers, p.log_probabilities), HUMAN),
-    "human_kl": Metric("Human KL", "nats", "lower", lambda p: kl(p.answers, p.log_probabilities), HUMAN),
-    "human_entropy": Metric("Human entropy", "nats", None, lambda p: entropy(p.answers), HUMAN),
-    "human_ce_scaled": Metric(
-        "Human CE, scaled", "nats", "lower", lambda p: cross_entropy(p.answers, p.scaled.log_probabilities), HUMAN
-    ),
-    "human_ce_clipped": Metric(
-        "Human CE, clipped", "nats", "lower", lambda p: cross_entropy(p.answers, p.clipped), HUMAN_EXTERNAL
-    ),
-    "human_zeros": Metric(
-        "Zeros at human answers", "count", "lower", lambda p: zeros(p.answers, p.log_probabilities), HUMAN_EXTERNAL
-    ),
-    "human_kl_diagonal": Metric(
-        "Human KL, own class", "nats", "lower", lambda p: diagonal_mean(p.human_kl_matrix), HUMAN
-    ),
-    "human_kl_off_diagonal": Metric(
-        "Human KL, other classes", "nats", None, lambda p: off_diagonal_mean(p.human_kl_matrix), HUMAN
-    ),
-    # No better side from here on: what makes a good classifier may make a bad teacher.
-    "cohesion_corrected": Metric("Cohesion", "", None, lambda p: p.corrected.cohesion, EMBEDDINGS),
-    "adhesion_corrected": Metric("Adhesion", "", None, lambda p: p.corrected.adhesion, EMBEDDINGS),
-    "discrimination_corrected": Metric("Discrimination", "", None, lambda p: p.corrected.discrimination, EMBEDDINGS),
-    "cohesion_as_printed": Metric("Cohesion, as printed", "", None, lambda p: p.as_printed.cohesion, EMBEDDINGS),
-    "adhesion_as_printed": Metric("Adhesion, as printed", "", None, lambda p: p.as_printed.adhesion, EMBEDDINGS),
-    "discrimination_as_printed": Metric(
-        "Discrimination, as printed", "", None, lambda p: p.as_printed.discrimination, EMBEDDINGS
-    ),
-    "cohesion_as_published": Metric("Cohesion, as published", "", None, lambda p: p.as_published.cohesion),
-    "adhesion_as_published": Metric("Adhesion, as published", "", None, lambda p: p.as_published.adhesion),
-    "discrimination_as_published": Metric(
-        "Discrimination, as published", "", None, lambda p: p.as_published.discrimination
-    ),
-    "dimensions": Metric("Dimensions", "count", None, lambda p: p.similarities.dimensions, EMBEDDINGS),
-    "dimensions_dropped": Metric("Dimensions dropped", "count", None, lambda p: p.similarities.dropped, EMBEDDINGS),
-    "class_separability": Metric(
-        "Class separability", "nats", None, lambda p: class_separability(p.probabilities, p.labels)
-    ),
-    "logit_sd": Metric("Logit s.d.", "", None, lambda p: logit_sd(p.log_probabilities)),
-}

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,24 @@ from augdistill.metrics import calibration, classification, human, latent
 from augdistill.metrics.classification import Floats, Ints
 
 MATRICES = ("confusion", "class_means", "human_class_means", "human_kl_matrix")  # arrays [K, K]
+ABOUT_HUMANS = "human_"  # how the names of arrays begin that are made of people's answers
+
+
+class Teacher(NamedTuple):
+    """What a student learned from."""
+
+    logits: NDArray[Any]
+    """[N, K] for the images that are scored"""
+    temperature: float
+    """of the distillation"""
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """What is scored, as `score` has checked it; every property is computed on first use."""
 
+    logits: NDArray[Any]
+    """[N, K] as they came: logits or log-probabilities"""
     log_probabilities: Floats
     """[N, K]"""
     labels: Ints
@@ -28,6 +40,9 @@ class Predictions:
     """[N, K] shares of human answers"""
     validation: tuple[Floats, Ints] | None = None
     """log-probabilities [M, K] and labels [M] on which a temperature is fitted"""
+    teacher: Teacher | None = None
+    outputs: bool = False
+    """a teacher's, on the images that its students learn from"""
     external: bool = False
     """probabilities that something else made: zeros are possible"""
 
@@ -42,6 +57,8 @@ class Predictions:
         optional = {
             "embeddings": self.embeddings is not None,
             "human": self.human is not None,
+            "teacher": self.teacher is not None,
+            "outputs": self.outputs,
             "external": self.external,
         }
         return frozenset({"labels"} | {name for name, present in optional.items() if present})
@@ -81,6 +98,12 @@ class Predictions:
         """The human labels of metrics that need them."""
         assert self.human is not None
         return self.human
+
+    @property
+    def taught_by(self) -> Teacher:
+        """The teacher of metrics that need one."""
+        assert self.teacher is not None
+        return self.teacher
 
     @cached_property
     def class_means(self) -> Floats:
@@ -127,24 +150,11 @@ class Scores:
         """Return a dictionary that strict JSON can hold: NaN becomes null, infinities "inf" and "-inf"."""
         return {"scaling": self.scaling, "scalars": _encode(self.scalars), "arrays": _encode(self.arrays)}
 
-    def only(self, prefix: str) -> "Scores":
-        """Return the scores and arrays whose names begin with `prefix`."""
-
-        def kept(values: dict[str, Any]) -> dict[str, Any]:
-            return {name: value for name, value in values.items() if name.startswith(prefix)}
-
-        return Scores(kept(self.scalars), kept(self.arrays), self.scaling)
-
     @property
     def classes(self) -> int | None:
         """K, None where no array tells it."""
         values = next((self.arrays[name] for name in (*MATRICES, "class_accuracy") if name in self.arrays), None)
         return None if values is None else len(values)
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Scores":
-        """Return the scores that `to_json` wrote."""
-        return cls(_decode(content["scalars"]), _decode(content["arrays"]), content["scaling"])
 
 
 def figure_arrays(predictions: Predictions) -> dict[str, Any]:
@@ -171,13 +181,3 @@ def _encode(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _decode(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    if isinstance(value, float):
-        return value + 0.0  # a -0 that was written is a 0
-    return math.nan if value is None else float(value) if value in ("inf", "-inf") else value

@@ -12,7 +12,6 @@ from augdistill.claims.comparison import COLUMNS, Comparison, compare
 from augdistill.claims.parts import Part
 from augdistill.claims.schema import Arm
 from augdistill.config import Config
-from augdistill.metrics import METRICS
 from augdistill.report.page.cautions import arm_text
 from augdistill.results import labels
 from augdistill.results.frame import with_shared
@@ -62,8 +61,8 @@ def arm_of(text: Any, option: str) -> dict[str, str]:
 
 def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, str], *, classes: bool) -> str:
     """Return a comparison as aligned text: what is compared, how, and a row overall and for each class."""
-    in_points = "accuracy" in metric
-    unit = "percentage points" if in_points else METRICS[metric].unit if metric in METRICS else ""
+    in_points = labels.is_percent(metric)
+    unit = "percentage points" if in_points else labels.unit(metric)
     how = "paired, block by block" if found.overall.pairs else "unpaired (Welch)"
     rows = [row("overall", found.overall, 100 if in_points else 1, found.overall.p)]
     if classes and found.classes:

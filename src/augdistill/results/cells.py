@@ -12,6 +12,8 @@ import pandas as pd
 from augdistill.base.status import KEPT
 from augdistill.claims.comparison import not_significantly_below_best
 from augdistill.claims.printed import load_published
+from augdistill.claims.samples import block_means
+from augdistill.metrics import METRICS
 from augdistill.results import labels
 from augdistill.results.frame import Arm, shared_arms
 from augdistill.results.study import SavedStudy
@@ -19,15 +21,6 @@ from augdistill.results.study import SavedStudy
 NAN = float("nan")
 Unit = tuple[int, int]
 """block, student seed"""
-PRINTED_METRICS = {
-    "human_ce": "human_kld",
-    "nll": "loss",
-    "ece": "ece_10_bins",
-    "human_kl_diagonal": "class_mean_human_kl_diagonal",
-    "cohesion_as_published": "cohesion",
-    "adhesion_as_published": "adhesion",
-    "discrimination_as_published": "discrimination",
-}
 PRINTED_TEST_SETS = {"cifar10h": "cifar10-test"}
 KEYS = ["role", "model", "teacher_aug", "student_aug", "variant", "test_set", "metric"]
 
@@ -74,12 +67,9 @@ class Cells:
     def __init__(self, saved: SavedStudy) -> None:
         rows = saved.results.assign(variant=saved.results["variant"].fillna(""))
         healthy = rows[rows["status"].isin(KEPT) & np.isfinite(rows["value"].astype(float))]
-        means = healthy.groupby([*KEYS, "block"], sort=False)["value"].mean().reset_index("block")
-        self.values: dict[tuple[str, ...], dict[int, float]] = {}
-        for key, block, value in zip(means.index, means["block"], means["value"], strict=True):
-            self.values.setdefault(key, {})[int(block)] = float(value)
-        self.scored = _units(healthy)
-        self.evaluated = _units(rows.dropna(subset=["precision"]))
+        self.scored = _values(healthy)
+        self.values = {key: block_means(values) for key, values in self.scored.items()}
+        self.evaluated = _values(rows.dropna(subset=["precision"]))
         self.planned: dict[Arm, list[tuple[Unit, str]]] = {}
         for place in saved.places:
             self.planned.setdefault(place.arm, []).append(((place.block, place.student_seed), place.status))
@@ -94,11 +84,10 @@ class Cells:
         key = (*arm, test_set, metric)
         values = self.values.get(key, {})
         published, note = self.printed.get(table, arm, metric, test_set)
-        in_order = tuple(values[block] for block in sorted(values))
-        return Cell(metric, test_set, in_order, self._lost(arm, key), published, note)
+        return Cell(metric, test_set, tuple(values.values()), self._lost(arm, key), published, note)
 
     def blocks(self, arm: Arm, metric: str, test_set: str) -> dict[int, float]:
-        """Return block -> block mean."""
+        """Return block -> block mean, by block."""
         return self.values.get((*self.shared.get(arm, arm), test_set, metric), {})
 
     def has(self, metric: str, test_set: str, role: str = "") -> bool:
@@ -106,7 +95,7 @@ class Cells:
         return any(key[5:] == (test_set, metric) and role in ("", key[0]) for key in self.values)
 
     def _lost(self, arm: Arm, key: tuple[str, ...]) -> str:
-        scored, evaluated = self.scored.get(key, set()), self.evaluated.get(key, set())
+        scored, evaluated = self.scored.get(key, {}), self.evaluated.get(key, {})
         counts: Counter[str] = Counter()
         for unit, status in self.planned[arm]:
             if unit not in scored:
@@ -132,7 +121,8 @@ class Printed:
         if variant:
             return NAN, ""
         where = PRINTED_TEST_SETS.get(test_set, test_set)
-        key = (table, role, model, teacher_aug, student_aug, where, PRINTED_METRICS.get(metric, metric))
+        published = METRICS[metric].published if metric in METRICS else ""
+        key = (table, role, model, teacher_aug, student_aug, where, published or metric)
         return self.numbers.get(key, (NAN, ""))
 
 
@@ -148,7 +138,7 @@ def mark_best(cells: Mapping[int, Cell | None]) -> dict[int, Cell | None]:
     side = labels.better(next(iter(found.values())).metric)
     if side is None:
         return dict(cells)
-    sign = 1 if side == labels.HIGHER else -1
+    sign = 1 if side == "higher" else -1
     oriented = {str(key): [sign * value for value in cell.values] for key, cell in found.items()}
     if is_testable(found.values()):
         best = {int(key) for key in not_significantly_below_best(oriented)}
@@ -163,12 +153,12 @@ def is_testable(cells: Iterable[Cell]) -> bool:
     return sum(cell.n > 1 for cell in cells) > 1
 
 
-def _units(rows: pd.DataFrame) -> dict[tuple[str, ...], set[Unit]]:
-    """The blocks and student seeds that have a value, by arm, test set and metric."""
-    found: dict[tuple[str, ...], set[Unit]] = {}
-    columns = [rows[name] for name in (*KEYS, "block", "student_seed")]
-    for *key, block, seed in zip(*columns, strict=True):
-        found.setdefault(tuple(key), set()).add((int(block), int(seed)))
+def _values(rows: pd.DataFrame) -> dict[tuple[str, ...], dict[Unit, float]]:
+    """Values by block and student seed, by arm, test set and metric."""
+    found: dict[tuple[str, ...], dict[Unit, float]] = {}
+    columns = [rows[name].tolist() for name in (*KEYS, "block", "student_seed", "value")]
+    for *key, block, seed, value in zip(*columns, strict=True):
+        found.setdefault(tuple(key), {})[int(block), int(seed)] = float(value)
     return found
 
 

@@ -15,6 +15,7 @@ from augdistill.metrics import Scores
 from augdistill.metrics.health import health
 from augdistill.results.scores import load_scores
 from augdistill.store.documents import ModelManifest
+from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.plans import EvaluationStage, ModelStage, OutputsStage, SavedPlan, SavedStage
 from augdistill.store.runs import Run, RunStore, read_manifest
 
@@ -92,7 +93,7 @@ def shared_arms(plan: SavedPlan) -> dict[Arm, Arm]:
 
 def read_scores(run: Run, classes: Sequence[str]) -> Scores:
     """Return what a run's metrics.json holds; raises RunError if it is damaged, or about other classes than these."""
-    path = run.file("metrics.json")
+    path = run.file(METRICS_FILE)
     scores = load_scores(path)
     if classes and scores.classes not in (None, len(classes)):
         raise RunError(f"{path} is about {scores.classes} classes, not {len(classes)}: {removal(run.path)}")

@@ -38,14 +38,7 @@ VARIED = {
     "dataset.validation": "{} images held out",
 }
 """What a grid changes, or a value of it -> how that is written."""
-BESIDE_METRICS = {
-    "teacher_agreement": "Agreement with teacher",
-    "teacher_kl": "KL from teacher",
-    "teacher_kl_at_temperature": "KL from teacher at T",
-}
-"""What only students have; all other metrics are in METRICS."""
-HIGHER = "higher"
-DIGITS = {"class_separability": 2, "scaling_temperature": 2, "logit_sd": 2, "dimensions": 0, "dimensions_dropped": 0}
+CLASS_ACCURACY = "class_accuracy["  # how the accuracy within one class begins, which has no entry of its own
 FINE = ("mnist-test",)
 """Test sets on which accuracies differ in the fourth decimal."""
 
@@ -84,10 +77,7 @@ test_set.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its
 
 def metric(name: str) -> str:
     """Return a metric's name as it is written."""
-    if name.startswith("label_information_"):
-        return f"ln K − H at T = {name.rpartition('_')[2]}"
-    label = METRICS[name].label if name in METRICS else BESIDE_METRICS.get(name, name)
-    return label.replace(" - ", " − ")
+    return METRICS[name].label.replace(" - ", " − ") if name in METRICS else name
 
 
 def better(name: str) -> str | None:
@@ -95,11 +85,20 @@ def better(name: str) -> str | None:
     return METRICS[name].better if name in METRICS else None
 
 
+def unit(name: str) -> str:
+    """Return a metric's unit: share, nats, count or nothing."""
+    return METRICS[name].unit if name in METRICS else ""
+
+
+def is_percent(name: str) -> bool:
+    """Say whether a metric is shown in percent, and its differences in percentage points."""
+    return METRICS[name].percent if name in METRICS else name.startswith(CLASS_ACCURACY)
+
+
 def digits(name: str, where: str) -> int:
     """Return the decimals with which a metric is printed."""
-    if name.startswith(("label_information", "teacher_kl_at")):
-        return 4
-    return DIGITS.get(name, 4 if where in FINE and better(name) else 3)
+    places = METRICS[name].digits if name in METRICS else 3
+    return places + (where in FINE and better(name) is not None)
 
 
 def number(value: float, places: int, *, signed: bool = False) -> str:

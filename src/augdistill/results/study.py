@@ -18,7 +18,8 @@ from augdistill.claims.schema import BASELINE
 from augdistill.data import test_set_name
 from augdistill.results.frame import load_plan, load_results, read_scores, run_status, stage_runs
 from augdistill.store.documents import ModelManifest
-from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan
+from augdistill.store.evaluations import PREDICTIONS
+from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan, SavedStage
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
@@ -153,6 +154,12 @@ class SavedStudy:
         return stage_runs(self.plan, self.store)
 
     @cached_property
+    def scored(self) -> list[tuple[SavedStage, Run]]:
+        """The stages that hold scores, evaluations and teachers' outputs, with their runs, as far as they are there."""
+        stages = (stage for stage in self.plan.stages if not isinstance(stage, ModelStage))
+        return [(stage, self.runs[stage.folder]) for stage in stages if stage.folder in self.runs]
+
+    @cached_property
     def test_sets(self) -> list[str]:
         """The test sets that the plan evaluates on, in its order."""
         return list(dict.fromkeys(test_set for _, test_set in self._evaluations))
@@ -183,9 +190,9 @@ class SavedStudy:
     def predictions(self, folder: str, test_set: str, *names: str) -> tuple["np.ndarray[Any, Any]", ...] | None:
         """Return arrays of predictions.npz by name (logits, labels, embeddings), None if one is not there."""
         evaluation = self.evaluation(folder, test_set)
-        if evaluation is None or "predictions.npz" not in evaluation.manifest.files:
+        if evaluation is None or PREDICTIONS not in evaluation.manifest.files:
             return None
-        path = evaluation.file("predictions.npz")
+        path = evaluation.file(PREDICTIONS)
         arrays = read_arrays(path, removal(path.parent), names)
         if not set(names) <= set(arrays):
             return None

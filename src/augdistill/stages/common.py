@@ -27,14 +27,12 @@ from augdistill.base.signals import stop_signals
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
 from augdistill.losses import soft_cross_entropy
-from augdistill.metrics import Scores, label_information, score
 from augdistill.training.batches import Batch
 from augdistill.training.device import Device, resolve
 
 log = logging.getLogger("augdistill")
 
 CONSTANT = 1e-12  # s.d. of a channel that is the same everywhere, but for rounding; any other's is above 1e-9
-TEMPERATURES = (1, 2, 4, 10, 20)  # at which ln K - H is recorded
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what opening a link, a pipe or a folder says
 
 
@@ -243,14 +241,6 @@ def label_loss(logits: Tensor, batch: Batch) -> Tensor:
     """Return [3]: soft cross-entropy with the batch's targets [B,K], the same as its part, no KD."""
     loss = soft_cross_entropy(logits, batch.targets)
     return torch.stack([loss, loss.detach(), torch.zeros_like(loss)])
-
-
-def described(logits: np.ndarray, labels: np.ndarray, **more: Any) -> Scores:
-    """Return all scores of logits [N,K], with ln K - H at several temperatures: what a teacher offers its students."""
-    scores = score(logits, labels, **more)
-    for temperature in TEMPERATURES:
-        scores.scalars[f"label_information_{temperature}"] = label_information(logits, temperature)
-    return scores
 
 
 @torch.no_grad()

@@ -10,11 +10,12 @@ import torch
 
 from augdistill.base.errors import DataError, RunError
 from augdistill.base.files import write_json
-from augdistill.base.text import now, removal
+from augdistill.base.text import now
 from augdistill.config import Config, reader_parameters
 from augdistill.data import HUMAN_LABELS, expected_shape, load_human_labels, test_set_name
-from augdistill.metrics import Scores, agreement, score, teacher_student_kl
+from augdistill.metrics import Scores, Teacher, score, score_against_humans
 from augdistill.stages import common, folders, names, student, teacher
+from augdistill.store.evaluations import METRICS_FILE, PREDICTIONS, teacher_of
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device, resolve
@@ -22,8 +23,6 @@ from augdistill.training.device import Device, resolve
 log = logging.getLogger(__name__)
 
 MODELS = {"teacher": teacher, "student": student}  # kinds of runs that hold one
-PREDICTIONS = "predictions.npz"
-METRICS_FILE = "metrics.json"
 
 
 def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
@@ -90,15 +89,15 @@ def image_scores(
     if is_own:
         arrays["embeddings"] = embeddings
     folders.save_arrays(folder / PREDICTIONS, arrays)
-    held_out = validation_logits(evaluated)
-    scores = common.described(logits, images.labels, embeddings=arrays.get("embeddings"), validation=held_out)
-    if (taught_by := teacher_of(evaluated, RunStore(Path(config["outputs"])))) is not None:
-        taught = run({**config, "run": taught_by.path.name})
-        teacher_logits = predictions(taught)["logits"]
-        temperature = evaluated.config["distillation"]["temperature"]
-        scores.scalars["teacher_agreement"] = agreement(logits, teacher_logits)
-        scores.scalars["teacher_kl"] = teacher_student_kl(logits, teacher_logits)
-        scores.scalars["teacher_kl_at_temperature"] = teacher_student_kl(logits, teacher_logits, temperature)
+    taught_by = teacher_of(evaluated, RunStore(Path(config["outputs"])))
+    taught = None if taught_by is None else run({**config, "run": taught_by.path.name})
+    scores = score(
+        logits,
+        images.labels,
+        embeddings=arrays.get("embeddings"),
+        validation=validation_logits(evaluated),
+        teacher=None if taught is None else teacher_outputs(evaluated, taught),
+    )
     return scores, folders.notes(images.header, evaluated.config)
 
 
@@ -107,8 +106,9 @@ def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Score
     about = run({**config, "test_set": HUMAN_LABELS[config["test_set"]]})
     arrays = predictions(about)
     human = load_human_labels(config["test_set"], root=Path(dataset["root"]), verify=dataset["verify"]).probabilities
-    scores = score(arrays["logits"], arrays["labels"], human=human, validation=validation_logits(evaluated))
-    return scores.only("human"), list(about.manifest.provenance.notes)
+    held_out = validation_logits(evaluated)
+    scores = score_against_humans(arrays["logits"], arrays["labels"], human, validation=held_out)
+    return scores, list(about.manifest.provenance.notes)
 
 
 def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:
@@ -118,18 +118,9 @@ def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Mo
     return common.placed(model, device)
 
 
-def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
-    """Return the teacher of a distilled student, None if it has none or it was removed.
-
-    Raises RunError for a run that is none: a teacher has no teacher, so that no line of them comes back to itself.
-    """
-    name = evaluated.manifest.provenance.parents.get("teacher")
-    if evaluated.kind != "student" or name is None or not (store.runs / name).is_dir():
-        return None
-    teacher = store.get(name)
-    if teacher.kind != "teacher":
-        raise RunError(f"{evaluated.path.name} has {name} for a teacher, which is none: {removal(evaluated.path)}")
-    return teacher
+def teacher_outputs(student_run: Run, taught: Run) -> Teacher:
+    """Return what a student learned from, by the evaluation of its teacher on the same test set."""
+    return Teacher(predictions(taught)["logits"], student_run.config["distillation"]["temperature"])
 
 
 def validation_logits(evaluated: Run) -> tuple[np.ndarray, np.ndarray] | None:

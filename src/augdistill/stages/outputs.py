@@ -10,7 +10,9 @@ from torch import nn
 from augdistill.base.files import write_json
 from augdistill.base.text import now
 from augdistill.config import Config
+from augdistill.metrics import score
 from augdistill.stages import common, folders, names, teacher
+from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.identity import Ref, outputs_ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device, resolve
@@ -42,7 +44,8 @@ def compute(config: Config, teacher_run: Run, ref: Ref, store: RunStore, folder:
     logits, _ = common.predict(model, data, device)
     folders.save_array(folder / LOGITS, logits.numpy())
     rows, _ = common.split(config, images.labels)
-    write_json(folder / "metrics.json", common.described(logits.numpy()[rows], images.labels[rows]).to_json())
+    scores = score(logits.numpy()[rows], images.labels[rows], outputs=True)
+    write_json(folder / METRICS_FILE, scores.to_json())
     made = folders.Making(device, began, time.monotonic() - clock)
     made_from = {"teacher": teacher_run.path.name}
     provenance = folders.provenance(made, made_from, folders.notes(images.header, config))

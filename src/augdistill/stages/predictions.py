@@ -12,7 +12,7 @@ from augdistill.base.files import write_json
 from augdistill.config import Config, reader_arguments
 from augdistill.config.checking import check_group
 from augdistill.data import HUMAN_LABELS, load, load_human_labels, test_set_name
-from augdistill.metrics import Scores, check_predictions, score
+from augdistill.metrics import Scores, check_predictions, score, score_against_humans
 
 ADVICE = "save it with numpy.savez(FILE, logits=...)"
 MAX_STEM = 100  # bytes of a file's name that the name of its scores takes over
@@ -40,7 +40,7 @@ def score_file(config: Config) -> dict[str, Scores]:
             human = load_human_labels(name, root=Path(dataset["root"]), verify=dataset["verify"]).probabilities
         except DataError:
             continue
-        found[name] = score(log_probabilities, labels, human=human, external=external).only("human")
+        found[name] = score_against_humans(log_probabilities, labels, human, external=external)
     made_from = hashlib.sha256(f"{reading.sha256(path)} {images.header.fingerprint}".encode()).hexdigest()[:8]
     stem = path.stem.encode(errors="replace")[:MAX_STEM].decode(errors="ignore")
     folder = Path(config["outputs"]) / "predictions"

@@ -54,7 +54,7 @@ class Statistics(Record):
 
 
 class Manifest(Proven):
-    """What a run's manifest says."""
+    """What a run's manifest says; `replaced` are the SHA-256 of files before they were written anew."""
 
     format: Literal[1]
     id: Id
@@ -63,6 +63,7 @@ class Manifest(Proven):
     config: Config
     document: Hashed
     files: dict[Name, str]
+    replaced: dict[Name, str] = Field({})
     provenance: Provenance
 
 
@@ -97,6 +98,7 @@ class EvaluationManifest(Manifest):
 MANIFESTS: TypeAdapter[Manifest] = TypeAdapter(
     Annotated[ModelManifest | OutputsManifest | EvaluationManifest, Discriminator("kind")]
 )
+AS_WRITTEN: TypeAdapter[Config] = TypeAdapter(Annotated[Config, fits(MANIFESTS)])  # a manifest, to be written anew
 
 
 class Need(Record):

@@ -4,9 +4,10 @@ A run exists when its manifest does. Files are written to a temporary name in th
 a reader sees all of a file or nothing.
 """
 
+import hashlib
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,18 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.base.errors import ConfigError, HeldError, RequestError, RunError
-from augdistill.base.files import WRITING, checksum, write_json
+from augdistill.base.files import WRITING, checksum, write_atomic, write_json
 from augdistill.base.locks import held, holder
 from augdistill.base.reading import in_short, names_by_digits, read_json, sha256
 from augdistill.base.text import removal
 from augdistill.config.checking import check_saved
-from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
+from augdistill.store.documents import AS_WRITTEN, MANIFESTS, EvaluationManifest, Manifest, ModelManifest
 from augdistill.store.identity import Ref
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+REPLACED = "replaced"  # the key of a manifest that says what files were before they were written anew
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,9 @@ class Run:
     def file(self, name: str) -> Path:
         """Return the path of one of the run's files, after comparing its SHA-256 with the manifest's."""
         path = self.path / name
-        expected = self.manifest.files.get(name)
-        wrong = "missing" if expected is None else file_damage(path, expected)
+        wrong = file_damage(path, checksums(self.manifest, name))
+        if wrong:  # written anew, perhaps, since this manifest was read
+            wrong = file_damage(path, checksums(read_manifest(self.path), name))
         if wrong == "missing":
             raise RunError(f"{self.path} has no {name}: remove it with {removal(self.path)}")
         if wrong:
@@ -131,7 +134,7 @@ class RunStore:
         except RunError as error:
             return [str(error)]
         names = manifest.files if manifest is not None else {}
-        wrong = {name: file_damage(path / name, names[name]) for name in names}
+        wrong = {name: file_damage(path / name, checksums(manifest, name)) for name in names}
         return [f"{path / name} is {what}" for name, what in wrong.items() if what]
 
     def get(self, name: str) -> Run:
@@ -204,6 +207,20 @@ class RunStore:
         assert written is not None
         return Run(path, written)
 
+    def rewrite(self, run: Run, name: str, content: bytes) -> Run:
+        """Write one of a run's files anew, whose lock is held, and return the run.
+
+        The manifest comes first and allows the old content too: whoever reads meanwhile, or after this process was
+        killed, finds the one or the other whole.
+        """
+        written = read_json(run.path / MANIFEST, AS_WRITTEN, f"{removal(run.path)} lets it be made again")
+        manifest = {key: value for key, value in written.items() if key != "checksum"}
+        manifest["files"] = {**manifest["files"], name: hashlib.sha256(content).hexdigest()}
+        manifest[REPLACED] = {**run.manifest.replaced, name: run.manifest.files[name]}
+        write_json(run.path / MANIFEST, {**manifest, "checksum": checksum(manifest)})
+        write_atomic(run.path / name, content)
+        return self.get(run.path.name)
+
     def remove(self, path: Path) -> None:
         """Delete the folder of a run or a bank, finished or not: the manifest first, so that no half is ever a run.
 
@@ -232,10 +249,15 @@ def read_manifest(path: Path) -> Manifest | None:
         return None
 
 
-def file_damage(path: Path, expected: str) -> str:
-    """Return what a file is that should have this SHA-256: missing, or damaged and why; "" if nothing is wrong."""
+def checksums(manifest: Manifest | None, name: str) -> set[str]:
+    """Return the SHA-256 that one of a run's files may have: what the manifest says, and what it was before."""
+    return {files[name] for files in (manifest.files, manifest.replaced) if name in files} if manifest else set()
+
+
+def file_damage(path: Path, expected: Collection[str]) -> str:
+    """Return what a file is that should have one of these SHA-256: missing, or damaged and why; "" if it has."""
     try:
-        return "" if sha256(path) == expected else "damaged (its checksum differs)"
+        return "missing" if not expected else "" if sha256(path) in expected else "damaged (its checksum differs)"
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except (OSError, ValueError) as error:

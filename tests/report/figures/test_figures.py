@@ -177,7 +177,7 @@ def test_human_figures_show_what_evaluations_measured(source):
 
 def test_properties_correlate_means_over_strategies(source):
     found = {(relation.metric, relation.test_set): relation for relation in relations(source, "lenet")}
-    names = ["accuracy", "discrimination_corrected", "class_separability", "ece", "logit_sd", "label_information_20"]
+    names = ["accuracy", "ece", "discrimination_corrected", "class_separability", "logit_sd", "label_information_20"]
     own = [(name, "cifar10-test") for name in names]
     assert list(found) == own + [(name, "distillation") for name in names if not name.startswith("discrimination")]
     augs = source.saved.augs

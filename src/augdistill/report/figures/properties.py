@@ -42,7 +42,7 @@ def relations(source: Source, student: str) -> list[Relation]:
     """Return every property of the teachers that is measured, against the accuracy of one student."""
     saved, cells = source.saved, source.cells
     found = []
-    for metric, where in teacher_properties(saved, cells):
+    for metric, where in teacher_properties(saved, cells, "figure-properties"):
         points = []
         for aug in saved.augs:
             x = cells.blocks(arm("teacher", saved.teacher, aug), metric, where)
@@ -64,7 +64,7 @@ def draw_relations(found: Sequence[Relation], palette: style.Palette, student: s
     """Draw a panel per property, on the test set first, then on the distillation set."""
     figure, axes = style.panels(len(found), 3, width=3.2, height=2.3)
     for relation, ax in zip(found, axes, strict=True):
-        scale, unit = (100, ", %") if relation.metric == "accuracy" else (1, "")
+        scale, unit = (100, ", %") if labels.is_percent(relation.metric) else (1, "")
         for point in relation.points:
             name = point.strategy
             ax.errorbar(

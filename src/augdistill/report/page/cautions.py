@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from augdistill.base.status import DEAD, KEPT
 from augdistill.base.text import counted
+from augdistill.metrics import due
 from augdistill.results import labels
+from augdistill.results.frame import place_of
 from augdistill.results.study import Place, SavedStudy
+from augdistill.store.evaluations import sources
 
 PAPERS_WIDTH = 64
 MOST_LISTED = 6
@@ -18,6 +21,7 @@ def cautions(saved: SavedStudy) -> list[str]:
     return [
         *_lost(saved),
         *_few_images(saved),
+        *_incomplete(saved),
         *_notes(saved),
         *_protocol(saved),
         *_precision(saved),
@@ -62,6 +66,24 @@ def _few_images(saved: SavedStudy) -> Iterator[str]:
             f"{labels.test_set(saved.test_set)} has {len(correct)} images, {points:.2f} points each, and intervals over"
             " blocks do not show the chance in which images they are."
         )
+
+
+def _incomplete(saved: SavedStudy) -> Iterator[str]:
+    """Metrics that evaluations lack because they are newer than these, and what adds them."""
+    results = saved.results[["run", "test_set", "metric"]].itertuples(index=False)
+    held = {(str(run), str(where), str(metric)) for run, where, metric in results}
+    lacking: Counter[str] = Counter()
+    for stage, run in saved.scored:
+        place = place_of(saved.plan, stage)
+        lacking.update(
+            name for name in due(sources(run, saved.store)) if (place["run"], place["test_set"], name) not in held
+        )
+    for name, count in lacking.items():
+        command = "augdistill evaluate"
+        if str(saved.store.outputs) != "outputs":
+            command += f" outputs={saved.store.outputs}"
+        evaluations = counted(count, "evaluation") + (" lacks" if count == 1 else " lack")
+        yield f"{evaluations} {labels.metric(name)}, a newer metric: {command} adds it from what they saved."
 
 
 def arm_text(arm: tuple[str, str, str, str, str]) -> str:

@@ -1,7 +1,8 @@
 """Tables of our own: what teachers offer, calibration in full, fidelity, and the cells of a study's grids."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from augdistill.metrics import METRICS, standing_in
 from augdistill.report.tables.layout import Column, Line, Table, build
 from augdistill.report.tables.paper import STRATEGY, by_model, heading, image_sets, strategies
 from augdistill.results import labels
@@ -9,25 +10,24 @@ from augdistill.results.cells import Cells, arm
 from augdistill.results.frame import DISTILLATION
 from augdistill.results.study import SavedStudy
 
-TEMPERATURES = (1, 2, 4, 10, 20)  # at which evaluations record ln K - H
+
+def at_temperature(names: Sequence[str], temperature: float) -> list[str]:
+    """Return metrics without those of other temperatures than a study's; of the highest where none has the study's."""
+    own = {name: metric.temperature for name in names if (metric := METRICS[name]).temperature is not None}
+    kept = temperature if temperature in own.values() else max(own.values(), default=None)
+    return [name for name in names if own.get(name, kept) == kept]
 
 
-def information_metric(saved: SavedStudy) -> str:
-    """Return the name of ln K - H at the study's temperature, or at 20 if it is not recorded there."""
-    temperature = saved.design.distillation.temperature
-    return f"label_information_{int(temperature) if temperature in TEMPERATURES else 20}"
-
-
-def teacher_properties(saved: SavedStudy, cells: Cells) -> list[tuple[str, str]]:
-    """Return (metric, test set) of the properties that may make a teacher good or bad, where they are measured."""
-    names = ("accuracy", "discrimination_corrected", "class_separability", "ece", "logit_sd", information_metric(saved))
+def teacher_properties(saved: SavedStudy, cells: Cells, place: str) -> list[tuple[str, str]]:
+    """Return (metric, test set) of the properties of teachers that a table or figure lists, where they are measured."""
+    names = at_temperature(standing_in(place), saved.design.distillation.temperature)
     sets = (saved.test_set, DISTILLATION)
     return [(name, where) for where in sets for name in names if cells.has(name, where, "teacher")]
 
 
 def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
     """What the teachers are, and what their outputs on the training images offer."""
-    properties = teacher_properties(saved, cells)
+    properties = teacher_properties(saved, cells, "table-teachers")
     columns = [Column(f"On {labels.test_set(where)}", labels.metric(name)) for name, where in properties]
     lines = [
         Line(
@@ -42,8 +42,8 @@ def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
 
 def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
     """Calibration of every model, with the sign of the gap and after temperature scaling."""
-    names = ("ece", "ece_gap", "mce_50", "ece_scaled", "scaling_temperature")
-    columns, lines = by_model(saved, cells, [(labels.metric(name), name, saved.test_set) for name in names])
+    quantities = [(labels.metric(name), name, saved.test_set) for name in standing_in("table-calibration")]
+    columns, lines = by_model(saved, cells, quantities)
     notes = ["Confidence − accuracy: above 0 over-confident, below 0 under-confident; |gap| alone hides which."]
     title = "Calibration, before and after temperature scaling"
     return build("table-calibration", title, [STRATEGY], columns, lines, cells, notes=notes)
@@ -51,7 +51,7 @@ def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
 
 def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
     """How closely students follow their teachers."""
-    names = ("teacher_agreement", "teacher_kl", "teacher_kl_at_temperature")
+    names = standing_in("table-fidelity")
     columns = [Column(labels.model(student), labels.metric(name)) for student in saved.students for name in names]
     lines = [
         Line(

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
+from augdistill.metrics import standing_in
 from augdistill.report.tables.layout import Column, Line, Table, build
 from augdistill.results import labels
 from augdistill.results.cells import Cells, arm
 from augdistill.results.frame import VALIDATION
 from augdistill.results.study import LABELS, SavedStudy
 
-MACRO = ("accuracy", "precision", "recall", "f1")
 STRATEGY = "Teacher’s augmentation"
 CONVENTIONS = {
     "corrected": "Corrected (primary)",
@@ -128,13 +128,12 @@ def table_4(saved: SavedStudy, cells: Cells) -> Table | str:
 
 def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
     """Accuracy, macro precision, recall and F1 of every model on every test set."""
-    columns = [
-        Column(heading(saved, *model), labels.metric(metric)) for model in saved.models for metric in MACRO
-    ]  # fmt: skip
+    names = standing_in("table-5")
+    columns = [Column(heading(saved, *model), labels.metric(metric)) for model in saved.models for metric in names]
     lines = [
         Line(
             (labels.strategy(aug), labels.test_set(where)),
-            tuple((arm(*model, aug), metric, where) for model in saved.models for metric in MACRO),
+            tuple((arm(*model, aug), metric, where) for model in saved.models for metric in names),
             peers=where,
         )
         for aug in strategies(saved)
@@ -152,14 +151,15 @@ def table_6(saved: SavedStudy, cells: Cells) -> Table | str:
     if owns == ["baseline"]:
         return "no student was augmented: study=paper-mirrored makes it"
     teachers = (f"{labels.strategy(saved.base)} teacher", "Teacher with the student’s own", "No teacher, labels only")
-    columns = [Column(teacher, labels.metric(metric)) for teacher in teachers for metric in MACRO]
+    names = standing_in("table-6")
+    columns = [Column(teacher, labels.metric(metric)) for teacher in teachers for metric in names]
     lines = [
         Line(
             (labels.model(student), labels.strategy(own), labels.test_set(where)),
             tuple(
                 (arm("student", student, aug, own), metric, where)
                 for aug in (saved.base, own if own != saved.base else "", LABELS)
-                for metric in MACRO
+                for metric in names
             ),
             peers=f"{student} {where}",
         )
