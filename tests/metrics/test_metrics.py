@@ -226,7 +226,7 @@ def test_a_collapsed_model_and_a_handful_of_samples_are_scored(samples):
     assert math.isfinite(found.scalars["nll_scaled"])
 
 
-def test_scores_survive_strict_json():
+def test_scores_are_written_as_strict_json():
     original = Scores(
         {"nll": math.inf, "f1": math.nan, "accuracy": 0.1 + 0.2, "gap": -math.inf},
         {"reliability": {"counts": [0, 3], "confidence": [math.nan, 0.5]}, "matrix": [[math.inf, 0.0]]},
@@ -234,16 +234,6 @@ def test_scores_survive_strict_json():
     )
     text = json.dumps(original.to_json(), allow_nan=False)
     assert json.loads(text)["scalars"] == {"nll": "inf", "f1": None, "accuracy": 0.1 + 0.2, "gap": "-inf"}
-    back = Scores.from_json(json.loads(text))
-    assert repr(back) == repr(original)
-
-
-def test_scores_of_a_model_survive_strict_json():
-    logits, labels, embeddings, _ = draw(6)
-    original = score(logits[labels != 1], labels[labels != 1], embeddings=embeddings[labels != 1])
-    back = Scores.from_json(json.loads(json.dumps(original.to_json(), allow_nan=False)))
-    assert repr(back) == repr(original)
-    assert "nan" in repr(back)
 
 
 LOGITS, GOOD, EMBEDDED, ANSWERS = draw(7)
@@ -343,8 +333,6 @@ def test_nothing_is_minus_zero():
     found = score(certain, labels, human=np.eye(4)[labels], embeddings=certain, external=True).scalars
     assert found["nll"] == found["human_ce"] == found["human_kl"] == found["ece"] == 0
     assert [name for name, value in found.items() if value == 0 and math.copysign(1, value) < 0] == []
-    written = {"scaling": "two-fold", "scalars": {"nll": -0.0}, "arrays": {}}
-    assert str(Scores.from_json(written).scalars["nll"]) == "0.0"
 
 
 def test_no_metric_needs_classes_cubed():

@@ -235,7 +235,8 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     manifest = saved.store.runs / bf16.folder / "manifest.json"
     changed = json.loads(manifest.read_text().replace('"precision": "fp32"', '"precision": "bf16"'))
     manifest.write_text(json.dumps({**changed, "checksum": checksum(changed)}))
-    saved = SavedStudy({**saved.plan, "skipped": {"mnist-test": "it is not there"}}, saved.store)
+    plan = saved.plan.model_copy(update={"skipped": {"mnist-test": "it is not there"}})
+    saved = SavedStudy(plan, saved.store)
     text = "\n".join(cautions(saved))
     assert "1 run diverged of 14: LeNet student of CutMix 1 of 2." in text
     assert "1 run collapsed of 14: LeNet student on labels only 1 of 2." in text

@@ -26,7 +26,6 @@ from pydantic_core import PydanticCustomError
 from augdistill.base.checks import LABEL, NAME
 from augdistill.base.files import checksum
 
-M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 MOST_ERRORS = 1000  # of which each place is listed before the first is told; a file may hold millions
@@ -83,11 +82,11 @@ Integer = Annotated[int, Ge(-(2**63)), Lt(2**63)]
 Real = Annotated[float, Ge(-1e300), Le(1e300)]
 
 
-def fits(model: type[BaseModel]) -> BeforeValidator:
+def fits(model: type[BaseModel] | TypeAdapter[Any]) -> BeforeValidator:
     """Return a validator of a group that is kept as it was written, whose known keys must fit `model`."""
 
     def check(value: Any) -> Any:
-        model.model_validate(value)
+        model.validate_python(value) if isinstance(model, TypeAdapter) else model.model_validate(value)
         return value
 
     return BeforeValidator(check)
@@ -98,10 +97,10 @@ def wrong_as_a_whole(why: str) -> PydanticCustomError:
     return PydanticCustomError("whole", "{why}", {"why": why})
 
 
-def validated(model: "type[M] | TypeAdapter[M]", document: object) -> M:
+def validated(model: "type[T] | TypeAdapter[T]", document: object) -> T:
     """Return a document as its model; raises ValueError that names the place that does not fit."""
     try:
-        return model.validate_python(document) if isinstance(model, TypeAdapter) else model.model_validate(document)
+        return (model if isinstance(model, TypeAdapter) else TypeAdapter(model)).validate_python(document)
     except ValidationError as error:
         raise ValueError(misfit(error, document)) from None
 

@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from augdistill.base.errors import AugdistillError, RunError
-from augdistill.base.model import M, validated
+from augdistill.base.model import T, validated
 from augdistill.base.text import first_text, is_no_unicode
 
 MAX_TEXT = 2**24  # a config has some kilobytes, a history 100 bytes an epoch
@@ -42,7 +42,7 @@ CheckShape = Callable[[str, tuple[int, ...]], object]
 """Raises ValueError, or an error of ours, for an array of this name that is not to be read, by its shape."""
 
 
-def read_json(path: Path, model: type[M] | TypeAdapter[M], advice: str) -> M:
+def read_json(path: Path, model: type[T] | TypeAdapter[T], advice: str) -> T:
     """Return what a file of strict JSON holds. Raises RunError, ending in `advice`, unless it fits its model.
 
     A file that is not there is FileNotFoundError, here and below.

@@ -156,11 +156,6 @@ class Scores:
         values = next((self.arrays[name] for name in (*MATRICES, "class_accuracy") if name in self.arrays), None)
         return None if values is None else len(values)
 
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Scores":
-        """Return the scores that `to_json` wrote."""
-        return cls(_decode(content["scalars"]), _decode(content["arrays"]), content["scaling"])
-
 
 def figure_arrays(predictions: Predictions) -> dict[str, Any]:
     """Return what figures need, as lists: the reliability diagram, the confusion matrix, means of classes."""
@@ -186,13 +181,3 @@ def _encode(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _decode(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    if isinstance(value, float):
-        return value + 0.0  # a -0 that was written is a 0
-    return math.nan if value is None else float(value) if value in ("inf", "-inf") else value

@@ -55,7 +55,7 @@ class Statistics(Record):
 
 
 class Manifest(Proven):
-    """What a run's manifest says."""
+    """What a run's manifest says; `replaced` are the SHA-256 of files before they were written anew."""
 
     format: Literal[1]
     id: Id
@@ -103,6 +103,7 @@ class EvaluationManifest(Manifest):
 MANIFESTS: TypeAdapter[Manifest] = TypeAdapter(
     Annotated[ModelManifest | OutputsManifest | EvaluationManifest, Discriminator("kind")]
 )
+AS_WRITTEN: TypeAdapter[Config] = TypeAdapter(Annotated[Config, fits(MANIFESTS)])  # a manifest, to be written anew
 
 
 class Need(Record):
