@@ -14,12 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import hydra
 from omegaconf import OmegaConf
 from PIL import Image
 
 from augdistill.base.cores import usable_cores
-from augdistill.config import Config, conf_dir
+from augdistill.cli import composing
+from augdistill.config import Config
 from augdistill.data import cinic10
 from augdistill.executors import local
 from augdistill.executors.banks import Banks, banks_of
@@ -70,8 +70,7 @@ def words_of(setting: Setting, here: Path) -> list[str]:
 
 def composed(words: list[str]) -> Config:
     """Return the config of `augdistill study` with these overrides."""
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        found = OmegaConf.to_container(hydra.compose("study", words), resolve=True)
+    found = OmegaConf.to_container(composing.composed("study", words, None), resolve=True)
     assert isinstance(found, dict)
     return {str(key): value for key, value in found.items()}
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import hydra
 from omegaconf import OmegaConf
 
-from augdistill.config import conf_dir
+from augdistill.cli import composing
 from augdistill.config.checking import check
 
 JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what checking.check calls its job
@@ -14,9 +13,9 @@ JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what che
 
 def compose(command: str, *overrides: str) -> dict[str, Any]:
     """Return what a command gets for these overrides."""
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        composed = hydra.compose(command, list(overrides))
-    config = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    config = OmegaConf.to_container(
+        composing.composed(command, list(overrides), None), resolve=True, throw_on_missing=True
+    )
     assert isinstance(config, dict)
     return {str(key): value for key, value in config.items()}
 
@@ -27,6 +26,4 @@ def job(command: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def composed(outputs: Path, *overrides: str) -> dict:
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = hydra.compose("study", [f"outputs={outputs}", *overrides])
-    return OmegaConf.to_container(config, resolve=True)
+    return compose("study", f"outputs={outputs}", *overrides)

@@ -10,11 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -22,7 +20,6 @@ from augdistill import models
 from augdistill.base.errors import StoppedError
 from augdistill.base.files import checksum
 from augdistill.base.reading import sha256
-from augdistill.config import conf_dir
 from augdistill.losses import soft_cross_entropy
 from augdistill.models.dropout import Dropout
 from augdistill.stages import common, teacher
@@ -31,6 +28,7 @@ from augdistill.store.runs import Run
 from augdistill.training.batches import Batch, TrainingSet, one_hot, plan_epoch
 from augdistill.training.device import Device, resolve
 from augdistill.training.loop import Hooks, Task, fit
+from composed import compose as from_conf
 
 # 137 images train, 1,300 validate: five steps an epoch at batch 32, the last of them short.
 TINY = ("dataset=digits", "dataset.validation=1300", "teacher.width=4", "runtime.precision=fp32", "runtime.threads=1")
@@ -113,10 +111,7 @@ def train(
 @cache
 def composed(command: str, words: tuple[str, ...]) -> str:
     """Return the JSON of a command's config as Hydra composes it from conf/."""
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        found = OmegaConf.to_container(hydra.compose(command, list(words)), resolve=True, throw_on_missing=True)
-    assert isinstance(found, dict)
-    return json.dumps(found)
+    return json.dumps(from_conf(command, *words))
 
 
 def compose(command: str, *words: str) -> dict[str, Any]:

@@ -6,17 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
-from omegaconf import OmegaConf
 
 import data_files
-from augdistill.config import conf_dir
 from augdistill.metrics import score, score_against_humans
 from augdistill.results.study import SavedStudy
 from augdistill.store.identity import Ref
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import make_plan
+from composed import compose
 
 IMAGES, TRAINING = 300, 400
 TRUTH = np.arange(IMAGES) % 10
@@ -28,11 +26,7 @@ SKILL = {"teacher": 1.3, "student": 0.9, "control": 0.8}
 
 def composed(outputs: Path, *words: str) -> dict[str, Any]:
     """Return the config of `augdistill study` with these overrides."""
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = hydra.compose("study", [f"outputs={outputs}", *words])
-    found = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(found, dict)
-    return found
+    return compose("study", f"outputs={outputs}", *words)
 
 
 def write_data(root: Path) -> Path:

@@ -50,7 +50,7 @@ WITHOUT_TORCH = {
     ),
     *("stages", "stages.names", "api", "cli"),
 }
-HYDRA = {"cli.composing", "cli.refusals", "cli.sweeps"}  # import it at once, when a command composes
+HYDRA = {"cli.composing", "cli.repository", "cli.sweeps"}  # import it at once, when a command composes
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}

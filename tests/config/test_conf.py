@@ -100,7 +100,7 @@ def test_a_study_opens_with_its_command(name: str) -> None:
 
 
 AS_CODED = (conf_dir() / "study" / "paper-as-coded.yaml").read_text()
-SWITCHES = sorted(set(re.findall(r"study\.[\w.-]+=[\w.-]+(?<!\.)", AS_CODED.split("defaults:")[0].split("\n", 1)[1])))
+SWITCHES = sorted(set(re.findall(r"study\.[\w.-]+=[\w.-]+(?<!\.)", AS_CODED.split("name: ")[0].split("\n", 1)[1])))
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
@@ -130,7 +130,7 @@ def test_a_departure_of_the_authors_code_is_switched_back_alone(switch: str) -> 
 
 def test_every_value_of_the_authors_code_has_a_number_and_a_switch() -> None:
     values = AS_CODED.split("name: paper-as-coded")[1].split("aug:")[0].splitlines()
-    settings = [line for line in values if re.match(r"\s+[\w-]+: [^&*]|normalisation", line)]
+    settings = [line for line in values if re.match(r"\s+(?!name)[\w-]+: [^&*]|normalisation", line)]
     assert len(settings) == 21
     assert all(re.search(r"# [1-9]$", line) for line in settings)
 

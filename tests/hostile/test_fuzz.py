@@ -29,6 +29,7 @@ from augdistill.base import reading
 from augdistill.base.errors import AugdistillError, RequestError
 from augdistill.base.reading import sha256
 from augdistill.cli import listing
+from augdistill.config import conf_dir
 from augdistill.config.folders import read_plain
 from augdistill.data import cifar10, mnist
 from augdistill.data.download import extract
@@ -174,7 +175,7 @@ READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "checkpoint": ("x", save(linear(), {"state": json.dumps(STATE)}), checkpoint_of),
     "yaml": (
         "x.yaml",
-        (Path(saved_studies.conf_dir()) / "study" / "paper-mirrored.yaml").read_bytes(),
+        (conf_dir() / "study" / "paper-mirrored.yaml").read_bytes(),
         lambda path: read_plain(path.parent, path.name),
     ),
     "job": ("x.json", b'{"kind": "teacher", "config": {"outputs": "x"}, "needs": []}', read_job),

@@ -62,9 +62,15 @@ def judge(
 
 
 def join(studies: Sequence[Sequence[Verdict]]) -> list[Verdict]:
-    """Return the verdicts of several studies as one list by claim: those that test it, or one that says which does."""
+    """Return the verdicts of several studies as one list by claim: those that test it, or one that says which does.
+
+    A claim is one by what it says, whatever it is called in another study's file.
+    """
+    by_claim: dict[str, list[Verdict]] = {}
+    for verdict in (verdict for verdicts in studies for verdict in verdicts):
+        by_claim.setdefault(repr(verdict.claim), []).append(verdict)
     joined = []
-    for same in zip(*studies, strict=True):
+    for same in by_claim.values():
         tested = [verdict for verdict in same if verdict.word != de.NOT_TESTED]
         joined += tested or [same[0]]
     return joined
@@ -174,7 +180,7 @@ def _blocks_needed(draft: Verdict, level: float) -> int | None:
 def _about_design(claim: Claim, study: Study, claims: Claims, specs: list[Spec], left_out: list[str]) -> list[str]:
     """Warnings about what the study's design makes of the claim."""
     warnings = []
-    if study.dataset != claim.dataset:
+    if claim.dataset and study.dataset != claim.dataset:
         warnings.append(f"exploratory: the claim is about {claim.dataset}, the study about {study.dataset}")
     if study.base != "baseline":
         warnings.append(f"exploratory: judged on top of {study.base}")

@@ -51,7 +51,9 @@ def agrees_with_print(claim: Claim, claims: Claims, numbers: Numbers, margin: fl
     by less; or, where the claim is "no difference", a part exceeds the margin, which one run per cell cannot settle.
     """
     limit = claim.margin if margin is None else margin
-    test_set = claims.printed.in_distribution[claim.dataset]
+    test_set = claims.printed.in_distribution.get(claim.dataset)
+    if test_set is None:
+        return Agreement(NOT_PRINTED, "nobody has printed numbers of it", ())
     paper = Study("paper", 1, (), STRATEGIES, ("lenet", "alexnet"), claim.dataset, test_set)
     specs, _ = expand(claim.parts, claim, paper, claims)
     parts = [(spec.label, _printed(spec, claim, claims, numbers)) for spec in specs]

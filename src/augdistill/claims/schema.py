@@ -1,5 +1,6 @@
 """The paper's claims and a study's choices as data, read and checked: dataclasses for `claims.yaml` and for a study."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
-from augdistill.base.checks import one_of
+from augdistill.base.checks import is_name, known_keys, one_of
 from augdistill.base.errors import ConfigError
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
@@ -77,16 +78,17 @@ class Claim:
 
     id: str
     text: str
-    paper: str
     kind: str
     metric: str
     unit: str
     margin: float
     parts: tuple[Group, ...]
-    studies: tuple[str, ...]
+    paper: str = ""
+    studies: tuple[str, ...] = ()
     beside: tuple[Group, ...] = ()
     margin_unit: str = ""
-    dataset: str = "cifar10"
+    dataset: str = ""
+    """whose images it is about; "" is any"""
     test_set: str = IN_DISTRIBUTION
     direction: str = "positive"
     strategies: int = 0
@@ -104,9 +106,9 @@ class Claim:
 class Names:
     """What published.csv calls our metrics, test sets and datasets."""
 
-    metrics: Mapping[str, str]
-    test_sets: Mapping[str, str]
-    in_distribution: Mapping[str, str]
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    test_sets: Mapping[str, str] = field(default_factory=dict)
+    in_distribution: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,17 +170,39 @@ class Study:
 
 def load_claims(path: Path = CLAIMS) -> Claims:
     """Return the claims of a YAML file. Raises ConfigError for an unknown key, kind, pairing, role or name."""
-    content = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(content, dict)
-    claims = tuple(_build(Claim, entry, f"{path.name}, claim {entry.get('id')}") for entry in content["claims"])
-    for claim in claims:
-        _check(claim, f"{path.name}, claim {claim.id}")
-    return Claims(claims, _build(Names, content["printed"], path.name), content["stand_ins"])
+    return parse_claims(OmegaConf.to_container(OmegaConf.load(path)), path.name)
 
 
-def check_claims(study: Mapping[str, Any]) -> None:
+def parse_claims(content: object, where: str) -> Claims:
+    """Return the claims that a file's content says; raises ConfigError, which begins with `where` and the place."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("claims"), list) or not content["claims"]:
+        raise ConfigError(f"{where}: it is no file of claims: claims: is a list of them, each with id, text, kind, ...")
+    known_keys(f"{where}: ", content, ("claims", "dataset", "printed", "stand_ins"))
+    claims: dict[str, Claim] = {}
+    for number, entry in enumerate(content["claims"], 1):
+        id = entry.get("id") if isinstance(entry, Mapping) else None
+        place = f"{where}, claim {number if id is None else str(id)[:80]}"
+        if not is_name(str(id)) or not isinstance(id, str | int) or str(id) in claims:
+            raise ConfigError(f"{place}: id is a name of its own: letters, digits and . _ + - are allowed")
+        try:
+            claim = _build(Claim, {"dataset": content.get("dataset", ""), **entry}, place)
+            _check(claim, place)
+        except (TypeError, AttributeError, KeyError, ValueError):
+            raise ConfigError(f"{place}: it has not the form of a claim; CONTRIBUTING has an example") from None
+        claims[claim.id] = claim
+    try:
+        return Claims(tuple(claims.values()), _build(Names, content.get("printed", {}), where), _texts(content))
+    except (TypeError, AttributeError, ValueError):
+        raise ConfigError(f"{where}: printed and stand_ins are maps from names to names") from None
+
+
+def _texts(content: Mapping[str, Any]) -> Mapping[str, str]:
+    return {str(model): str(stand_in) for model, stand_in in content.get("stand_ins", {}).items()}
+
+
+def check_claims(study: Mapping[str, Any], claims: Claims) -> None:
     """Raise ConfigError for a claim that a `study` group asks for, or sets a margin of, and that does not exist."""
-    known = [claim.id for claim in load_claims().claims]
+    known = [claim.id for claim in claims.claims]
     for key in ("claims", "margins"):
         for claim in study[key]:
             one_of(f"study.{key}", claim, known)
@@ -239,7 +263,17 @@ def _build(cls: type[T], content: Mapping[str, Any], where: str) -> T:
     if missing:
         raise ConfigError(f"{where}: {missing[0]!r} is missing")
     values = {name: _convert(cls, name, value, where) for name, value in content.items()}
+    for name, value in values.items():
+        _check_type(known[name].type, value, f"{where}: {name}={str(value)[:80]}")
     return cls(**values)
+
+
+def _check_type(kind: object, value: object, place: str) -> None:
+    """Raise ConfigError unless a value is of the type of a plain field."""
+    names: dict[object, str] = {str: "text", float: "a finite number", int: "a whole number", bool: "true or false"}
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not (is_number if kind is float else type(value) is kind if kind in names else True):
+        raise ConfigError(f"{place} is not what it must be: {names[kind]}")
 
 
 def _convert(cls: type[Any], name: str, value: Any, where: str) -> Any:

@@ -20,6 +20,8 @@ PART_WORDS = {
 
 def explain(verdict: "Verdict") -> str:
     """Return one line that says what the verdict rests on."""
+    if verdict.word == de.NOT_TESTED and not verdict.tested_by:
+        return verdict.word
     if verdict.word == de.NOT_TESTED:
         return f"{verdict.word}; {' and '.join(f'study={name}' for name in verdict.tested_by)} tests it"
     if verdict.word == de.DESCRIPTIVE:

@@ -55,8 +55,9 @@ def study(config: Config) -> None:
     from augdistill.executors import chosen
     from augdistill.executors.devices import refuse_without_cuda
     from augdistill.executors.space import refuse_if_too_full
+    from augdistill.study.plan import make_plan
 
-    plan = planned(config)
+    plan = make_plan(config)
     config = check_command("study", config)
     executor = chosen(config["executor"])
     store = RunStore(Path(config["outputs"]))
@@ -87,15 +88,6 @@ def study(config: Config) -> None:
         failed = [f"{counted(len(results.failed), 'stage')} failed"] if results.failed else []
         blocked = [f"{len(results.blocked)} not run for want of others"] if results.blocked else []
         raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
-
-
-def planned(config: Config) -> "Plan":
-    """Return the plan of a `study` config, checked with the claims that it is judged by; raises RequestError."""
-    from augdistill.claims.schema import check_claims
-    from augdistill.study.plan import make_plan
-
-    check_claims(check_command("study", config)["study"])
-    return make_plan(config)
 
 
 def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
@@ -233,6 +225,10 @@ def refuse(command: str, config: Config) -> None:
         from augdistill.stages.refusals import refuse_values
 
         refuse_values(KINDS_OF[command], checked)
+    elif command == "study":
+        from augdistill.study.claims import claims_of
+
+        claims_of(checked["study"])
     elif command == "evaluate" and checked["predictions"] is None:
         to_evaluate(checked)
 
@@ -242,7 +238,9 @@ def refuse_here(command: str, config: Config) -> None:
     from augdistill.stages import refusals
 
     if command == "study":
-        plan = planned(config)
+        from augdistill.study.plan import make_plan
+
+        plan = make_plan(config)
         refusals.refuse_choices(plan.study, plan.choices)
     elif command in KINDS_OF:
         from augdistill.stages import common, student

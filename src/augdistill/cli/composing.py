@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -35,6 +35,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from augdistill import plugins
 from augdistill.base.errors import AugdistillError, ConfigError, RequestError
+from augdistill.cli.repository import InsideRepository, check_students, words_about
 from augdistill.config import conf_dir
 from augdistill.config.folders import has_resolver, is_inside, read_plain
 from augdistill.config.places import OF_PLUGINS
@@ -48,7 +49,6 @@ ALLOWED_ARE = "hydra/launcher, hydra/sweeper, their parameters, hydra.sweep.dir 
 PROGRAMS = ("hydra", "executor")  # the nodes that decide what is started, and with which environment
 OF_THE_CALL = {"runtime", "overrides"}  # of Hydra's node: where, when and from which words it was composed
 MODES = ("hydra.mode=RUN", "hydra.mode=MULTIRUN")  # what -m stands for
-MAX_LOADS = 10_000  # configs that one composition may ask for: defaults can name each other without end
 
 
 def compose_and_run(command: str, words: list[str], task: Task) -> None:
@@ -83,6 +83,7 @@ def compose_and_run(command: str, words: list[str], task: Task) -> None:
 
 def composed(command: str, overrides: list[str], folder: str | None) -> DictConfig:
     """Return the config of one job, with files of a folder if one is named, and without Hydra's own node."""
+    version.setbase("1.3")
     config = PlainLoader(folder).load_configuration(command, [*overrides, MODES[0]], RunMode.RUN)
     with open_dict(config):
         del config["hydra"]
@@ -146,9 +147,10 @@ def names_object(value: Any) -> bool:
 class PlainLoader(ConfigLoaderImpl):
     """Hydra's loader, which gives out a config only if nobody but this program and the command line set Hydra up."""
 
+    expected: ClassVar[dict[tuple[str, ...], dict[str, Any]]] = {}
+
     def __init__(self, folder: str | None) -> None:
         self.folder = folder
-        self.expected: dict[tuple[str, ...], dict[str, Any]] = {}
         super().__init__(search_path(folder))
 
     def load_configuration(
@@ -166,6 +168,9 @@ class PlainLoader(ConfigLoaderImpl):
                 composed = super().load_configuration(
                     config_name, overrides, run_mode, from_shell, validate_sweep_overrides
                 )
+            said = words_about(config_name, parsed)
+            check_students(composed, said)
+            composed.hydra.overrides.task.extend(said.taken)
             found = settings(composed)
         except (AugdistillError, HydraException, OmegaConfBaseException):
             raise
@@ -198,23 +203,10 @@ class PlainLoader(ConfigLoaderImpl):
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
-        parsed, _ = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
-        return parsed, InsideRepository(self.repository)
-
-
-class InsideRepository(CachingConfigRepository):
-    """The configs of a search path, none of which lies outside it, by name, and of which there is an end."""
-
-    loads = 0
-
-    def load_config(self, config_path: str) -> ConfigResult | None:
-        """Return a config; raises ConfigError for a name that leads elsewhere."""
-        self.loads += 1
-        if self.loads > MAX_LOADS:
-            raise ConfigError(f"{config_path}: the defaults of configs name each other without end")
-        if not is_inside(config_path):
-            raise ConfigError(f"{config_path} is refused: the name of a config leads to its own folder, without ..")
-        return super().load_config(config_path)
+        parsed, made = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        said = words_about(config_name, parsed)
+        kept = [word for word in parsed if word.input_line not in said.taken]
+        return kept, InsideRepository(made, said)
 
 
 class PlainSource(FileConfigSource):

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra.errors import MissingConfigException
-
 from augdistill import plugins
 from augdistill.base.checks import nearest
+from augdistill.base.errors import AugdistillError
 from augdistill.cli.words import KEY_PART, OVERRIDE
 from augdistill.config import choices, conf_dir
 from augdistill.config.places import AS_TRAINED, OF_PLUGINS
@@ -15,6 +14,8 @@ from augdistill.config.places import AS_TRAINED, OF_PLUGINS
 
 def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
     """Return one line for an error of Hydra's or OmegaConf's; `typed` is each word as typed, by what Hydra got."""
+    from hydra.errors import MissingConfigException
+
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return unknown_choice(command, error.missing_cfg_file, error.options, typed)
@@ -69,16 +70,16 @@ def unreadable(command: str, word: str, typed: Mapping[str, str]) -> str:
 
 def known_keys(command: str, words: list[str]) -> list[str]:
     """Return every key of the command's config, dotted, with the groups that `words` choose."""
-    import hydra
     from hydra.errors import HydraException
 
+    from augdistill.cli.composing import composed
+
     chosen = [word for word in words if re.fullmatch(r"[\w@/-]+=[^,=]+", word)]
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        for overrides in (chosen, []):
-            try:
-                return dotted("", hydra.compose(command, overrides))
-            except HydraException:
-                continue
+    for overrides in (chosen, []):
+        try:
+            return dotted("", composed(command, overrides, None))
+        except (HydraException, AugdistillError):
+            continue
     return []
 
 
@@ -97,20 +98,18 @@ def dotted(prefix: str, node: Any) -> list[str]:
 
 def uncomposable(command: str, typed: Mapping[str, str]) -> str:
     """Return one line about the first override with which Hydra composes nothing, though it is one."""
-    import hydra
     from omegaconf import OmegaConf
 
-    from augdistill.config import conf_dir
+    from augdistill.cli.composing import composed
     from augdistill.config.checking import explain
 
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        plain = OmegaConf.to_container(hydra.compose(command), resolve=True)
-        assert isinstance(plain, dict)
-        for word in (word for word in typed if "=" in word and not word.startswith("-")):
-            try:
-                hydra.compose(command, [word])
-            except (ValueError, TypeError, AttributeError):
-                return explain(command, {str(key): value for key, value in plain.items()}, typed[word])
-            except Exception:
-                continue
+    plain = OmegaConf.to_container(composed(command, [], None), resolve=True)
+    assert isinstance(plain, dict)
+    for word in (word for word in typed if "=" in word and not word.startswith("-")):
+        try:
+            composed(command, [word], None)
+        except (ValueError, TypeError, AttributeError):
+            return explain(command, {str(key): value for key, value in plain.items()}, typed[word])
+        except Exception:
+            continue
     return f"{' '.join(typed.values())} make no config: try them one by one with --cfg job"

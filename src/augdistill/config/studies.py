@@ -1,9 +1,11 @@
 """The group `study` and the whole config of the command: a grid of choices, and what its report is to answer."""
 
+import itertools
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import AfterValidator, Field, model_validator
+from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from augdistill.base.checks import is_name, is_prefixed
 from augdistill.config.base import (
@@ -22,9 +24,11 @@ from augdistill.config.base import (
 )
 from augdistill.config.executors import TheExecutor
 from augdistill.config.groups import (
+    Aug,
     Machine,
     Model,
     Op,
+    TheAug,
     TheDataset,
     TheDistillation,
     TheOptim,
@@ -34,6 +38,7 @@ from augdistill.config.groups import (
 )
 from augdistill.config.jobs import watched
 
+BASELINE = "baseline"
 MATCHING = "matching"  # among the students' own strategies: those of their teachers
 
 
@@ -65,24 +70,39 @@ def as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def is_stack(name: str) -> str:
+def as_stacks(value: object) -> object:
+    """Return names and lists of names as a list of stacks, each the names of its strategies joined with "+"."""
+    if isinstance(value, list | tuple):
+        return [as_stack(entry) for entry in value]
+    return as_list(value)
+
+
+def as_stack(value: object) -> object:
+    """Return a list of names as that of the stack."""
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return "+".join(value)
+    return value
+
+
+def is_stack(name: str, info: ValidationInfo) -> str:
     """Return the name of a stack of strategies, joined with "+", each known and there once."""
-    parts = [] if name == "baseline" else name.split("+")
+    stacks: Mapping[str, Aug] = info.data.get("stacks", {})
+    parts = [part for part in name.split("+") if part != BASELINE]  # which adds nothing to others
     for part in parts:
-        if part not in strategies() and not is_prefixed(part):
-            raise unknown(part, ["baseline", *strategies()])
-    if len(set(parts)) < len(parts):
-        raise wrong("each strategy of a stack once", "", name, ["baseline", "cutmix"])
-    return name
+        if part not in stacks and part not in strategies() and not is_prefixed(part):
+            raise unknown(part, [BASELINE, *strategies(), *stacks])
+    ops = [op for part in parts for op in (stacks[part].ops if part in stacks else [part])]
+    if len(set(ops)) < len(ops):
+        raise wrong("each strategy of a stack once", "", name, [BASELINE, "cutmix"])
+    return "+".join(parts) or BASELINE
 
 
-def is_own_stack(name: str) -> str:
+def is_own_stack(name: str, info: ValidationInfo) -> str:
     """Return the name of students' own strategies: a stack, or those of their teachers."""
-    if name == MATCHING:
-        return name
-    if name not in ("baseline", *strategies()) and "+" not in name and not is_prefixed(name):
-        raise unknown(name, ["baseline", MATCHING, *strategies()])
-    return is_stack(name)
+    known = (BASELINE, MATCHING, *strategies(), *info.data.get("stacks", {}))
+    if name not in known and "+" not in name and not is_prefixed(name):
+        raise unknown(name, known)
+    return name if name == MATCHING else is_stack(name, info)
 
 
 def without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -107,10 +127,10 @@ def is_a_name(value: str) -> str:
 Claim = Annotated[Text, before(as_text)]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
-    Many[Annotated[str, AfterValidator(is_stack)]], before(as_list), AfterValidator(without_repeats), MinLen(1)
+    Many[Annotated[str, AfterValidator(is_stack)]], before(as_stacks), AfterValidator(without_repeats), MinLen(1)
 ]
 OwnStacks = Annotated[
-    Many[Annotated[str, AfterValidator(is_own_stack)]], before(as_list), AfterValidator(without_repeats), MinLen(1)
+    Many[Annotated[str, AfterValidator(is_own_stack)]], before(as_stacks), AfterValidator(without_repeats), MinLen(1)
 ]
 Cells = Annotated[Many[Any], MinLen(1)]
 GRID = [{"distillation.temperature": [1, 4]}]
@@ -122,9 +142,8 @@ class Study(Group):
     name: Name = Field(examples=["mine"])
     dataset: TheDataset
     teacher: StudyTeacher
-    students: Annotated[dict[Name, StudyStudent], MinLen(1)] = Field(
-        examples=[Whole("student@study.students.lenet=lenet")]
-    )
+    students: Annotated[dict[Name, StudyStudent], MinLen(1)] = Field(examples=[Whole("study.students=[lenet]")])
+    stacks: dict[Name, TheAug] = Field(default={}, examples=[Whole("+study.stacks.strong.ops.cutmix.prob=1.0")])
     aug: Stacks = Field(examples=[["baseline", "cutmix"]])
     student_aug: OwnStacks = Field(default=("baseline",), examples=[["baseline", "matching"]])
     ops: Annotated[dict[str, Op], before(parameters_of_each)] = Field(
@@ -140,13 +159,17 @@ class Study(Group):
     students_per_teacher: AtLeastOne = 1
     runtime: StudyRuntime
     claims: Annotated[Many[Claim], AfterValidator(without_repeats)] = Field(default=(), examples=[["1", "2"]])
+    claims_file: Text | None = Field(default=None, examples=["claims.yaml"])
     margins: dict[Claim, Annotated[float, Gt(0), Lt(1e6)]] = Field(
         default={}, examples=[Whole("+study.margins={7a: 0.5}")]
     )
-    base: Annotated[str, AfterValidator(is_stack)] | None = Field(default="baseline", examples=["baseline"])
+    base: Annotated[Annotated[str, AfterValidator(is_stack)] | None, before(as_stack)] = Field(
+        default=BASELINE, examples=[BASELINE]
+    )
     dead_units: Literal["keep", "collapsed"] = "keep"
     looks: Annotated[int, Ge(1), Lt(1000)] = 1
     test_set: Name | None = Field(default=None, examples=["digits-test"])
+    question: Annotated[Text, MaxLen(300)] | None = Field(default=None, examples=["Does it help?"])
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:
@@ -154,6 +177,10 @@ class Study(Group):
             arms = ", ".join(self.aug)
             raise wrong(f"the strategy that others are judged against is one of study.aug: {arms}", "base", self.base,
                         self.aug[0])  # fmt: skip
+        for same, other in itertools.combinations(dict.fromkeys([*self.aug, *self.student_aug]), 2):
+            if MATCHING not in (same, other) and self.stack_of(same) == self.stack_of(other):
+                raise wrong(f"{same} and {other} are the same strategies with the same parameters", "aug",
+                            list(self.aug), list(self.aug[:1]))  # fmt: skip
         models = {"teacher": self.teacher, **{f"students.{name}": model for name, model in self.students.items()}}
         for key, model in models.items():
             watched(model.optim, self.dataset.validation, f"{key}.optim.stop_accuracy")
@@ -161,11 +188,20 @@ class Study(Group):
             raise wrong("it needs held-out images, study.dataset.validation above 0", "test_set", self.test_set)
         return self
 
+    def stack_of(self, stack: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the strategies of a stack in their order."""
+        return list(self.parameters_of(stack).items())
+
     def parameters_of(self, stack: str) -> dict[str, dict[str, Any]]:
         """Return the strategies of a stack with the study's own parameters."""
-        names = [] if stack == "baseline" else stack.split("+")
-        ops = {name: self.ops.get(name) or with_parameters(Op, "aug", name)() for name in names}
-        return {name: op.plain() for name, op in ops.items()}
+        found: dict[str, Op] = {}
+        for part in [] if stack == BASELINE else stack.split("+"):
+            if part in self.stacks:
+                found |= self.stacks[part].ops
+            else:
+                default = with_parameters(Op, "aug", part)
+                found[part] = self.ops.get(part) or default()  # type: ignore[assignment]
+        return {name: op.plain() for name, op in found.items()}
 
 
 class StudyConfig(Group):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from augdistill.claims.judging import join, judge
-from augdistill.claims.schema import load_claims
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures import FIGURES, Drawn, Source, style
 from augdistill.report.figures.images import settle
@@ -54,8 +53,7 @@ class Report:
 def build_report(names: Sequence[str], outputs: Path) -> Report:
     """Return the report of studies by name, from saved results alone. Raises RequestError for an unknown study."""
     saved = [SavedStudy.load(name, outputs) for name in dict.fromkeys(names)]
-    claims = load_claims()
-    by_study = [judge(study.results, study.meta, claims, predictions=study.correct) for study in saved]
+    by_study = [judge(study.results, study.meta, study.claims, predictions=study.correct) for study in saved]
     prefixes = [f"{study.name}-" if len(saved) > 1 else "" for study in saved]
     folder = outputs / "studies" / "+".join(study.name for study in saved) / "report"
     parts = [

@@ -5,7 +5,7 @@ from pathlib import Path
 from augdistill.base.files import write_atomic
 from augdistill.report.building import Report
 from augdistill.report.figures.images import as_file
-from augdistill.report.page.provenance import as_run_name, as_run_yaml
+from augdistill.report.page.provenance import as_run_name, as_run_yaml, claims_path, claims_yaml
 from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
 
@@ -27,6 +27,8 @@ def write_files(report: Report) -> list[Path]:
             for kind in FIGURE_FORMATS:
                 contents[Path("figures") / f"{drawn.key}.{kind}"] = as_file(drawn, kind)
         contents[as_run_path(study.saved.name)] = as_run_yaml(study.saved).encode()
+        if study.saved.has_own_claims:
+            contents[Path("conf") / claims_path(study.saved.name)] = claims_yaml(study.saved).encode()
     for path, content in contents.items():
         (report.folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(report.folder / path, content)

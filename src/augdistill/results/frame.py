@@ -38,7 +38,7 @@ def load_plan(outputs: Path, name: str) -> dict[str, Any]:
         raise RequestError(f"no study {name} below {outputs}{hint}: {again}") from None
     if plan["name"] != name:
         raise RequestError(f"{path} is the plan of another study, {plan['name']}: {again}")
-    if not is_settled([plan["study"], plan["stages"]]):
+    if not is_settled([plan["study"], plan["stages"], plan.get("claims")]):
         raise RequestError(f"{path} asks for values from elsewhere, with ${{...}}, which no plan does: {again}")
     return plan
 

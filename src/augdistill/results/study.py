@@ -14,7 +14,7 @@ from augdistill.base.errors import RunError
 from augdistill.base.reading import damage, read_arrays, read_text
 from augdistill.base.status import KEPT
 from augdistill.base.text import removal
-from augdistill.claims.schema import BASELINE
+from augdistill.claims.schema import BASELINE, Claims, load_claims, parse_claims
 from augdistill.data import test_set_name
 from augdistill.results.frame import ARM, found, keeps_dead_units, load_plan, load_results, read_scores, run_status
 from augdistill.store.evaluations import PREDICTIONS
@@ -123,6 +123,21 @@ class SavedStudy:
     def variants(self) -> list[str]:
         """The main arm, "", and every cell of the study's grids that has a run of its own."""
         return list(dict.fromkeys(["", *(place.variant for place in self.places if place.role != "teacher")]))
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The claims that it is judged by: those of its own file, which its plan keeps, or the package's."""
+        own = self.plan.get("claims")
+        return load_claims() if own is None else parse_claims(own, str(self.folder / "plan.json"))
+
+    @property
+    def has_own_claims(self) -> bool:
+        return self.plan.get("claims") is not None
+
+    @property
+    def question(self) -> str | None:
+        """What its page asks; None for what every page asks."""
+        return self.design.get("question")
 
     @property
     def meta(self) -> dict[str, Any]:

@@ -88,11 +88,14 @@ STUDY: dict[str, Any] = {
     "first_block": int,
     "students_per_teacher": int,
     "claims?": [(str, int)],
+    "claims_file?": None,
     "margins?": {every: float},
     "looks?": int,
     "base?": (is_label, None),
     "test_set": (is_name, None),
     "normalisation?": NORMALISATION,
+    "stacks?": {every: {"ops": {every: {every: object}}}},
+    "question?": (is_text, None),
 }
 ARM = {
     **dict.fromkeys(("role", "model", "teacher_aug", "student_aug", "variant"), is_text),
@@ -104,7 +107,14 @@ MODEL_STAGE = {**STAGE, "job": {"config": {"dataset": {every: object}, "runtime"
 EVALUATION_STAGE = {**STAGE, "job": {"config": {"run": is_name}}, "arm": {**ARM, "test_set": is_name}}
 STAGES = ByKind(teacher=MODEL_STAGE, student=MODEL_STAGE, outputs=STAGE, evaluation=EVALUATION_STAGE)
 SHARED = dict.fromkeys(("role", "model", "teacher_aug", "student_aug", "variant", "stands_at"), is_text)
-PLAN = {"name": is_name, "study": STUDY, "stages": [STAGES], "skipped?": {every: str}, "shared?": [SHARED]}
+PLAN = {
+    "name": is_name,
+    "study": STUDY,
+    "stages": [STAGES],
+    "skipped?": {every: str},
+    "shared?": [SHARED],
+    "claims?": dict,
+}
 NUMBER = (float, None, frozenset({"inf", "-inf"}))  # as metrics.Scores writes it
 SCORES: dict[str, Any] = {
     "scaling": str,

@@ -12,7 +12,7 @@ from typing import Any
 
 from augdistill.base.checks import known_keys, one_of, require
 from augdistill.base.errors import ConfigError
-from augdistill.config import Config, parameters
+from augdistill.config import Config, aug_name, parameters
 from augdistill.config.checking import check
 
 VARIED = (
@@ -55,6 +55,8 @@ def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[Student
                 checked[key] = checked_arm(student_config(config, aug, own, student), variant, role)
             seed = block * study["students_per_teacher"] + k
             place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
+            place["teacher_aug"] = role if role == "labels" else name_in(study, aug, checked[key]["aug"])
+            place["student_aug"] = name_in(study, own, checked[key]["student_aug"])
             of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
             job = {**checked[key], "seed": seed, "teacher_seed": block}
             yield StudentJob(job, key, place, variant_name(of_teacher))
@@ -127,8 +129,18 @@ def student_config(config: Config, aug: str, own: str, student: str) -> Config:
 
 def stack(study: Config, name: str) -> Config:
     """Return the strategies that `name` stacks, "flip-crop+cutmix", with the study's own parameters of them."""
-    names = [] if name == "baseline" else name.split("+")
-    return {op: {**parameters("aug", op), **(study.get("ops") or {}).get(op, {})} for op in names}
+    found: Config = {}
+    for part in [] if name == "baseline" else name.split("+"):
+        if (own := (study.get("stacks") or {}).get(part)) is not None:
+            found |= {op: {**parameters("aug", op), **values} for op, values in own["ops"].items()}
+        else:
+            found[part] = {**parameters("aug", part), **(study.get("ops") or {}).get(part, {})}
+    return found
+
+
+def name_in(study: Config, name: str, aug: Config) -> str:
+    """Return what a study calls the strategies of an arm: its `name`, unless a grid changed which they are."""
+    return name if [*aug["ops"]] == [*stack(study, name)] else aug_name(aug)
 
 
 def applies(config: Config, path: list[str]) -> bool:

@@ -17,6 +17,7 @@ from augdistill.stages import names
 from augdistill.store.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.store.runs import RunStore
 from augdistill.study.arms import StudentJob, count_students, student_jobs
+from augdistill.study.claims import claims_of
 
 VALIDATION = "validation"  # the test set of a report that is about held-out images
 MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
@@ -45,7 +46,8 @@ class Plan:
     """A study's stages, parents first; test sets left out of it and why; its distinct "student" configs.
 
     `shared` are places in the design whose runs stand at another one: role, model, teacher_aug, student_aug and
-    variant, and "stands_at", the other variant. `images` counts those of the training set.
+    variant, and "stands_at", the other variant. `images` counts those of the training set. `claims` is the content of a
+    file of claims of one's own, None for the package's.
     """
 
     name: str
@@ -55,11 +57,13 @@ class Plan:
     choices: list[Config]
     shared: list[Config]
     images: int
+    claims: Config | None = None
 
     def save(self, folder: Path) -> None:
         """Write plan.json, from which the report is made."""
         folder.mkdir(parents=True, exist_ok=True)
         kept = {"name": self.name, "study": self.study, "skipped": self.skipped, "shared": self.shared}
+        kept |= {"claims": self.claims} if self.claims is not None else {}
         write_json(folder / "plan.json", {**kept, "stages": [asdict(stage) for stage in self.stages]})
 
 
@@ -69,7 +73,8 @@ def make_plan(config: Config) -> Plan:
     Raises ConfigError for keys and values that no job could have, DataError for a training set that is not there.
     """
     config = check_command("study", config)
-    study = config["study"]
+    claims = claims_of(config["study"])
+    study = {**config["study"], "claims_file": None}  # whose content is kept, wherever it lay
     count = count_students(study)
     require(count <= MOST_STUDENTS, "study", f"{count:,} students", f"at most {MOST_STUDENTS:,} at once")
     with as_typed({"dataset.": "study.dataset."}):
@@ -83,7 +88,8 @@ def make_plan(config: Config) -> Plan:
         for stage in stages.values():
             stage.job["wait"] = False
     shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
-    return Plan(study["name"], study, list(stages.values()), sets.missing, list(choices.values()), shared, sets.images)
+    known = list(stages.values()), sets.missing, list(choices.values()), shared, sets.images
+    return Plan(study["name"], study, *known, claims)
 
 
 def check_reported(study: Config, sets: "TestSets") -> None:
@@ -103,15 +109,16 @@ def check_reported(study: Config, sets: "TestSets") -> None:
 def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> None:
     """Add a student, before it what it needs, after it its evaluations; what is there already is shared."""
     config = job.config
-    teacher, parents, role, taught_by = None, [], "control", "labels"
+    teacher, parents, role = None, [], "control"
     if config["distillation"]["alpha"] > 0:
-        role, taught_by = "student", aug_name(config["aug"])
+        role = "student"
         teacher, outputs = add_teacher(stages, job, config, sets)
         parents.append(outputs.id)
         if (reference := reference_of(config)) is not None:
             parents.append(add_teacher(stages, job, reference, sets)[1].id)
-    place = {"role": role, "model": config["student"]["name"], "teacher_aug": taught_by}
-    place = {**job.arm, **place, "student_aug": aug_name(config["student_aug"])}
+    place = {**job.arm, "role": role, "model": config["student"]["name"]}
+    if role == "control":
+        place["teacher_aug"] = "labels"
     ref = sets.known_as(student_ref(config, sets.training, teacher))
     threads = sets.config["study"]["runtime"]["threads"]["student"]
     stage = add(stages, ref, {"kind": "student", "config": config}, tuple(dict.fromkeys(parents)), threads, place)
@@ -124,7 +131,7 @@ def add_teacher(stages: dict[str, Stage], job: StudentJob, config: Config, sets:
     study = sets.config["study"]
     threads = study["runtime"]["threads"]
     taught_by = {**teacher_of(config), "runtime": {**config["runtime"], "threads": threads["teacher"]}}
-    aug = aug_name(config["aug"])
+    aug = job.arm["teacher_aug"] if config is job.config else aug_name(config["aug"])
     known = (job.choice, aug, taught_by["seed"])
     if known not in sets.teachers:
         sets.teachers[known] = sets.known_as(teacher_ref(taught_by, sets.training))

@@ -1,5 +1,6 @@
 """The answer at the top of the page: does augmenting the teacher hurt the student, by how much, how sure are we?"""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from augdistill.results.study import SavedStudy
 from augdistill.stats.decisions import ALPHA, NOT_TESTED
 
 MAIN_CLAIM = "2"
+QUESTION = "Does augmenting the teacher hurt the student?"
+MOST_LISTED = 3  # verdicts in an answer; of more it gives the counts
 HURTS, HELPS, DEPENDS, OPEN = "hurts", "helps", "depends", "open"
 
 
@@ -32,7 +35,34 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
     tested = [effect for effect in found if effect.is_tested]
     tone, answer = _answer(saved, found, tested)
     sentences = (*_size(found), *_certainty(saved, tested), *_verdict(saved, verdicts))
-    return Headline(saved.name, tone, answer, sentences)
+    if saved.question is None:
+        return Headline(saved.name, tone, answer, sentences)
+    return Headline(saved.name, OPEN, _of_claims(saved, verdicts), (f"{QUESTION} {answer}", *sentences))
+
+
+def question(studies: Sequence[SavedStudy]) -> str:
+    """Return what the page of these studies asks: their question if they have one, else that of every page."""
+    asked = {study.question for study in studies}
+    return (asked.pop() or QUESTION) if len(asked) == 1 else QUESTION
+
+
+def _of_claims(saved: SavedStudy, verdicts: Sequence[Verdict]) -> str:
+    """The answer to a question of the study's own: what became of its claims."""
+    mine = _tested_claims(saved, verdicts)
+    if not mine:
+        return "The study tests no claim; its tables and figures have the numbers."
+    if len(mine) <= MOST_LISTED:
+        return " ".join(f"{_as_sentence(verdict.claim.text)}: {verdict.word}." for verdict in mine)
+    counts = Counter(verdict.word for verdict in mine)
+    return f"Of {len(mine)} claims: {', '.join(f'{count} {word}' for word, count in counts.most_common())}."
+
+
+def _as_sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".")
+
+
+def _tested_claims(saved: SavedStudy, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    return [verdict for verdict in verdicts if verdict.study == saved.name and verdict.word != NOT_TESTED]
 
 
 def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]) -> tuple[str, str]:
@@ -82,7 +112,7 @@ def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:
 
 def _verdict(saved: SavedStudy, verdicts: Sequence[Verdict]) -> list[str]:
     """What became of the paper's main claim."""
-    mine = [verdict for verdict in verdicts if verdict.study == saved.name and verdict.word != NOT_TESTED]
+    mine = [] if saved.has_own_claims else _tested_claims(saved, verdicts)
     return [
         f"The paper’s main claim, “{verdict.claim.text}”: {verdict.line}."
         for verdict in mine

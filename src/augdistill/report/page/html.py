@@ -8,6 +8,7 @@ from augdistill.base.files import write_atomic
 from augdistill.base.text import counted
 from augdistill.report.building import Report, StudyReport
 from augdistill.report.figures.images import as_inline_svg, theme_css, variable
+from augdistill.report.page.headline import question
 from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
 from augdistill.report.tables.layout import Column
@@ -49,6 +50,8 @@ def render(report: Report) -> str:
         counted=counted,
         formats=formats,
         views=verdict_tables,
+        question=question([study.saved for study in report.studies]),
+        of_paper=not any(study.saved.has_own_claims for study in report.studies),
         main_figure=main_figure,
         other_figures=other_figures,
         swatches={study.saved.name: swatches(study) for study in report.studies},

@@ -53,8 +53,20 @@ def as_run_yaml(saved: SavedStudy) -> str:
     """Return the whole composed study as a file of the group `study`; data lie wherever the reader has them."""
     design = saved.design
     config = {**design, "dataset": {**design["dataset"], "root": ROOT}}
+    if saved.has_own_claims:
+        config["claims_file"] = str(claims_path(saved.name))
     head = f"# The study {saved.name} as it was run, every value written out.\n"
     return head + OmegaConf.to_yaml(OmegaConf.create(config))
+
+
+def claims_path(study: str) -> Path:
+    """Return where, beside the config that repeats a study, its own claims lie."""
+    return Path("claims") / f"{study}.yaml"
+
+
+def claims_yaml(saved: SavedStudy) -> str:
+    """Return a study's own claims as a file."""
+    return OmegaConf.to_yaml(OmegaConf.create(saved.plan["claims"]))
 
 
 def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
