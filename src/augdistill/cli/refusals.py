@@ -68,7 +68,7 @@ def known_keys(command: str, words: list[str]) -> list[str]:
     import hydra
     from hydra.errors import HydraException
 
-    chosen = [word for word in words if re.fullmatch(r"[\w@/-]+=[^,=]+", word)]
+    chosen = [word for word in words if re.fullmatch(r"[\w/-]+(@[\w.-]+)?=[^,=]+", word)]
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for overrides in (chosen, []):
             try:

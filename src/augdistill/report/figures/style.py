@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from augdistill.augment import AUGMENTATIONS
 from augdistill.results import labels
 
 if TYPE_CHECKING:
@@ -17,15 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID, PAPER = "#1d2126", "#626a73", "#dfe3e7", "#fdfdfe"
-STRATEGY_COLOURS = {
-    "baseline": "#8a8f96",
-    "flip-crop": "#0a66c2",
-    "cutout": "#006b48",
-    "mixup": "#d07c00",
-    "cutmix": "#9c1f6b",
-    "labels": INK,
-}
-STRATEGY_MARKERS = {"baseline": "o", "flip-crop": "s", "cutout": "^", "mixup": "D", "cutmix": "P", "labels": "x"}
+STRATEGY_COLOURS = {"baseline": "#8a8f96", **{k: one.colour for k, one in AUGMENTATIONS.items()}, "labels": INK}
+STRATEGY_MARKERS = {"baseline": "o", **{name: one.marker for name, one in AUGMENTATIONS.items()}, "labels": "x"}
 MORE_COLOURS = ("#3a9bd1", "#a34a00", "#7a5fc0", "#8a8100", "#00838f", "#c03a3a")
 MORE_MARKERS = ("v", "X", "<", ">", "p", "h")
 CLASS_COLOURS = ("#b34700", "#d18b00", "#1f4e9c", "#2b96bd")
@@ -36,10 +30,7 @@ DARK = {
     GRID: "#3a4048",
     PAPER: "#16191d",
     "#8a8f96": "#858c94",
-    "#0a66c2": "#4f9df0",
-    "#006b48": "#35d399",
-    "#d07c00": "#f0a030",
-    "#9c1f6b": "#ff9ad0",
+    **{one.colour: one.dark_colour for one in AUGMENTATIONS.values()},
     "#3a9bd1": "#7cc4ec",
     "#a34a00": "#d98046",
     "#7a5fc0": "#a893e6",
