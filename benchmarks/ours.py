@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from augdistill import models
 from augdistill.config import conf_dir, parameters
 from augdistill.data import ImageSet, load
-from augdistill.losses import teacher_probabilities
+from augdistill.losses.soft_targets import teacher_probabilities
 from augdistill.stages import common, student
 from augdistill.training.bank import Member, Trained, fit_bank
 from augdistill.training.batches import Batch, TrainingSet, one_hot
@@ -23,7 +23,7 @@ from augdistill.training.loop import Hooks, Task, fit
 from benchmarks.measure import synchronize
 
 Tell = Callable[[int, dict[str, float]], None]
-DISTILLATION: dict[str, Any] = {"alpha": 0.5, "temperature": 20, "reduction": "batchmean"}
+DISTILLATION: dict[str, Any] = {"alpha": 0.5, "temperature": 20, "loss": {"name": "kd"}}
 
 
 def recipe(model: str, **changed: Any) -> dict[str, Any]:
@@ -68,20 +68,19 @@ def task(
     seed: int = 0,
 ) -> Task:
     """Return what the loop trains: on labels, on cached teacher logits [N,K], or with a live teacher."""
-    targets, loss = one_hot(data.labels, 10, dtype), common.label_loss
+    targets, loss, soft = one_hot(data.labels, 10, dtype), common.label_loss, None
     if teacher_logits is not None:
         soft = teacher_probabilities(teacher_logits.to(targets), DISTILLATION["temperature"])
-        targets = torch.cat([targets, soft], dim=1)
-        loss = student.distillation_loss(DISTILLATION, 10, lambda batch: batch.targets[:, 10:])
+        loss = student.loss_of(DISTILLATION, student.from_data)
     elif teacher is not None:
 
         def taught(batch: Batch) -> Tensor:
             return teacher_probabilities(student.live_logits(teacher, batch, device), DISTILLATION["temperature"])
 
-        loss = student.distillation_loss(DISTILLATION, 10, taught)
+        loss = student.loss_of(DISTILLATION, taught)
     header = data.header  # of which the statistics on the device are fp32 copies
     mean, std = (torch.tensor(values, dtype=dtype, device=device.device) for values in (header.mean, header.std))
-    training = TrainingSet(data.images, targets, mean, std, device.memory_format)
+    training = TrainingSet(data.images, targets, mean, std, device.memory_format, soft)
     return Task(model, training, loss, ops or [], recipe, seed, role)
 
 
@@ -114,12 +113,12 @@ def train(work: Task, device: Device, tell: Tell = lambda epoch, row: None) -> l
 
 def train_bank(works: list[Task], device: Device, tell: Tell) -> list[Trained]:
     """Train tasks on cached teacher logits together, as a bank, from the beginning."""
-    alpha, temperature = DISTILLATION["alpha"], DISTILLATION["temperature"]
-    members = [Member(work.model, work.training.targets, alpha, temperature, work.seed) for work in works]
+    weights, temperature = student.weights_of(DISTILLATION), DISTILLATION["temperature"]
+    members = [Member(work.model, work.training.teacher, weights, temperature, work.seed) for work in works]
     hooks = Hooks(lambda model: {}, tell, lambda: False, "600min")
-    first, reduction = works[0], DISTILLATION["reduction"]
+    first, term = works[0], student.term_of(DISTILLATION)
     with tempfile.TemporaryDirectory() as folder:
-        return fit_bank(members, first.training, first.recipe, reduction, device, Path(folder), hooks)
+        return fit_bank(members, first.training, first.recipe, term, device, Path(folder), hooks)
 
 
 def part(data: common.Data, count: int) -> common.Data:

@@ -20,7 +20,7 @@ from augdistill import models
 from augdistill.base.errors import StoppedError
 from augdistill.base.files import checksum
 from augdistill.base.reading import sha256
-from augdistill.losses import soft_cross_entropy
+from augdistill.losses.shared import soft_cross_entropy
 from augdistill.models.dropout import Dropout
 from augdistill.stages import common, teacher
 from augdistill.store import runs

@@ -10,8 +10,8 @@ from torch import nn
 
 from augdistill.augment import AUGMENTATIONS
 from augdistill.config import parameters
-from augdistill.losses import teacher_probabilities
-from augdistill.stages.student import distillation_loss, live_logits
+from augdistill.losses.soft_targets import teacher_probabilities
+from augdistill.stages.student import from_data, live_logits, loss_of
 from augdistill.training.bank import Member
 from augdistill.training.batches import TrainingSet
 from augdistill.training.device import Device
@@ -20,7 +20,7 @@ from core import COUNT, LOOP_RECIPE, MIXUP, small_model, small_set, two_part_los
 
 ALL = [[name, parameters("aug", name)] for name in AUGMENTATIONS]
 CLIPPED = {"clip_norm": 0.7, "warmup_epochs": 1.0}
-LESSON = {"alpha": 0.5, "temperature": 4.0, "reduction": "batchmean"}
+LESSON = {"alpha": 0.5, "temperature": 4.0, "loss": {"name": "kd"}}
 CASES: dict[str, dict[str, Any]] = {
     "batch norm": {"model": "resnet18"},
     "dropout": {"model": "drops", "recipe": CLIPPED},
@@ -50,8 +50,8 @@ def made(case: dict[str, Any], place: str, put: Put | None = None, dtype: torch.
     put = put or partial(moved_to, place)
     training, loss = small_set(dtype), two_part_loss
     if (taught_by := case.get("teacher")) == "cached":
-        training = dataclasses.replace(training, targets=torch.cat([training.targets, taught(3, dtype)], 1))
-        loss = distillation_loss(LESSON, 10, lambda batch: batch.targets[:, 10:])
+        training = dataclasses.replace(training, teacher=taught(3, dtype))
+        loss = loss_of(LESSON, from_data)
     elif taught_by:
         loss = live_loss(put(small_model(taught_by, dtype).eval().requires_grad_(False)), at(place, case))
     recipe = {**LOOP_RECIPE, **case.get("recipe", {})}
@@ -63,7 +63,7 @@ def made(case: dict[str, Any], place: str, put: Put | None = None, dtype: torch.
 def live_loss(teacher: nn.Module, device: Device) -> Loss:
     """Return the loss of a student whose teacher sees each batch."""
     live = partial(live_logits, teacher, device=device)
-    return distillation_loss(LESSON, 10, lambda batch: teacher_probabilities(live(batch), 4.0))
+    return loss_of(LESSON, lambda batch: teacher_probabilities(live(batch), 4.0))
 
 
 def members(
@@ -73,8 +73,8 @@ def members(
     put, training = put or partial(moved_to, place), small_set(dtype)
 
     def member(seed: int) -> Member:
-        targets = torch.cat([training.targets, taught(seed, dtype)], 1)
-        return Member(put(small_model(case["model"], dtype)), put(targets), 1 / seed, float(seed), seed)
+        weights = 1 - 1 / seed, 1 / seed
+        return Member(put(small_model(case["model"], dtype)), put(taught(seed, dtype)), weights, float(seed), seed)
 
     return [member(seed) for seed in SEEDS], there(training, put)
 
@@ -87,6 +87,8 @@ def taught(seed: int, dtype: torch.dtype) -> torch.Tensor:
 def there(training: TrainingSet, put: Put) -> TrainingSet:
     """Return a training set whose tensors are put where they are to be."""
     moved = {name: put(getattr(training, name)) for name in ("images", "targets", "mean", "std")}
+    if training.teacher is not None:
+        moved["teacher"] = put(training.teacher)
     return dataclasses.replace(training, **moved)
 
 

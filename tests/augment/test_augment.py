@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torchvision.transforms import functional as tv
 
 from augdistill.augment import AUGMENTATIONS, apply_all, check_ops, draw_epoch
 from augdistill.augment.normaliser import Normaliser
+from augdistill.augment.shared import Samples
 from augdistill.base.errors import ConfigError
 from augdistill.config import conf_dir
 
@@ -52,12 +54,16 @@ def applied(name: str, images: Tensor, targets: Tensor, draws, sizes=SIZES, blac
     """Apply batch by batch and return the whole epoch."""
     draws, ends = AUGMENTATIONS[name].prepare(draws, images.shape[-1]), np.cumsum(sizes)
     parts = [
-        AUGMENTATIONS[name].apply(
-            images[end - size : end], targets[end - size : end], tensors(draws, end - size, end), black
-        )
+        moved(name, images[end - size : end], targets[end - size : end], tensors(draws, end - size, end), black)
         for size, end in zip(sizes, ends, strict=True)
     ]
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def moved(name: str, images: Tensor, targets: Tensor, draws, black: Tensor = BLACK) -> tuple[Tensor, Tensor]:
+    """Apply a strategy to one batch, without a teacher."""
+    found = AUGMENTATIONS[name].apply(Samples(images, targets, None, black), draws)
+    return found.images, found.targets
 
 
 def first_of_batch(index: int, sizes) -> int:
@@ -109,8 +115,8 @@ def test_flip_crop_is_torchvisions_before_normalisation():
     raw = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     draws = drawn("flip-crop", [64], 32)
     assert 0 < draws["flip"].sum() < 64
-    found, _ = AUGMENTATIONS["flip-crop"].apply(
-        tv.normalize(raw, mean, std), torch.ones(64, 2), prepared("flip-crop", draws, 32), -mean / std
+    found, _ = moved(
+        "flip-crop", tv.normalize(raw, mean, std), torch.ones(64, 2), prepared("flip-crop", draws, 32), -mean / std
     )
     for i, image in enumerate(raw):
         expected = tv.crop(tv.pad(image, [4]), 4 + int(draws["down"][i]), 4 + int(draws["right"][i]), 32, 32)
@@ -121,7 +127,7 @@ def test_flip_crop_is_torchvisions_before_normalisation():
 def test_cutout_is_torchvisions_erase_with_zero():
     images, targets = epoch_of(16, 32)
     draws = drawn("cutout", [16], 32)
-    found, _ = AUGMENTATIONS["cutout"].apply(images, targets, prepared("cutout", draws, 32), BLACK)
+    found, _ = moved("cutout", images, targets, prepared("cutout", draws, 32), BLACK)
     for i in range(16):
         top, bottom, left, right = (int(draws[edge][i]) for edge in ("top", "bottom", "left", "right"))
         assert torch.equal(found[i], tv.erase(images[i], top, left, bottom - top, right - left, torch.zeros(())))
@@ -147,12 +153,12 @@ def test_dtype_and_memory_format_stay_and_inputs_are_untouched(name, params, dty
     images = images.contiguous(memory_format=memory)
     kept = images.clone(), targets.clone()
     draws = prepared(name, drawn(name, [6], **params))
-    found_images, found_targets = AUGMENTATIONS[name].apply(images, targets, draws, BLACK.float())
+    found_images, found_targets = moved(name, images, targets, draws, BLACK.float())
     assert found_images.dtype == found_targets.dtype == dtype
     assert found_images.is_contiguous(memory_format=memory)
     assert torch.equal(images, kept[0])
     assert torch.equal(targets, kept[1])
-    exact, _ = AUGMENTATIONS[name].apply(images.double(), targets.double(), draws, BLACK.float())
+    exact, _ = moved(name, images.double(), targets.double(), draws, BLACK.float())
     tolerance = {torch.float64: 1e-14, torch.float32: 1e-6, torch.bfloat16: 1e-2}[dtype]
     torch.testing.assert_close(found_images.double(), exact, rtol=tolerance, atol=tolerance)
 
@@ -162,7 +168,7 @@ def test_apply_needs_no_value_on_the_host(name, params):
     """On the meta device there are no values: reading one, or a shape that depends on one, raises."""
     images, targets = (values.to("meta") for values in epoch_of(6))
     draws = {key: values.to("meta") for key, values in prepared(name, drawn(name, [6], **params)).items()}
-    found_images, found_targets = AUGMENTATIONS[name].apply(images, targets, draws, BLACK.to("meta"))
+    found_images, found_targets = moved(name, images, targets, draws, BLACK.to("meta"))
     assert found_images.shape == images.shape
     assert found_targets.shape == targets.shape
 
@@ -172,7 +178,7 @@ def test_apply_needs_no_value_on_the_host(name, params):
 def test_a_stack_of_batches_equals_each_alone(name, params):
     images, targets = epoch_of(12)
     draws = drawn(name, [6, 6], **params)
-    stacked = vmap(AUGMENTATIONS[name].apply, in_dims=(0, 0, 0, None))(
+    stacked = vmap(partial(moved, name), in_dims=(0, 0, 0, None))(
         images.unflatten(0, (2, 6)),
         targets.unflatten(0, (2, 6)),
         {key: values.unflatten(0, (2, 6)) for key, values in prepared(name, draws).items()},
@@ -269,7 +275,7 @@ def test_ops_are_applied_in_the_order_given():
         found = apply_all(ops, images, targets, draws, AS_THEY_ARE)
         step = images, targets
         for (name, _), draw in zip(ops, draws, strict=True):
-            step = AUGMENTATIONS[name].apply(*step, draw, BLACK)
+            step = moved(name, *step, draw)
         assert torch.equal(found[0], step[0])
         assert torch.equal(found[1], step[1])
     cutout_last = [["flip-crop", {}], ["cutout", {}]]
@@ -301,11 +307,11 @@ def test_strategies_on_bytes_are_those_on_normalised_images_bit_by_bit(shape, pa
     for ops in itertools.product(names, names):
         draws = [tensors(draw) for draw in draw_epoch(ops, 1, "teacher", epoch=0, sizes=[8, 4], side=shape[1])]
         draws = [{key: values[:8] for key, values in draw.items()} for draw in draws]
-        found, mixed = apply_all(ops, bytes_[:8], targets[:8], draws, normalise)
+        found, mixed, *_ = apply_all(ops, bytes_[:8], targets[:8], draws, normalise)
         expected = first[:8].contiguous(memory_format=layout)
         labels = targets[:8]
         for (name, _), draw in zip(ops, draws, strict=True):
-            expected, labels = AUGMENTATIONS[name].apply(expected, labels, draw, normalise.black)
+            expected, labels = moved(name, expected, labels, draw, normalise.black)
         assert torch.equal(found, expected)
         assert torch.equal(mixed, labels)
         assert found.is_contiguous(memory_format=layout)
@@ -315,7 +321,7 @@ def test_strategies_on_bytes_are_those_on_normalised_images_bit_by_bit(shape, pa
 def test_no_ops_change_nothing():
     images, targets = epoch_of(6)
     assert epoch_draws([]) == []
-    assert apply_all([], images, targets, [], AS_THEY_ARE) == (images, targets)
+    assert apply_all([], images, targets, [], AS_THEY_ARE)[:2] == (images, targets)
 
 
 @pytest.mark.parametrize(

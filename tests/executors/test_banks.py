@@ -1,5 +1,6 @@
 """Banks of a plan: who is in one, when it is ready, what a failure takes out of it, and a study that trains in them."""
 
+import json
 import logging
 import shutil
 from dataclasses import replace
@@ -9,14 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from augdistill.base.errors import ConfigError
-from augdistill.config import model_parameters
+from augdistill.base.errors import ConfigError, RequestError
 from augdistill.config.checking import check_group
 from augdistill.config.groups import Distillation, Optim, Runtime
-from augdistill.executors import local
-from augdistill.executors.banks import SMALL, WITHOUT_BATCHNORM, banks_of
+from augdistill.executors import banks, local
+from augdistill.executors.banks import SMALL, banks_of, stacked_size
 from augdistill.executors.base import Board, Outcome
+from augdistill.losses import LOSSES
 from augdistill.models import MODELS
+from augdistill.stages import run_bank
 from augdistill.store.runs import RunStore
 from augdistill.study.arms import with_value
 from augdistill.study.plan import Plan, Stage, make_plan
@@ -76,14 +78,24 @@ def test_what_trains_by_another_recipe_is_in_another_bank(tmp_path):
     assert found == [{"", "distillation.temperature=4", "distillation.temperature=10"}, {"optim.lr=0.02"}]
 
 
-def test_the_models_that_can_be_stacked_are_those_without_buffers():
-    for name, model in MODELS.items():
-        built = model((3, 32, 32), 10, **model_parameters({"name": name}))
-        assert (name in WITHOUT_BATCHNORM) == (not list(built.buffers())), name
-        assert (name in SMALL) == (sum(p.numel() for p in built.parameters()) < 5e6 and name in WITHOUT_BATCHNORM)
+def test_models_are_asked_whether_they_can_be_stacked():
+    sizes = {name: stacked_size(json.dumps({"name": name}), json.dumps({"name": "cifar10"})) for name in MODELS}
+    small = {name: size and size < SMALL for name, size in sizes.items()}
+    assert small == {"lenet": True, "alexnet": False, "alexnet-small": True, "resnet18": None}
 
 
-def test_members_share_every_field_but_those_that_are_listed(tmp_path):
+def test_a_loss_that_takes_no_bank_trains_alone_and_is_refused_in_one(tmp_path, monkeypatch):
+    plan = tiny_plan(tmp_path, "study.students_per_teacher=2", "loss@study.distillation.loss=dkd")
+    assert banks_of(plan, 25, on_gpu=True)
+    monkeypatch.setitem(LOSSES, "dkd", replace(LOSSES["dkd"], stacks=False))
+    assert not banks_of(plan, 25, on_gpu=True)
+    jobs = [stage.job for stage in plan.stages if stage.kind == "student"]
+    with pytest.raises(RequestError, match=r"^distillation\.loss=dkd cannot train students as a bank"):
+        run_bank(jobs[-1:])
+
+
+def test_members_share_every_field_but_those_that_are_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(banks, "stacked_size", lambda *_: 62_006)  # a field that nobody knows builds no model
     plan = tiny_plan(tmp_path, "study.students_per_teacher=3")
     assert len({bank[0].id for bank in banks_of(plan, 25, True).values()}) == 1
     for path in FIELDS:  # every field, and ones that nobody has thought of yet
@@ -93,9 +105,9 @@ def test_members_share_every_field_but_those_that_are_listed(tmp_path):
             else stage
             for stage in plan.stages
         ]
-        banks = {bank[0].id for bank in banks_of(replace(plan, stages=changed), 25, True).values()}
+        found = {bank[0].id for bank in banks_of(replace(plan, stages=changed), 25, True).values()}
         is_own = path[0] in MAY_DIFFER or path in OWN_TEACHER or path[-1] in MAY_DIFFER
-        assert len(banks) == (1 if is_own else 2), path
+        assert len(found) == (1 if is_own else 2), path
 
 
 OWN_TEACHER = [("distillation", "teacher")]
@@ -104,7 +116,8 @@ MAY_DIFFER = {
     *("alpha", "temperature", "view", "transform", "sd", "teacher_weights"),
 }
 FIELDS = [
-    *(("distillation", field) for field in (*Distillation.model_fields, "loss", "beta")),
+    *(("distillation", field) for field in (*(set(Distillation.model_fields) - {"loss"}), "beta")),
+    ("distillation", "loss", "beta"),
     *(("optim", field) for field in (*(set(Optim.model_fields) - {"select", "stop_accuracy"}), "sharpness")),
     *(("runtime", field) for field in (*Runtime.model_fields, "new")),
     *(("dataset", "size"), ("dataset", "new"), ("student", "new"), ("outputs",), ("seed",), ("teacher_seed",)),

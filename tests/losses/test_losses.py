@@ -14,16 +14,9 @@ from torch.func import vmap
 from torch.nn import functional as F
 
 from augdistill.base.errors import ConfigError
-from augdistill.losses import (
-    KD_REDUCTIONS,
-    class_means,
-    kd_divergence,
-    logit_sd,
-    loss_dtype,
-    soft_cross_entropy,
-    teacher_probabilities,
-    zscore,
-)
+from augdistill.losses.kd import KD_REDUCTIONS, kd_divergence
+from augdistill.losses.shared import loss_dtype, soft_cross_entropy
+from augdistill.losses.soft_targets import class_means, logit_sd, teacher_probabilities, zscore
 
 
 def random_logits(*shape: int, seed: int = 0, scale: float = 3.0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -221,7 +214,7 @@ def test_temperatures_may_differ_in_a_stack():
 
 
 def test_an_unknown_reduction_is_refused():
-    with pytest.raises(ConfigError, match=r"^distillation\.reduction=mean is unknown.*batchmean, elementwise$"):
+    with pytest.raises(ConfigError, match=r"^kd\.reduction=mean is unknown.*batchmean, elementwise$"):
         kd_divergence(random_logits(2, 3), random_logits(2, 3).softmax(1), 4.0, "mean")
 
 

@@ -169,7 +169,7 @@ def test_yaml_lists_exactly_the_keyword_arguments(group):
     files = sorted((conf_dir() / group).glob("*.yaml"))
     assert {path.stem for path in files} == ({"resnet18", "alexnet"} if group == "teacher" else set(MODELS))
     for path in files:
-        parameters = inspect.signature(MODELS[path.stem]).parameters.values()
+        parameters = inspect.signature(MODELS[path.stem].network).parameters.values()
         defaults = {item.name: item.default for item in parameters if item.kind is item.KEYWORD_ONLY}
         assert OmegaConf.to_container(OmegaConf.load(path)) == {"name": path.stem, **defaults}
 

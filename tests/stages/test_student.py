@@ -66,7 +66,7 @@ def naive_loss(student_logits: Tensor, labels: Tensor, probabilities: Tensor, di
         log_qt = z[i] / temperature - math.log(float((z[i] / temperature).exp().sum()))
         ce -= float((labels[i].double() * log_q).sum()) / len(z)
         kl = sum(float(p) * (math.log(float(p)) - float(log_qt[k])) for k, p in enumerate(probabilities[i]))
-        kd += temperature**2 * kl / len(z) / (10 if distillation["reduction"] == "elementwise" else 1)
+        kd += temperature**2 * kl / len(z) / (10 if distillation["loss"]["reduction"] == "elementwise" else 1)
     return [(1 - alpha) * ce + alpha * kd, ce, kd]
 
 
@@ -85,7 +85,7 @@ def mixed(values: Tensor, draws: list[dict[str, np.ndarray]], part: slice) -> Te
     [
         (),
         ("distillation.temperature=1", "distillation.alpha=0.9"),
-        ("distillation.reduction=elementwise",),
+        ("distillation.loss.reduction=elementwise",),
         ("distillation.alpha=1",),
         ("distillation.transform=rescale", "distillation.sd=3.0"),
         ("distillation.transform=zscore", "distillation.temperature=2"),

@@ -205,8 +205,10 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
         *({"distillation.alpha": value} for value in (0, 0.1, 1)),
         *(
             {"distillation.temperature": 4},
-            {"distillation": {"alpha": 0.5, "temperature": 20, "reduction": "elementwise"}},
+            {"distillation": {"alpha": 0.5, "temperature": 20, "loss": {"name": "kd", "reduction": "elementwise"}}},
         ),
+        {"distillation": {"alpha": 0.5, "temperature": 20, "loss": "dkd"}},
+        {"distillation": {"alpha": 0.5, "temperature": 20, "loss": {"name": "dkd", "beta": 2.0}}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "zscore"}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "class-mean"}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "rescale"}},
@@ -226,6 +228,15 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
     base = {"distillation": {"alpha": 0.5, "temperature": 20, "view": "same"}}
     ids = [student().id, *(student(base, **changes).id for changes in own + of_its_teacher + views)]
     assert len(set(ids)) == len(ids)
+
+
+def test_kd_is_named_as_when_there_was_no_other_loss() -> None:
+    made_by = student().document["config"]["distillation"]
+    assert made_by["reduction"] == "batchmean"
+    assert "loss" not in made_by
+    other = student(distillation={"alpha": 0.5, "temperature": 20, "loss": "dkd"}).document["config"]["distillation"]
+    assert other["loss"] == {"name": "dkd", "alpha": 1.0, "beta": 8.0}
+    assert "reduction" not in other
 
 
 def test_the_view_is_without_effect_where_the_student_sees_clean_images() -> None:
@@ -259,7 +270,7 @@ def test_a_run_on_labels_alone_has_no_teacher() -> None:
     labels = student(distillation={"alpha": 0})
     without_effect = [
         *({"aug": {"ops": {}}}, {"teacher": {"name": "alexnet"}}, {"teacher_seed": 9}, {"teacher_optim.lr": 0.2}),
-        {"distillation": {"alpha": 0.0, "temperature": 4, "view": "clean", "reduction": "elementwise"}},
+        {"distillation": {"alpha": 0.0, "temperature": 4, "view": "clean", "loss": {"name": "dkd"}}},
         {"distillation": {"alpha": 0, "transform": "rescale", "sd": 1.0, "teacher_weights": "untrained"}},
         {"distillation": {"alpha": 0, "teacher": "a run that is not there"}},
     ]

@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import core
 from augdistill import models
 from augdistill.base.errors import StoppedError
-from augdistill.losses import distillation_loss
+from augdistill.losses import kd
+from augdistill.losses.shared import distillation_loss
 from augdistill.training.bank import Lessons, Member, Trained, fit_bank
 from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.device import Device, resolve
@@ -34,16 +35,21 @@ def task(name: str, seed: int, dtype: torch.dtype = torch.float64, recipe: dict[
     """Return a student of a teacher, an alpha and a temperature of its own; seed 4 learns from labels alone."""
     plain = core.small_set(dtype)
     taught = torch.randn(core.COUNT, 10, generator=torch.Generator().manual_seed(seed), dtype=dtype).softmax(1)
-    training = TrainingSet(plain.images, torch.cat([plain.targets, taught], 1), plain.mean, plain.std)
+    training = TrainingSet(plain.images, plain.targets, plain.mean, plain.std, teacher=taught)
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
-        return distillation_loss(logits, batch.targets[:, :10], batch.targets[:, 10:], alpha(seed), seed)
+        assert batch.teacher is not None
+        return distillation_loss(logits, batch.targets, batch.teacher, *weights(seed), seed, kd.loss)
 
     return Task(network(name, seed, dtype), training, loss, [], recipe, seed, "student")
 
 
 def alpha(seed: int) -> float:
     return 0.0 if seed == 4 else 1 / seed
+
+
+def weights(seed: int) -> tuple[float, float]:
+    return 1 - alpha(seed), alpha(seed)
 
 
 def hooks(stop_after: int = 10**9) -> Hooks:
@@ -54,8 +60,8 @@ def hooks(stop_after: int = 10**9) -> Hooks:
 def bank(tasks: Sequence[Task], folder: Path, device: Device, stop_after: int = 10**9) -> list[Trained]:
     """Train the students together; each one's model is its task's."""
     first = tasks[0]
-    members = [Member(task.model, task.training.targets, alpha(task.seed), task.seed, task.seed) for task in tasks]
-    return fit_bank(members, first.training, first.recipe, distillation_loss, device, folder, hooks(stop_after))
+    members = [Member(task.model, task.training.teacher, weights(task.seed), task.seed, task.seed) for task in tasks]
+    return fit_bank(members, first.training, first.recipe, kd.loss, device, folder, hooks(stop_after))
 
 
 def without_time(rows: list[dict[str, float]]) -> list[list[float]]:
@@ -138,10 +144,12 @@ def test_a_member_that_diverges_leaves_the_others_alone(device, tmp_path: Path, 
 
 def test_what_is_told_is_the_mean_of_those_that_train(device, tmp_path: Path) -> None:
     tasks, told = [task("lenet", seed) for seed in SEEDS], []
-    tasks[1].training.targets[5] = math.nan
-    members = [Member(task.model, task.training.targets, alpha(task.seed), task.seed, task.seed) for task in tasks]
+    assert tasks[1].training.teacher is not None
+    tasks[0], tasks[1] = tasks[1], tasks[0]  # seed 3 comes second
+    tasks[1].training.teacher[5] = math.nan
+    members = [Member(task.model, task.training.teacher, weights(task.seed), task.seed, task.seed) for task in tasks]
     listening = Hooks(lambda model: {}, lambda epoch, row: told.append(row), lambda: False, "60min")
-    found = fit_bank(members, tasks[0].training, RECIPE, distillation_loss, device, tmp_path, listening)
+    found = fit_bank(members, tasks[0].training, RECIPE, kd.loss, device, tmp_path, listening)
     assert [row["students"] for row in told] == [2, 2]
     assert told[1]["loss"] == pytest.approx((found[0].history[1]["loss"] + found[2].history[1]["loss"]) / 2)
 

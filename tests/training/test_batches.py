@@ -86,7 +86,7 @@ def test_a_batch_is_its_part_of_the_epoch_augmented(digits: TrainingSet, ops: li
         part = slice(8 * index, 8 * index + size)
         rows = torch.from_numpy(order[part])
         drawn = [{name: torch.from_numpy(values[part]) for name, values in op.items()} for op in draws]
-        images, targets = apply_all(ops, digits.normalised(rows), digits.targets[rows], drawn, digits.normaliser)
+        images, targets, *_ = apply_all(ops, digits.normalised(rows), digits.targets[rows], drawn, digits.normaliser)
         batch = make_batch(digits, ops, planned, index)
         assert torch.equal(batch.images, images)
         assert torch.equal(batch.targets, targets)
@@ -135,13 +135,13 @@ def test_a_teachers_own_view_is_another_draw_of_the_same_images(digits: Training
     assert not torch.equal(batch.teacher_images, batch.images)
     clean = digits.normalised(own.order[:8])
     part = [{name: values[:8] for name, values in op.items()} for op in own.teacher_draws]
-    expected, _ = apply_all(ops, clean, digits.targets[own.order[:8]], part, digits.normaliser)
+    expected, *_ = apply_all(ops, clean, digits.targets[own.order[:8]], part, digits.normaliser)
     assert torch.equal(batch.teacher_images, expected)
 
 
-def test_whatever_is_linear_in_the_labels_is_mixed_as_the_labels_are(digits: TrainingSet) -> None:
+def test_what_the_teacher_says_is_mixed_as_the_labels_are(digits: TrainingSet) -> None:
     probabilities = torch.rand(COUNT, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    both = TrainingSet(digits.images, torch.cat([digits.targets, probabilities], dim=1), digits.mean, digits.std)
+    both = TrainingSet(digits.images, digits.targets, digits.mean, digits.std, teacher=probabilities)
     planned = plan(both, [MIXUP, CUTMIX])
     for index in range(5):
         part = slice(planned.offsets[index], planned.offsets[index + 1])
@@ -152,7 +152,9 @@ def test_whatever_is_linear_in_the_labels_is_mixed_as_the_labels_are(digits: Tra
             expected = np.array(
                 [lam[i] * expected[i] + (1 - lam[i]) * expected[partner[i]] for i in range(len(expected))]
             )
-        np.testing.assert_allclose(make_batch(both, [MIXUP, CUTMIX], planned, index).targets, expected, atol=1e-12)
+        batch = make_batch(both, [MIXUP, CUTMIX], planned, index)
+        assert batch.teacher is not None
+        np.testing.assert_allclose(torch.cat([batch.targets, batch.teacher], dim=1), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["mixup", "cutmix"])

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from augdistill.data import Header
-from augdistill.losses import distillation_loss
+from augdistill.losses import kd
 from augdistill.stages import common
 from augdistill.training import graphs
 from augdistill.training.bank import Bank, Lessons, plan_together
@@ -154,9 +154,9 @@ def together(case: dict[str, Any], put: Callable[[Any], Any], mode: FakeTensorMo
     device, recipe = at("cuda", case), {**LOOP_RECIPE, **case.get("recipe", {})}
     plan = plan_together(students, here, 0, BATCH)
     bank = put(Bank([student.model for student in students]))
-    taught = [dataclasses.replace(student, targets=put(student.targets)) for student in students]
+    taught = [dataclasses.replace(student, teacher=put(student.teacher)) for student in students]
     with mode:
-        lessons = Lessons.of(taught, distillation_loss, device)
+        lessons = Lessons.of(taught, training.targets, kd.loss, device)
         changing, optimizer = Changing.on(device, torch.float32, len(students)), sgd(bank, recipe)
     optimizer.param_groups[0]["lr"] = changing.rate
     taken = partial(bank_step, bank, optimizer, training, lessons, recipe, changing, device)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import core
 from augdistill.base.errors import ConfigError, StoppedError, WorkError
 from augdistill.base.seeds import derive
-from augdistill.losses import distillation_loss
+from augdistill.losses import kd
 from augdistill.stages import student, teacher
 from augdistill.training import graphs
 from augdistill.training.bank import Bank, Lessons, Member, clip_members, fit_bank
@@ -70,7 +70,7 @@ def trained(
     folder.mkdir(exist_ok=True)
     students, training = members(case, place, dtype=dtype)
     recipe = {**LOOP_RECIPE, **case.get("recipe", {})}
-    found = fit_bank(students, training, recipe, distillation_loss, device, folder, silent(stop))
+    found = fit_bank(students, training, recipe, kd.loss, device, folder, silent(stop))
     assert [one.diverged for one in found] == [None] * len(students)
     return weights_of(students), [without_time(one.history) for one in found]
 
@@ -111,7 +111,7 @@ def plainly_together(case: dict[str, Any]) -> tuple[Any, Any]:
     students, training = members(case, "cpu")
     device, recipe, step = at("cpu", case), {**LOOP_RECIPE, **case.get("recipe", {})}, 0
     bank = Bank([member.model for member in students]).train()
-    optimizer, lessons = sgd(bank, recipe), Lessons.of(students, distillation_loss, device)
+    optimizer, lessons = sgd(bank, recipe), Lessons.of(students, training.targets, kd.loss, device)
     rows: list[list[dict[str, float]]] = [[] for _ in students]
     for epoch in range(EPOCHS):
         plans = [plan_epoch(training, [], member.seed, "student", epoch, 8, False) for member in students]
@@ -182,7 +182,7 @@ def test_a_member_that_diverges_stays_apart_in_replays(step: int, graphed: bool,
 
     students, training = members(BANKS["bank"], "cpu")
     recipe, device = {**LOOP_RECIPE, **BANKS["bank"]["recipe"]}, at("cpu", {}, graphs=graphed)
-    found = fit_bank(students, training, recipe, distillation_loss, device, tmp_path, silent(hurt))
+    found = fit_bank(students, training, recipe, kd.loss, device, tmp_path, silent(hurt))
     assert [became.diverged for became in found] == [None, step // 4, None]
     for became, rows in zip(found, histories, strict=True):
         assert without_time(became.history) == rows[: became.diverged]

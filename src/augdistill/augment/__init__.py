@@ -4,42 +4,82 @@ A strategy is two pure functions in a file of its own:
 
 - `draw(rng, sizes, side, **params) -> draws`: `sizes` are the epoch's batch sizes, `side` the image's in pixels; NumPy
   arrays whose first axis is the epoch's N samples, per-batch values repeated, a partner as index inside its own batch.
-- `apply(images, targets, draws, black) -> (images, targets)`: images [B,C,H,W] normalised floats, targets [B,M]
-  anything linear in the labels, the batch's slice of the draws as tensors on their device, `black` [C] what black is
-  in these images. No randomness, no shape that depends on values, no host synchronisation, inputs left alone.
+- `apply(samples, draws) -> samples`: `samples` (see `shared.Samples`) are a batch's images [B,C,H,W] normalised floats,
+  its targets [B,K], what its teacher says of it [B,K] or None, and what black is in these images; `draws` the batch's
+  slice of the draws as tensors on their device. Parameters that it wants are keyword arguments, as those of `draw`. No
+  randomness, no shape that depends on values, no host synchronisation, inputs left alone.
 
 A third one, `prepare(draws, side) -> draws`, may make of an epoch's draws what `apply` wants of them, once instead of
 batch by batch: the rows and columns in a box instead of its edges.
 
 A strategy that only moves pixels, so that normalising before it or after it is the same, says so by `moves_pixels`. It
 then sees the bytes themselves, a quarter of the floats, as long as no other strategy before it needed floats.
+
+This file imports no torch: the page asks it what strategies are called.
 """
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from augdistill.augment import cutmix, cutout, flip_crop, mixup
-from augdistill.augment.normaliser import Normaliser
-from augdistill.augment.shared import Draws
 from augdistill.base.errors import ConfigError
+from augdistill.base.lazy import load
 from augdistill.base.seeds import derive
 from augdistill.plugins import Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from augdistill.augment.normaliser import Normaliser
+    from augdistill.augment.shared import Draws, Samples
 
 Ops = Sequence[Sequence[Any]]  # [name, parameters] in the order of application
 
 
-class Augmentation(NamedTuple):
-    """A strategy's functions; `moves_pixels` says that `apply` takes bytes too, in which black is 0."""
+@dataclass(frozen=True)
+class Augmentation:
+    """A strategy: its module, and how it is called and drawn, on a light page and in the dark.
 
-    draw: Callable[..., Draws]
-    apply: Callable[[Tensor, Tensor, Mapping[str, Tensor], Tensor], tuple[Tensor, Tensor]]
-    prepare: Callable[[Draws, int], Draws] = lambda draws, side: draws
+    `moves_pixels` says that `apply` takes bytes too, in which black is 0.
+    """
+
+    module: str
+    label: str
+    colour: str
+    dark_colour: str
+    marker: str
     moves_pixels: bool = False
+
+    @property
+    def draw(self) -> "Callable[..., Draws]":
+        """(rng, sizes, side, **params): what is drawn for an epoch; its keyword arguments are the parameters."""
+        return load(self.module).draw  # type: ignore[no-any-return]
+
+    @property
+    def apply(self) -> "Callable[..., Samples]":
+        """(samples, draws, **params): the batch with its pixels moved."""
+        return load(self.module).apply  # type: ignore[no-any-return]
+
+    @property
+    def prepare(self) -> "Callable[[Draws, int], Draws]":
+        """(draws, side): what `apply` wants of an epoch's draws."""
+        return getattr(load(self.module), "prepare", unprepared)
+
+    @cached_property
+    def wanted(self) -> tuple[str, ...]:
+        """The parameters that `apply` asks for."""
+        known = inspect.signature(self.apply).parameters.values()
+        return tuple(item.name for item in known if item.kind is item.KEYWORD_ONLY)
+
+
+def unprepared(draws: "Draws", side: int) -> "Draws":
+    """Return draws as they are."""
+    return draws
 
 
 def check_ops(ops: Ops, side: int, key: str = "aug") -> None:
@@ -52,7 +92,7 @@ def check_ops(ops: Ops, side: int, key: str = "aug") -> None:
             raise ConfigError(f"{key}.ops.{error}") from None
 
 
-def draw_epoch(ops: Ops, seed: int, *labels: str | int, epoch: int, sizes: Sequence[int], side: int) -> list[Draws]:
+def draw_epoch(ops: Ops, seed: int, *labels: str | int, epoch: int, sizes: Sequence[int], side: int) -> "list[Draws]":
     """Return an epoch's draws, prepared, one dictionary for each op.
 
     Each op has a stream of chance of its own, named by `labels`, its name (and occurrence, if not the first) and the
@@ -70,25 +110,36 @@ def draw_epoch(ops: Ops, seed: int, *labels: str | int, epoch: int, sizes: Seque
 
 
 def apply_all(
-    ops: Ops, images: Tensor, targets: Tensor, draws: Sequence[Mapping[str, Tensor]], normalise: Normaliser
-) -> tuple[Tensor, Tensor]:
-    """Return images [B,C,H,W] normalised, and targets [B,M], after all ops, in order.
+    ops: Ops,
+    images: "Tensor",
+    targets: "Tensor",
+    draws: "Sequence[Mapping[str, Tensor]]",
+    normalise: "Normaliser",
+    teacher: "Tensor | None" = None,
+) -> "Samples":
+    """Return the batch after all ops, in order: images [B,C,H,W] normalised, targets [B,K], the teacher's words [B,K].
 
     `images` are bytes, or normalised already; `draws` are the batch's, one for each op. The result is the same bit by
     bit: bytes are normalised before the first op that makes values of its own.
     """
-    for (name, _), drawn in zip(ops, draws, strict=True):
+    from augdistill.augment.shared import Samples
+
+    samples = Samples(images, targets, teacher, normalise.black)
+    for (name, params), drawn in zip(ops, draws, strict=True):
         augmentation = AUGMENTATIONS[name]
-        if images.dtype == torch.uint8 and not augmentation.moves_pixels:
-            images = normalise(images)
-        black = images.new_zeros(images.shape[1]) if images.dtype == torch.uint8 else normalise.black
-        images, targets = augmentation.apply(images, targets, drawn, black)
-    return normalise(images) if images.dtype == torch.uint8 else images, targets
+        if samples.is_bytes and not augmentation.moves_pixels:
+            samples = samples._replace(images=normalise(samples.images))
+        black = samples.images.new_zeros(samples.images.shape[1]) if samples.is_bytes else normalise.black
+        own = {key: params[key] for key in augmentation.wanted if key in params}
+        samples = augmentation.apply(samples._replace(black=black), drawn, **own)
+    if samples.is_bytes:
+        samples = samples._replace(images=normalise(samples.images))
+    return samples._replace(black=normalise.black)
 
 
 AUGMENTATIONS = Table[Augmentation]("strategies") | {
-    "flip-crop": Augmentation(flip_crop.draw, flip_crop.apply, flip_crop.prepare, moves_pixels=True),
-    "cutout": Augmentation(cutout.draw, cutout.apply, cutout.prepare),
-    "mixup": Augmentation(mixup.draw, mixup.apply),
-    "cutmix": Augmentation(cutmix.draw, cutmix.apply, cutmix.prepare, moves_pixels=True),
+    "flip-crop": Augmentation("augdistill.augment.flip_crop", "Flip + crop", "#0a66c2", "#4f9df0", "s", True),
+    "cutout": Augmentation("augdistill.augment.cutout", "Cutout", "#006b48", "#35d399", "^"),
+    "mixup": Augmentation("augdistill.augment.mixup", "Mixup", "#d07c00", "#f0a030", "D"),
+    "cutmix": Augmentation("augdistill.augment.cutmix", "CutMix", "#9c1f6b", "#ff9ad0", "P", True),
 }

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from augdistill.augment.shared import (
     Draws,
+    Samples,
     as_images,
     as_rows,
-    blend,
     check_positive,
     check_share,
     choose,
@@ -62,9 +62,9 @@ def prepare(draws: Draws, side: int) -> Draws:
     return {"partner": draws["partner"], "lam": draws["lam"], "rows": rows, "columns": columns}
 
 
-def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
-    """Take the box of images [B,C,H,W] from the partner, and blend targets [B,M] with the partner's by `lam`."""
-    partner, rows = draws["partner"], as_rows(images)
+def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
+    """Take the box of each image from the partner, and blend its targets with the partner's by `lam`."""
+    partner, rows = draws["partner"], as_rows(samples.images)
     inside = torch.minimum(*crossed(draws, rows)).view(rows.shape)
     mixed = choose(inside, rows, rows.index_select(0, partner))
-    return as_images(mixed), blend(targets, targets.index_select(0, partner), draws["lam"][:, None])
+    return samples.mixed(as_images(mixed), partner, draws["lam"])

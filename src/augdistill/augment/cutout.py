@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, as_images, as_rows, clipped_box, crossed, in_box, is_number
+from augdistill.augment.shared import Draws, Samples, as_images, as_rows, clipped_box, crossed, in_box, is_number
 from augdistill.base.checks import require
 
 
@@ -30,8 +30,8 @@ def prepare(draws: Draws, side: int) -> Draws:
     return {"rows": ~rows, "columns": ~columns}
 
 
-def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
-    """Set the square in images [B,C,H,W] to 0, the mean after normalisation; leave the targets [B,M] as they are."""
-    rows = as_rows(images)
+def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
+    """Set the square in each image to 0, the mean after normalisation."""
+    rows = as_rows(samples.images)
     outside = torch.maximum(*crossed(draws, rows)).view(rows.shape)
-    return as_images(outside.mul_(rows)), targets
+    return samples._replace(images=as_images(outside.mul_(rows)))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, as_images, as_mask, as_rows, check_share, choose
+from augdistill.augment.shared import Draws, Samples, as_images, as_mask, as_rows, check_share, choose
 
 
 def draw(
@@ -39,24 +39,24 @@ def prepare(draws: Draws, side: int) -> Draws:
     return {"flip": draws["flip"], "begin": begin}
 
 
-def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
-    """Crop images [B,C,H,W] out of a surround of `black` [C], flip, and leave the targets [B,M] as they are.
+def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
+    """Crop each image out of a surround of black, and flip it.
 
     A row of a crop is a window of a table that has black pixels after each row, before the next, and a row of them
     before each image: some short copies an image, where a pixel at a time takes ten times as long on a CPU.
     """
-    rows = as_rows(images)
-    samples, planes, height, width, depth = rows.shape
-    table = rows.new_empty(samples, planes, 1 + height, pitch(width), depth)
-    table.copy_(black.view(planes, 1, 1, depth).expand(-1, -1, pitch(width), -1).contiguous())
+    images, rows = samples.images, as_rows(samples.images)
+    count, planes, height, width, depth = rows.shape
+    table = rows.new_empty(count, planes, 1 + height, pitch(width), depth)
+    table.copy_(samples.black.view(planes, 1, 1, depth).expand(-1, -1, pitch(width), -1).contiguous())
     table[:, :, 1:, :width] = rows
     windows = table.flatten().unfold(0, width * depth, depth)
     block = (1 + height) * pitch(width)
-    first = torch.arange(0, samples * planes * block, block, device=images.device).view(samples, planes, 1)
+    first = torch.arange(0, count * planes * block, block, device=images.device).view(count, planes, 1)
     begin = (first + draws["begin"][:, None]).flatten()
     cropped = as_images(windows.index_select(0, begin).view(rows.shape))
     flip = as_mask(draws["flip"], images.dtype)[:, None, None, None]
-    return choose(flip, cropped, cropped.flip(3)), targets
+    return samples._replace(images=choose(flip, cropped, cropped.flip(3)))
 
 
 def pitch(side: int) -> int:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from augdistill.augment.shared import (
     Draws,
+    Samples,
     as_images,
     as_rows,
     blend,
@@ -45,8 +46,8 @@ def draw(
     return {"partner": partner, "lam": lam, "share": label_shares("mixup.labels", labels, lam)}
 
 
-def apply(images: Tensor, targets: Tensor, draws: Mapping[str, Tensor], black: Tensor) -> tuple[Tensor, Tensor]:
-    """Blend images [B,C,H,W] and targets [B,M] with their partner's: lam * own + (1 - lam) * partner's."""
-    partner, rows = draws["partner"], as_rows(images)
+def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
+    """Blend images and targets with their partner's: lam * own + (1 - lam) * partner's."""
+    partner, rows = draws["partner"], as_rows(samples.images)
     mixed = blend(rows, rows.index_select(0, partner), draws["lam"][:, None, None, None, None])
-    return as_images(mixed), blend(targets, targets.index_select(0, partner), draws["share"][:, None])
+    return samples.mixed(as_images(mixed), partner, draws["share"])

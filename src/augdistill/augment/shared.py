@@ -6,6 +6,7 @@ batch as tensors on the images' device.
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,39 @@ from torch import Tensor
 from augdistill.base.checks import one_of, require
 
 Draws = dict[str, np.ndarray]
+
+
+class Samples(NamedTuple):
+    """A batch on its way to a model.
+
+    Images [B,C,H,W] are normalised floats, or bytes for strategies that move pixels only; `targets` [B,K] the labels'
+    probabilities; `teacher` [B,K] what the teacher says of the same images, None where there is none or where it sees
+    the batch itself; `black` [C] what black is in these images.
+    """
+
+    images: Tensor
+    targets: Tensor
+    teacher: Tensor | None
+    black: Tensor
+
+    @property
+    def classes(self) -> int:
+        """The number of classes K."""
+        return self.targets.shape[1]
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether the images are bytes, not normalised yet."""
+        return self.images.dtype == torch.uint8
+
+    def mixed(self, images: Tensor, partner: Tensor, share: Tensor) -> "Samples":
+        """Return `images`, with targets and a teacher's words that are mixed: `share` [B] own, the rest `partner`'s."""
+
+        def blended(values: Tensor) -> Tensor:
+            return blend(values, values.index_select(0, partner), share[:, None])
+
+        teacher = None if self.teacher is None else blended(self.teacher)
+        return self._replace(images=images, targets=blended(self.targets), teacher=teacher)
 
 
 def check_share(key: str, value: float, most: float = 1) -> None:

@@ -74,7 +74,7 @@ def known_keys(command: str, words: list[str]) -> list[str]:
 
     from augdistill.cli.composing import composed
 
-    chosen = [word for word in words if re.fullmatch(r"[\w@/-]+=[^,=]+", word)]
+    chosen = [word for word in words if re.fullmatch(r"[\w/-]+(@[\w.-]+)?=[^,=]+", word)]
     for overrides in (chosen, []):
         try:
             return dotted("", composed(command, overrides, None))

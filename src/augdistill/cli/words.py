@@ -59,6 +59,9 @@ def as_override(command: str, word: str, *, sweeping: bool) -> str:
     sign, key, raw = found[1], found[2], found[3]
     if command == "study":  # where data lie is said alike in all commands
         key = re.sub(r"^dataset\.(root|verify|path)$", r"study.dataset.\1", key)
+    if command in ("distill", "study") and not raw.startswith("{"):  # a student loss is chosen and changed alike, too
+        key = re.sub(r"^loss(?=\.|$)", "study.distillation.loss" if command == "study" else "distillation.loss", key)
+        key = re.sub(r"^((?:study\.)?distillation\.loss)$", r"loss@\1", key)
     values = as_values(kind_of(command, key), raw, sweeping=sweeping)
     if (place := open_map(command, key)) is not None:
         return into_map(place, key, values)

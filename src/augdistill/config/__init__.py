@@ -57,11 +57,13 @@ def model_parameters(model: Mapping[str, Any]) -> Config:
 
 
 def loss_parameters(distillation: Mapping[str, Any]) -> Config:
-    """Return the keyword arguments of a student's loss beside alpha and T: all fields that say nothing of its targets.
+    """Return the keyword arguments of a student's loss: its own, and all fields that nothing else is known to read.
 
-    A field added later is among them, so that a loss that does not know it fails instead of passing over it.
+    So a field added later is refused by a loss that does not know it, and not passed over.
     """
-    return {key: value for key, value in distillation.items() if key not in ("alpha", "temperature", *SOFT_TARGETS)}
+    known = ("alpha", "temperature", "loss", *SOFT_TARGETS)
+    more = {key: value for key, value in distillation.items() if key not in known}
+    return more | {key: value for key, value in distillation["loss"].items() if key != "name"}
 
 
 def reader_parameters(dataset: Mapping[str, Any]) -> Config:

@@ -83,10 +83,16 @@ def explain(command: str, config: Mapping[str, Any], word: str) -> str:
 def check_saved(kind: str, config: Mapping[str, Any]) -> Config:
     """Return the config that a run's manifest holds, a model's checked as `check` does; raises ConfigError.
 
-    What a version before this one had in `runtime`, where nothing decides a result, is left out.
+    What a version before this one had in `runtime`, where nothing decides a result, is left out; one before had KD
+    alone, whose reduction stood in `distillation`.
     """
     if kind not in JOBS:
         return dict(config)
+    distillation = config.get("distillation")
+    if isinstance(distillation, Mapping) and "loss" not in distillation and "reduction" in distillation:
+        loss = {"name": "kd", "reduction": distillation["reduction"]}
+        others = {key: value for key, value in distillation.items() if key != "reduction"}
+        config = {**config, "distillation": {**others, "loss": loss}}
     runtime = config.get("runtime")
     kept = {key: runtime[key] for key in runtime if key in Runtime.model_fields} if isinstance(runtime, Mapping) else {}
     return check(kind, {**config, "runtime": kept if isinstance(runtime, Mapping) else runtime})

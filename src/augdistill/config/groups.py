@@ -81,12 +81,24 @@ class Optim(Group):
         return self
 
 
+class Loss(Named):
+    """A student loss by name, with its own parameters."""
+
+
+def by_its_name(value: object) -> object:
+    """Return the name of a student loss as the group that it stands for, with the parameters of its YAML file."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+TheLoss = Annotated[Loss, by_name(Loss, "loss"), before(by_its_name), Chosen("loss")]
+
+
 class Distillation(Group):
-    """How a student learns from a teacher; `alpha` weights the KD term, 0 trains on labels alone."""
+    """How a student learns from a teacher; `alpha` weights the teacher's term, 0 trains on labels alone."""
 
     alpha: Fraction = 0.5
     temperature: Annotated[float, Ge(1e-6), Le(1e9)] = 20.0
-    reduction: Literal["batchmean", "elementwise"] = "batchmean"
+    loss: TheLoss = Field(default="kd", validate_default=True, examples=["kd"])
     view: Literal["same", "clean", "independent"] = "same"
     transform: Literal["none", "rescale", "zscore", "class-mean"] = "none"
     sd: Positive | None = None

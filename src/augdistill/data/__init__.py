@@ -41,7 +41,11 @@ log = logging.getLogger(__name__)
 
 
 class Dataset(Protocol):
-    """What a dataset's module holds; the reader's own parameters are the keyword-only arguments of `read`."""
+    """What a dataset's module holds; the reader's own parameters are the keyword-only arguments of `read`.
+
+    One of labels that people gave to another dataset's test images has `LABELS_OF`, the name of that dataset, and
+    `read_human_labels(root, verify)`, too.
+    """
 
     @property
     def SPLITS(self) -> tuple[str, ...]:
@@ -50,6 +54,10 @@ class Dataset(Protocol):
     @property
     def TEST_SET(self) -> str:
         """The name that its test set has in results."""
+
+    @property
+    def LABEL(self) -> str:
+        """What its test set is called on the page, in tables and in figures."""
 
     @property
     def where(self) -> Callable[..., str]:
@@ -117,12 +125,13 @@ def load(name: str, split: str, *, root: Path, cache: Path, verify: bool = True,
 
 
 def load_human_labels(name: str, *, root: Path, verify: bool = True) -> HumanLabels:
-    """Return the label distributions that people gave to a test set; only "cifar10h" has them. Raises DataError."""
-    if name != "cifar10h":
-        raise DataError(f"{name} has no human labels; allowed: cifar10h")
+    """Return the label distributions that people gave to a test set, of those in HUMAN_LABELS. Raises DataError."""
+    if name not in HUMAN_LABELS:
+        raise DataError(f"{name} has no human labels; allowed: {', '.join(HUMAN_LABELS)}")
     if not verify:
-        log.warning("cifar10h: not checked against the publisher's checksum (dataset.verify=false)")
-    return cifar10h.read_human_labels(_resolved(root), verify)
+        log.warning("%s: not checked against the publisher's checksum (dataset.verify=false)", name)
+    read: Callable[[Path, bool], HumanLabels] = vars(_find(name))["read_human_labels"]
+    return read(_resolved(root), verify)
 
 
 def expected_shape(name: str, **params: Any) -> tuple[int, int, int]:
@@ -225,4 +234,7 @@ DATASETS = Table[Dataset]("datasets") | {
     "cifar10h": cifar10h,
 }
 
-HUMAN_LABELS = {"cifar10h": "cifar10"}  # labels that people gave -> the dataset whose test images they are about
+# Labels that people gave -> the dataset whose test images they are about.
+HUMAN_LABELS: dict[str, str] = {
+    name: str(dataset.LABELS_OF) for name, dataset in DATASETS.own.items() if hasattr(dataset, "LABELS_OF")
+}

@@ -13,6 +13,7 @@ from augdistill.data.imageset import CIFAR_CLASSES, Pixels, Source, incomplete, 
 
 SPLITS = ("train", "test")
 TEST_SET = "cifar10-test"
+LABEL = "CIFAR-10"
 FOLDER = "cifar-10-batches-py"
 FULL = {"train": 50_000, "test": 10_000}
 CHECKSUMS = {

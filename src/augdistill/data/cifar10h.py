@@ -14,6 +14,8 @@ from augdistill.data.imageset import HumanLabels, Pixels, Source, missing
 
 SPLITS = ("test",)
 TEST_SET = "cifar10h"
+LABEL = "CIFAR-10H"
+LABELS_OF = "cifar10"  # the dataset whose test images people labelled
 FOLDER = "cifar-10h"
 FILE = "cifar10h-probs.npy"
 SHAPE = (10_000, 10)

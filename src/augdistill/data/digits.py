@@ -13,6 +13,7 @@ from augdistill.data.splits import stratified
 
 SPLITS = ("train", "test")
 TEST_SET = "digits-test"
+LABEL = "Digits"
 TEST_COUNT = 360
 SIDE = 8
 LEVELS = 16  # pixels are counts 0..16

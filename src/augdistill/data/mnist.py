@@ -14,6 +14,7 @@ from augdistill.data.imageset import Pixels, Source, incomplete, missing
 
 SPLITS = ("train", "test")
 TEST_SET = "mnist-test"
+LABEL = "MNIST"
 FOLDER = Path("MNIST", "raw")
 SIDE = 28
 FULL = {"train": 60_000, "test": 10_000}

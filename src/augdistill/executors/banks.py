@@ -5,14 +5,17 @@ Who is in a bank is a function of the plan and of the executor's choice, never o
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 
-from augdistill.config import Config
+from augdistill.config import Config, model_parameters, reader_parameters
+from augdistill.data import expected_shape
+from augdistill.losses import LOSSES
+from augdistill.models import outline, stacks
 from augdistill.store.identity import shared_by_bank
 from augdistill.study.plan import Plan, Stage
 
-SMALL = ("lenet", "alexnet-small")  # that `auto` puts into banks, on a GPU
-WITHOUT_BATCHNORM = (*SMALL, "alexnet")  # that can be in one: a bank stacks weights, no statistics of batches
+SMALL = 5_000_000  # parameters of a model that `auto` puts into banks, on a GPU, have to be fewer
 MOST = 25  # students in one, of `auto`
 
 Banks = Mapping[str, tuple[Stage, ...]]  # the id of every student in a bank -> all of its students, in the plan's order
@@ -24,20 +27,37 @@ def banks_of(plan: Plan, size: object, on_gpu: bool) -> Banks:
     Students of one block share one that differ in teacher, seed and distillation alone, have no strategy of their own
     and train to the last epoch. Groups that are too large are cut into even parts.
     """
-    known, most = (SMALL, MOST if on_gpu else 1) if size == "auto" else (WITHOUT_BATCHNORM, int(str(size)))
+    most = int(str(size)) if size != "auto" else MOST if on_gpu else 1
+    if most == 1:
+        return {}
     groups: dict[str, list[Stage]] = {}
     for stage in plan.stages:
-        if stage.kind == "student" and can_be_stacked(stage.job["config"], known):
+        if stage.kind == "student" and can_be_stacked(stage.job["config"], small=size == "auto"):
             groups.setdefault(shared(stage), []).append(stage)
     found = (bank for group in groups.values() for bank in even_parts(group, most) if len(bank) > 1)
     return {stage.id: bank for bank in found for stage in bank}
 
 
-def can_be_stacked(config: Config, models: Sequence[str]) -> bool:
-    """Return whether a student may be in a bank: it sees clean images, and its last weights are those that count."""
-    optim = config["optim"]
+def can_be_stacked(config: Config, *, small: bool = False) -> bool:
+    """Return whether a student may be in a bank, in one of `small` models if asked.
+
+    It sees clean images, its last weights are those that count, and its model and its loss can be stacked.
+    """
+    optim, loss = config["optim"], config["distillation"]["loss"]["name"]
     ends_like_all = optim["select"] == "last" and optim["stop_accuracy"] is None
-    return config["student"]["name"] in models and not config["student_aug"]["ops"] and ends_like_all
+    if config["student_aug"]["ops"] or not ends_like_all or not LOSSES[loss].stacks:
+        return False
+    size = stacked_size(json.dumps(config["student"]), json.dumps(config["dataset"]))
+    return size is not None and (size < SMALL or not small)
+
+
+@cache
+def stacked_size(model: str, dataset: str) -> int | None:
+    """Return the parameters of a model, from its outline for images of a dataset, None if it cannot be stacked."""
+    config, data = json.loads(model), json.loads(dataset)
+    shape = expected_shape(data["name"], **reader_parameters(data))
+    built = outline(config["name"], shape, model_parameters(config), "student")
+    return sum(value.numel() for value in built.parameters()) if stacks(built) else None
 
 
 def shared(stage: Stage) -> str:

@@ -72,7 +72,9 @@ def model_size(model: Config, training: Header) -> tuple[int, int]:
     from augdistill.models import MODELS
 
     with torch.device("meta"), torch.no_grad():
-        built: Any = MODELS[model["name"]](training.shape, len(training.classes), **model_parameters(model)).eval()
+        built: Any = (
+            MODELS[model["name"]].network(training.shape, len(training.classes), **model_parameters(model)).eval()
+        )
         _, embedding = built(torch.empty(2, *training.shape))
     return sum(value.nbytes for value in built.state_dict().values()), int(embedding.shape[1])
 

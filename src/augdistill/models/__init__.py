@@ -1,32 +1,47 @@
 """Models: `logits, embedding = model(images, key)`, the embedding [B,d] being the input of the last linear layer.
 
 `key` names the training step for dropout (an integer, or an int64 tensor of no dimensions); None, in evaluation, drops
-nothing. A model's parameters are the keyword arguments of its class.
+nothing. A model's parameters are the keyword arguments of its class; the recipe that trains it, unless another is
+chosen, is conf/optim/NAME.yaml. This file imports no torch: the page asks it what models are called.
 """
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
-
-import torch
-from torch import nn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from augdistill.base.checks import nearest
 from augdistill.base.errors import ConfigError
-from augdistill.models.alexnet import AlexNet, SmallAlexNet
-from augdistill.models.lenet import LeNet
-from augdistill.models.resnet import ResNet18
+from augdistill.base.lazy import load
 from augdistill.plugins import Table
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **params: Any) -> nn.Module:
+
+@dataclass(frozen=True)
+class Model:
+    """A model: where its class is, "module:Class", and what it is called."""
+
+    place: str
+    label: str
+
+    @property
+    def network(self) -> "type[nn.Module]":
+        """(shape, classes, **params): the class of the model."""
+        return load(self.place)  # type: ignore[no-any-return]
+
+
+def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **params: Any) -> "nn.Module":
     """Return the model `name` for images of `shape` (C, H, W), with PyTorch's default initialisation.
 
     The weights are a function of `seed` alone, and the global generator is left as it was. Raises ConfigError for an
     unknown model or parameter and for one out of range, ModelError for images that are too small.
     """
-    model = MODELS.find("model", name)
-    known = [key for key, value in inspect.signature(model).parameters.items() if value.kind == value.KEYWORD_ONLY]
+    import torch
+
+    network = MODELS.find("model", name).network
+    known = [key for key, value in inspect.signature(network).parameters.items() if value.kind == value.KEYWORD_ONLY]
     for key in params:
         if key not in known:
             raise ConfigError(
@@ -34,11 +49,13 @@ def build(name: str, shape: tuple[int, int, int], classes: int, *, seed: int, **
             )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs' generators
-        return model(shape, classes, **params)
+        return network(shape, classes, **params)
 
 
-def outline(name: str, shape: tuple[int, int, int], params: Mapping[str, Any], key: str) -> nn.Module:
+def outline(name: str, shape: tuple[int, int, int], params: Mapping[str, Any], key: str) -> "nn.Module":
     """Return a model of shapes alone, without weights; raises as `build` does, of parameters `params` below `key`."""
+    import torch
+
     with torch.device("meta"):
         try:
             return build(name, shape, 2, seed=0, **params)
@@ -46,8 +63,15 @@ def outline(name: str, shape: tuple[int, int, int], params: Mapping[str, Any], k
             raise ConfigError(str(error).replace(f"{name}.", f"{key}.", 1)) from None
 
 
-def trains_on_one(model: nn.Module, shape: tuple[int, int, int]) -> bool:
+def stacks(model: "nn.Module") -> bool:
+    """Return whether models like this one can be a bank: they have weights alone, no statistics of batches."""
+    return not any(True for _ in model.buffers())
+
+
+def trains_on_one(model: "nn.Module", shape: tuple[int, int, int]) -> bool:
     """Return whether an outline, in training, takes a batch of one image."""
+    import torch
+
     try:
         with torch.device("meta"):
             model.train()(torch.empty(1, *shape), 0)
@@ -56,9 +80,9 @@ def trains_on_one(model: nn.Module, shape: tuple[int, int, int]) -> bool:
     return True
 
 
-MODELS = Table[type[nn.Module]]("models") | {
-    "lenet": LeNet,
-    "alexnet": AlexNet,
-    "alexnet-small": SmallAlexNet,
-    "resnet18": ResNet18,
+MODELS = Table[Model]("models") | {
+    "lenet": Model("augdistill.models.lenet:LeNet", "LeNet"),
+    "alexnet": Model("augdistill.models.alexnet:AlexNet", "AlexNet"),
+    "alexnet-small": Model("augdistill.models.alexnet:SmallAlexNet", "Small AlexNet"),
+    "resnet18": Model("augdistill.models.resnet:ResNet18", "ResNet18"),
 }

@@ -1,31 +1,22 @@
 """What strategies, models, test sets and metrics are called on the page, in tables and in figures."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from augdistill.augment import AUGMENTATIONS
+from augdistill.data import DATASETS
+from augdistill.losses import LOSSES
 from augdistill.metrics import METRICS
+from augdistill.models import MODELS
 
-STRATEGIES = {
-    "baseline": "Baseline",
-    "flip-crop": "Flip + crop",
-    "cutout": "Cutout",
-    "mixup": "Mixup",
-    "cutmix": "CutMix",
-    "labels": "Labels only",
-}
-MODELS = {"resnet18": "ResNet18", "lenet": "LeNet", "alexnet": "AlexNet", "alexnet-small": "Small AlexNet"}
-TEST_SETS = {
-    "cifar10-test": "CIFAR-10",
-    "cinic10-imagenet-test": "CINIC-10",
-    "cifar10h": "CIFAR-10H",
-    "mnist-test": "MNIST",
-    "digits-test": "Digits",
-    "distillation": "Distillation set",
-    "validation": "Validation split",
-}
+ARMS = {"baseline": "Baseline", "labels": "Labels only"}  # that are no strategy
+SPLITS = {"distillation": "Distillation set", "validation": "Validation split"}  # that are no test set of a dataset
 VARIED = {
     "distillation.temperature": "T = {}",
     "distillation.alpha": "α = {}",
     "distillation.sd": "s.d. {}",
+    "distillation.loss": "{}",
     "distillation.transform=rescale": "teacher’s logits rescaled to the baseline’s s.d.",
     "distillation.transform=zscore": "teacher’s logits z-scored",
     "distillation.transform=class-mean": "teacher’s class means",
@@ -45,7 +36,12 @@ FINE = ("mnist-test",)
 
 def strategy(name: str) -> str:
     """Return a stack of strategies in words: Flip + crop, then CutMix."""
-    return ", ".join(STRATEGIES.get(part, part) for part in name.split("+"))
+    return ", ".join(ARMS.get(part) or label_in(AUGMENTATIONS, part) for part in name.split("+"))
+
+
+def label_in(table: Mapping[str, Any], name: str) -> str:
+    """Return what a table's entry is called; its name where it is not there, as of a plugin that is not installed."""
+    return str(table[name].label) if name in table else name
 
 
 def variant(name: str) -> str:
@@ -58,18 +54,20 @@ def variant(name: str) -> str:
             own = "hard labels" if part.endswith(".labels=hard") else f"{strategy_key[2]} {value}"
             words.append(f"{strategy(strategy_key[1])} with {own}")
         else:
+            value = label_in(LOSSES, value) if key == "distillation.loss" else value
             words.append(VARIED.get(part, VARIED.get(key, f"{key} = {{}}")).format(value))
     return ", ".join(words) if name else "as configured"
 
 
 def model(name: str) -> str:
     """Return a model's name as it is written."""
-    return MODELS.get(name, name)
+    return label_in(MODELS, name)
 
 
 def test_set(name: str) -> str:
     """Return a test set's name as it is written."""
-    return TEST_SETS.get(name, name.removesuffix("-test").removeprefix("image-folder-"))
+    known = SPLITS | {dataset.TEST_SET: dataset.LABEL for dataset in DATASETS.values()}
+    return known.get(name, name.removesuffix("-test").removeprefix("image-folder-"))
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import torch
 from augdistill import losses
 from augdistill.base.errors import RequestError
 from augdistill.base.text import now
-from augdistill.config import loss_parameters
 from augdistill.config.checking import check
 from augdistill.stages import common, folders, names, student
 from augdistill.stages.refusals import refuse
@@ -42,6 +41,10 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
     configs = [check("student", job["config"]) for job in jobs]
     if any(shared_by_bank(config) != shared_by_bank(configs[0]) for config in configs):
         raise RequestError("students of one bank may differ in seed, teacher, alpha, T and soft targets alone")
+    if not losses.LOSSES[loss := configs[0]["distillation"]["loss"]["name"]].stacks:
+        raise RequestError(
+            f"distillation.loss={loss} cannot train students as a bank: executor.bank=1 trains them alone"
+        )
     store, device = RunStore(Path(configs[0]["outputs"])), common.device_of(configs[0]["runtime"])
     header = refuse("student", configs[0])
     pupils = [student.named(config, store, job.get("id")) for config, job in zip(configs, jobs, strict=True)]
@@ -65,17 +68,19 @@ def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common
     called = [pupil.ref.folder for pupil in pupils]
     fold = common.training_fold(config, pupils[0].ref.document["data"], device)
     members = [member_of(pupil, fold, device) for pupil in pupils]
-    training = TrainingSet(
-        fold.training.images, members[0].targets, fold.images.mean, fold.images.std, device.memory_format
+    dtypes = [member.teacher.dtype for member in members if member.teacher is not None]
+    targets = one_hot(
+        fold.training.labels, len(fold.images.header.classes), reduce(torch.promote_types, dtypes, torch.float32)
     )
+    training = TrainingSet(fold.training.images, targets, fold.images.mean, fold.images.std, device.memory_format)
     log.info(
         "a bank of %d students: %s; %d images, %s", len(called), ", ".join(called), len(training), common.told(device)
     )
     hooks = student.hooks_of(config, fold, device, f"{len(called)} x {config['student']['name']}", stop)
     folder = store.banks / ref_of(pupils).folder
     folder.mkdir(parents=True, exist_ok=True)
-    loss = partial(losses.distillation_loss, **loss_parameters(config["distillation"]))
-    trained = fit_bank(members, training, config["optim"], loss, device, folder, hooks)
+    term = student.term_of(config["distillation"])
+    trained = fit_bank(members, training, config["optim"], term, device, folder, hooks)
     made = folders.Making(device, began, (time.monotonic() - clock) / len(pupils), called)
     for pupil, member, became in zip(pupils, members, trained, strict=True):
         if store.find(pupil.ref) is None:
@@ -85,14 +90,12 @@ def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common
 
 
 def member_of(pupil: Pupil, fold: common.Fold, device: Device) -> Member:
-    """Return a student as a bank trains it; one without a teacher learns from zeros, whose divergence is zero."""
-    labels = one_hot(fold.training.labels, len(fold.images.header.classes))
-    taught = student.taught(pupil, fold, device) if pupil.parents else torch.zeros_like(labels)
+    """Return a student as a bank trains it."""
     distillation = pupil.config["distillation"]
     return Member(
         model=student.untrained(pupil, fold, device),
-        targets=torch.cat([labels, taught], dim=1),
-        alpha=distillation["alpha"],
+        teacher=student.taught(pupil, fold, device) if pupil.parents else None,
+        weights=student.weights_of(distillation),
         temperature=distillation["temperature"],
         seed=pupil.config["seed"],
     )

@@ -26,7 +26,7 @@ from augdistill.base.reading import append_to
 from augdistill.base.signals import stop_signals
 from augdistill.config import Config, reader_arguments
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
-from augdistill.losses import soft_cross_entropy
+from augdistill.losses.shared import soft_cross_entropy
 from augdistill.training.batches import Batch
 from augdistill.training.device import Device, resolve
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from augdistill import losses
 from augdistill.augment import check_ops
 from augdistill.base.errors import ModelError, as_typed
-from augdistill.config import Config, model_parameters, ops_list, reader_parameters
+from augdistill.config import Config, loss_parameters, model_parameters, ops_list, reader_parameters
 from augdistill.data import Header, expected_shape
 from augdistill.models import outline, trains_on_one
 from augdistill.stages import names
@@ -21,6 +22,8 @@ def refuse_values(kind: str, config: Config) -> nn.Module:
     """Return the outline of a "teacher" or "student" config's model; RequestError for what needs no data to be seen."""
     shape = expected_shape(config["dataset"]["name"], **reader_parameters(config["dataset"]))
     check_ops(ops_list(config[OWN_AUG[kind]]), shape[-1], OWN_AUG[kind])
+    if kind == "student":
+        losses.build(config["distillation"]["loss"]["name"], **loss_parameters(config["distillation"]))
     return outline(config[kind]["name"], shape, model_parameters(config[kind]), kind)
 
 

@@ -18,7 +18,8 @@ from augdistill.base.status import COLLAPSED
 from augdistill.base.text import now
 from augdistill.config import Config, aug_name, loss_parameters, model_parameters, ops_list
 from augdistill.config.checking import check
-from augdistill.losses import class_means, logit_sd, loss_dtype, teacher_probabilities, zscore
+from augdistill.losses.shared import Term, distillation_loss, loss_dtype
+from augdistill.losses.soft_targets import class_means, logit_sd, teacher_probabilities, zscore
 from augdistill.metrics.health import health
 from augdistill.stages import common, folders, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
@@ -205,26 +206,27 @@ def publish(
 def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet, Loss]:
     """Return what the student sees and how it is scored, for each `distillation.view`.
 
-    Where the teacher's outputs are data, its probabilities at T stand beside the one-hot labels in the targets [N,2K]
-    and are mixed as they are; where the teacher must see the batch itself, it runs live. Class means are data always.
+    Where the teacher's outputs are data, they stand beside the one-hot labels and are mixed as these are; where the
+    teacher must see the batch itself, it runs live. Class means are data always.
     """
     part, distillation = fold.training, pupil.config["distillation"]
     classes = len(part.header.classes)
     targets = one_hot(part.labels, classes, loss_dtype(distillation["temperature"]) if pupil.parents else torch.float32)
     loss: Loss = common.label_loss
+    teacher_says: Tensor | None = None
     sees_the_batch = distillation["view"] != "clean" and distillation["transform"] != "class-mean"
     if pupil.parents and pupil.config["student_aug"]["ops"] and sees_the_batch:
         soften = softened(pupil, fold, device)[1]
         model = outputs.load(pupil.config, pupil.parents["teacher"], fold.images, device)
-        loss = distillation_loss(distillation, classes, lambda batch: soften(live_logits(model, batch, device)))
+        loss = loss_of(distillation, lambda batch: soften(live_logits(model, batch, device)))
     elif pupil.parents:
-        targets = torch.cat([targets, taught(pupil, fold, device)], dim=1)
-        loss = distillation_loss(distillation, classes, lambda batch: batch.targets[:, classes:])
-    return TrainingSet(part.images, targets, part.mean, part.std, device.memory_format), loss
+        teacher_says = taught(pupil, fold, device)
+        loss = loss_of(distillation, from_data)
+    return TrainingSet(part.images, targets, part.mean, part.std, device.memory_format, teacher_says), loss
 
 
 def taught(pupil: Pupil, fold: common.Fold, device: Device) -> Tensor:
-    """Return the probabilities at T [N,K] that a student with a teacher learns from, where these are data."""
+    """Return the probabilities at T, or the logits, [N,K] that a student with a teacher learns from, as data."""
     stored, soften = softened(pupil, fold, device)
     if pupil.config["distillation"]["transform"] == "class-mean":
         return class_means(soften(stored), fold.training.labels)
@@ -249,7 +251,7 @@ def reference_sd(config: Config, rows: np.ndarray) -> float | None:
 
 
 def softener(distillation: Config, stored: Tensor, sd: float | None) -> Callable[[Tensor], Tensor]:
-    """Return what turns teacher logits [B,K] into the probabilities at T that the student learns from.
+    """Return what turns teacher logits [B,K] into what the student's loss learns from: probabilities at T, or logits.
 
     `sd` is what all of the teacher's logits are rescaled to, None where they stay as they are. Class means come after:
     KD is linear in the teacher's probabilities, so that their mean teaches each class as much as the teacher itself.
@@ -257,9 +259,13 @@ def softener(distillation: Config, stored: Tensor, sd: float | None) -> Callable
     temperature, transform = distillation["temperature"], distillation["transform"]
     factor = sd / max(float(logit_sd(stored)), 1e-12) if sd is not None else 1.0
     dtype = loss_dtype(temperature)
-    if transform == "zscore":
-        return lambda logits: teacher_probabilities(zscore(logits.to(dtype)), temperature)
-    return lambda logits: teacher_probabilities(logits.to(dtype) * factor, temperature)
+    softens = losses.LOSSES[distillation["loss"]["name"]].learns_from == "probabilities"
+
+    def soften(logits: Tensor) -> Tensor:
+        scaled = zscore(logits.to(dtype)) if transform == "zscore" else logits.to(dtype) * factor
+        return teacher_probabilities(scaled, temperature) if softens else scaled
+
+    return soften
 
 
 @torch.no_grad()
@@ -270,15 +276,30 @@ def live_logits(model: nn.Module, batch: Batch, device: Device) -> Tensor:
     return logits.float()  # type: ignore[no-any-return]
 
 
-def distillation_loss(distillation: Config, classes: int, taught: Callable[[Batch], Tensor]) -> Loss:
-    """Return the loss (1 - alpha) CE + alpha T^2 KL, [3] with its parts, where `taught` gives probabilities at T."""
-    alpha, temperature, own = distillation["alpha"], distillation["temperature"], loss_parameters(distillation)
+def loss_of(distillation: Config, teacher: Callable[[Batch], Tensor]) -> Loss:
+    """Return the loss [3], with its parts, of a student with a teacher; `teacher` gives what its term learns from."""
+    term, weights, temperature = term_of(distillation), weights_of(distillation), distillation["temperature"]
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
-        labels = batch.targets[:, :classes]
-        return losses.distillation_loss(logits, labels, taught(batch), alpha, temperature, **own)
+        return distillation_loss(logits, batch.targets, teacher(batch), *weights, temperature, term)
 
     return loss
+
+
+def from_data(batch: Batch) -> Tensor:
+    """Return what a batch's teacher says [B,K], where that is data."""
+    assert batch.teacher is not None
+    return batch.teacher
+
+
+def term_of(distillation: Config) -> Term:
+    """Return the student loss that `distillation.loss` names, with its own parameters."""
+    return losses.build(distillation["loss"]["name"], **loss_parameters(distillation))
+
+
+def weights_of(distillation: Config) -> tuple[float, float]:
+    """Return the weights of the label's cross-entropy and of the teacher's term."""
+    return 1 - distillation["alpha"], distillation["alpha"]
 
 
 def examine(model: nn.Module, data: common.Data, device: Device) -> dict[str, Any]:

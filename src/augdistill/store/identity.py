@@ -212,7 +212,14 @@ def distillation_fields(distillation: Config, augmented: bool, has_reference: bo
     if transform == "rescale" and distillation["sd"] is None and not has_reference:
         transform = "none"
     unused = {"teacher"} if augmented and transform != "class-mean" else {"teacher", "view"}
-    return {key: value for key, value in {**distillation, "transform": transform}.items() if key not in unused}
+    kept = {key: value for key, value in {**distillation, "transform": transform}.items() if key not in unused}
+    loss = kept.pop("loss")
+    return {**kept, **loss_fields(loss)}
+
+
+def loss_fields(loss: Config) -> Config:
+    """Return a student loss as runs are named by it; KD's parameters stand where they did when there was no other."""
+    return {key: value for key, value in loss.items() if key != "name"} if loss["name"] == "kd" else {"loss": loss}
 
 
 def without_later_defaults(made_by: Config, prefix: str = "") -> Config:

@@ -7,7 +7,7 @@ gradients are its own. Nothing that one member does reaches another, a loss that
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from torch.func import functional_call, vmap
 from augdistill.base.checks import checkpoint_every
 from augdistill.base.errors import StoppedError
 from augdistill.base.seeds import derive
+from augdistill.losses.shared import Term, distillation_loss
 from augdistill.models.pooling import Halving
 from augdistill.training.batches import EpochPlan, TrainingSet, batch_sizes, plan_epoch
 from augdistill.training.checkpoint import State, save_checkpoint
@@ -30,17 +31,17 @@ from augdistill.training.sgd import sgd
 
 ROLE = "student"
 
-MemberLoss = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""logits [B,C], labels [B,C], teacher's probabilities at T [B,C], alpha, T -> [3]: the loss and its two parts"""
-
 
 @dataclass(frozen=True)
 class Member:
-    """A student: its untrained model, labels beside its teacher's probabilities at T [N,2C], alpha, T, its seed."""
+    """A student: its untrained model, what its teacher says [N,C], None without one, its weights, T, its seed.
+
+    `weights` are those of the label's cross-entropy and of the teacher's term.
+    """
 
     model: nn.Module
-    targets: Tensor
-    alpha: float
+    teacher: Tensor | None
+    weights: tuple[float, float]
     temperature: float
     seed: int
 
@@ -93,24 +94,24 @@ def fit_bank(
     members: Sequence[Member],
     training: TrainingSet,
     recipe: dict[str, Any],
-    loss: MemberLoss,
+    term: Term,
     device: Device,
     folder: Path,
     hooks: Hooks,
 ) -> list[Trained]:
     """Train the members' models in place, each as `fit` trains it alone, and return what became of each.
 
-    `loss` is that of one member. All see the images of `training`, each in its own order. Goes on from the newest
-    checkpoint in `folder`. A member whose loss is no longer finite is told as diverged and left as it was before; the
-    others go on. Each epoch's row that the hooks are told is the mean of those that do. Raises StoppedError, after a
-    checkpoint, when asked to stop.
+    `term` is the student loss of each. All see the images and targets of `training`, each in its own order. Goes on
+    from the newest checkpoint in `folder`. A member whose loss is no longer finite is told as diverged and left as it
+    was before; the others go on. Each epoch's row that the hooks are told is the mean of those that do. Raises
+    StoppedError, after a checkpoint, when asked to stop.
     """
     assert (recipe["select"], recipe["stop_accuracy"]) == ("last", None), "all end at once, with their last weights"
     bank = Bank([member.model for member in members]).train()
     optimizer = sgd(bank, recipe)
     state = resume(folder, bank, optimizer, device)
     sizes = batch_sizes(len(training), recipe["batch_size"])
-    lessons = Lessons.of(members, loss, device)
+    lessons = Lessons.of(members, training.targets, term, device)
     changing = Changing.on(device, lessons.targets.dtype, len(members))
     optimizer.param_groups[0]["lr"] = changing.rate
     taken = partial(step, bank, optimizer, training, lessons, recipe, changing, device)
@@ -140,34 +141,35 @@ def fit_bank(
 
 @dataclass(frozen=True)
 class Lessons:
-    """What the members learn from: targets [K,N,2C], alphas, temperatures and keys of dropout [K], on the device.
+    """What the members learn from, on the device: the targets [N,C] of all, what their teachers say [K,N,C].
 
-    `has_parts` [K,3] is 0 for the KD term of a member whose teacher is all zeros, because it has none, else 1.
+    `numbers` [3,K] are the weights of label and teacher and T, `keys` [K] those of dropout. A member without a teacher
+    has a uniform one, and its part in `has_parts` [K,3] is 0; all others are 1.
     """
 
     targets: Tensor
-    alphas: Tensor
-    temperatures: Tensor
+    teachers: Tensor
+    numbers: Tensor
     has_parts: Tensor
     keys: Tensor
-    loss: MemberLoss
+    term: Term
 
     @classmethod
-    def of(cls, members: Sequence[Member], loss: MemberLoss, device: Device) -> "Lessons":
-        targets = torch.stack([member.targets for member in members])
-        numbers = [[member.alpha, member.temperature] for member in members]
-        alphas, temperatures = torch.tensor(numbers, dtype=targets.dtype, device=device.device).unbind(1)
+    def of(cls, members: Sequence[Member], targets: Tensor, term: Term, device: Device) -> "Lessons":
+        none = torch.full_like(targets, 1 / targets.shape[1])
+        teachers = torch.stack([none if member.teacher is None else member.teacher for member in members])
+        values = [[*member.weights, member.temperature] for member in members]
+        numbers = torch.tensor(values, dtype=targets.dtype, device=device.device).T
         keys = torch.tensor([derive(member.seed, ROLE, "dropout") >> 1 for member in members], device=device.device)
-        has_parts = torch.ones(len(members), 3, dtype=targets.dtype, device=device.device)
-        has_parts[:, 2] = targets.tensor_split(2, dim=2)[1].flatten(1).amax(dim=1) > 0
-        return cls(targets, alphas, temperatures, has_parts, keys, loss)
+        parts = [[1, 1, float(member.teacher is not None)] for member in members]
+        has_parts = torch.tensor(parts, dtype=targets.dtype, device=device.device)
+        return cls(targets, teachers, numbers, has_parts, keys, term)
 
     def losses(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return each member's loss and its two parts [K,3] for logits [K,B,C] on images `rows` [K,B]."""
         own = torch.arange(len(rows), device=rows.device)[:, None]
-
-        labels, taught = self.targets[own, rows].tensor_split(2, dim=2)
-        found: Tensor = vmap(self.loss)(logits.to(labels.dtype), labels, taught, self.alphas, self.temperatures)
+        loss = vmap(partial(distillation_loss, term=self.term))
+        found: Tensor = loss(logits.to(self.targets.dtype), self.targets[rows], self.teachers[own, rows], *self.numbers)
         return found * self.has_parts
 
 

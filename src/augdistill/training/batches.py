@@ -1,7 +1,7 @@
 """What a batch is: an epoch's order and draws planned on the CPU, uint8 images made into pixels on the device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,22 +19,31 @@ Ops = Sequence[Sequence[Any]]
 
 @dataclass(frozen=True)
 class Batch:
-    """Images [B,C,H,W] normalised float, targets [B,M]; `teacher_images` where the teacher sees pixels of its own."""
+    """What a step sees: images [B,C,H,W] normalised float, targets [B,K], and of the teacher what there is.
+
+    `teacher` [B,K] is what it says of the images where that is data; `teacher_images` what it sees itself, where that
+    are pixels of its own.
+    """
 
     images: Tensor
     targets: Tensor
-    teacher_images: Tensor | None
+    teacher: Tensor | None = None
+    teacher_images: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images uint8 [N,C,H,W] and targets float [N,M] on the device, with the statistics that normalise them [C]."""
+    """Images uint8 [N,C,H,W] and targets float [N,K] on the device, with the statistics that normalise them [C].
+
+    `teacher` float [N,K] is what a teacher says of the images, where that is data.
+    """
 
     images: Tensor
     targets: Tensor
     mean: Tensor
     std: Tensor
     memory_format: torch.memory_format = torch.channels_last
+    teacher: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -102,11 +111,13 @@ def batch_at(training: TrainingSet, ops: Ops, plan: EpochPlan, part: slice | Ten
     """Return the batch whose places in the epoch are `part`: a slice, or int64 [B] on the device."""
     rows = plan.order[part]
     pixels, targets = taken(training.images, rows), training.targets.index_select(0, rows)
-    images, mixed = apply_all(ops, pixels, targets, sliced(plan.draws, part), training.normaliser)
+    teacher = None if training.teacher is None else training.teacher.index_select(0, rows)
+    seen = apply_all(ops, pixels, targets, sliced(plan.draws, part), training.normaliser, teacher)
+    batch = Batch(seen.images, seen.targets, seen.teacher)
     if plan.teacher_draws is None:
-        return Batch(images, mixed, None)
-    teacher_images, _ = apply_all(ops, pixels, targets, sliced(plan.teacher_draws, part), training.normaliser)
-    return Batch(images, mixed, teacher_images)
+        return batch
+    own = apply_all(ops, pixels, targets, sliced(plan.teacher_draws, part), training.normaliser)
+    return replace(batch, teacher_images=own.images)
 
 
 def sliced(draws: list[dict[str, Tensor]], part: slice | Tensor) -> list[dict[str, Tensor]]:

@@ -57,7 +57,7 @@ def own_ids(svg: str, prefix: str) -> str:
 
 def themed(svg: str) -> str:
     """Return an SVG whose colours of the house's style are CSS variables, as `theme_css` defines them."""
-    return re.sub("|".join(style.DARK), lambda found: f"var({variable(found[0])})", svg)
+    return re.sub("|".join(style.dark()), lambda found: f"var({variable(found[0])})", svg)
 
 
 def variable(colour: str) -> str:
@@ -67,6 +67,6 @@ def variable(colour: str) -> str:
 
 def theme_css() -> str:
     """Return the variables of figures' colours, for light pages and for dark ones."""
-    light = "".join(f"{variable(colour)}:{colour};" for colour in style.DARK)
-    dark = "".join(f"{variable(colour)}:{other};" for colour, other in style.DARK.items())
+    light = "".join(f"{variable(colour)}:{colour};" for colour in style.dark())
+    dark = "".join(f"{variable(colour)}:{other};" for colour, other in style.dark().items())
     return f":root{{{light}}}\n@media (prefers-color-scheme: dark){{:root{{{dark}}}}}"

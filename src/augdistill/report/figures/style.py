@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from augdistill.augment import AUGMENTATIONS, Augmentation
 from augdistill.results import labels
 
 if TYPE_CHECKING:
@@ -17,15 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID, PAPER = "#1d2126", "#626a73", "#dfe3e7", "#fdfdfe"
-STRATEGY_COLOURS = {
-    "baseline": "#8a8f96",
-    "flip-crop": "#0a66c2",
-    "cutout": "#006b48",
-    "mixup": "#d07c00",
-    "cutmix": "#9c1f6b",
-    "labels": INK,
-}
-STRATEGY_MARKERS = {"baseline": "o", "flip-crop": "s", "cutout": "^", "mixup": "D", "cutmix": "P", "labels": "x"}
+STRATEGY_COLOURS = {"baseline": "#8a8f96", **{k: one.colour for k, one in AUGMENTATIONS.own.items()}, "labels": INK}
+STRATEGY_MARKERS = {"baseline": "o", **{k: one.marker for k, one in AUGMENTATIONS.own.items()}, "labels": "x"}
 MORE_COLOURS = ("#3a9bd1", "#a34a00", "#7a5fc0", "#8a8100", "#00838f", "#c03a3a")
 MORE_MARKERS = ("v", "X", "<", ">", "p", "h")
 CLASS_COLOURS = ("#b34700", "#d18b00", "#1f4e9c", "#2b96bd")
@@ -36,10 +30,7 @@ DARK = {
     GRID: "#3a4048",
     PAPER: "#16191d",
     "#8a8f96": "#858c94",
-    "#0a66c2": "#4f9df0",
-    "#006b48": "#35d399",
-    "#d07c00": "#f0a030",
-    "#9c1f6b": "#ff9ad0",
+    **{one.colour: one.dark_colour for one in AUGMENTATIONS.own.values()},
     "#3a9bd1": "#7cc4ec",
     "#a34a00": "#d98046",
     "#7a5fc0": "#a893e6",
@@ -125,9 +116,12 @@ class Palette:
 
     def __init__(self, strategies: Sequence[str]) -> None:
         last = [name.rpartition("+")[2] for name in strategies]
-        unknown = [name for name in dict.fromkeys(last) if name not in STRATEGY_COLOURS]
-        self.colours = dict(STRATEGY_COLOURS)
-        self.markers = dict(STRATEGY_MARKERS)
+        added: dict[str, Augmentation] = {
+            name: one for name in last if name not in STRATEGY_COLOURS and (one := AUGMENTATIONS.get(name))
+        }
+        unknown = [name for name in dict.fromkeys(last) if name not in STRATEGY_COLOURS and name not in added]
+        self.colours = STRATEGY_COLOURS | {name: one.colour for name, one in added.items()}
+        self.markers = STRATEGY_MARKERS | {name: one.marker for name, one in added.items()}
         for index, name in enumerate(unknown):
             self.colours[name] = MORE_COLOURS[index % len(MORE_COLOURS)]
             self.markers[name] = MORE_MARKERS[index % len(MORE_MARKERS)]
@@ -152,6 +146,11 @@ class Palette:
     def fill(self, strategy: str) -> str:
         """Return the marker's face: hollow for stacks."""
         return PAPER if "+" in strategy else self.colour(strategy)
+
+
+def dark() -> dict[str, str]:
+    """Return the colour that stands for each of ours on a dark page, those of plugins' strategies among them."""
+    return {one.colour: one.dark_colour for one in AUGMENTATIONS.values()} | DARK
 
 
 def panels(count: int, columns: int, width: float = 3.0, height: float = 2.7) -> "tuple[Figure, list[Axes]]":
