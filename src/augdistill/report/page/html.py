@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.base.files import write_atomic
+from augdistill.base.text import counted
 from augdistill.report.building import Report, StudyReport
 from augdistill.report.figures.images import as_inline_svg, theme_css, variable
 from augdistill.report.page.headline import question
@@ -46,6 +47,7 @@ def render(report: Report) -> str:
         tested=[verdict for verdict in report.verdicts if verdict.word != NOT_TESTED],
         untested=[verdict for verdict in report.verdicts if verdict.word == NOT_TESTED],
         labels=labels,
+        counted=counted,
         formats=formats,
         views=verdict_tables,
         question=question([study.saved for study in report.studies]),
