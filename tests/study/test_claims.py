@@ -129,7 +129,7 @@ def test_the_page_asks_the_studys_question_and_shows_its_claims_as_ours(outputs)
     assert "They are surer: " in page.partition('<p class="big">')[2].partition("</p>")[0]
     assert "Does augmenting the teacher hurt the student? " in page
     assert "another &lt;b&gt;claim&lt;/b&gt;" in page
-    assert "the paper’s" not in page
+    assert "<h2>Verdicts on claims</h2>" in page
     plain = render(build_report([write_study(outputs / "plain", "study=tiny").name], outputs / "plain"))
     assert "<h1>Does augmenting the teacher hurt the student?</h1>" in plain
 
