@@ -39,7 +39,7 @@ def asked(path: Path | str, *words: str) -> dict[str, Any] | None:
 
 def test_a_file_of_claims_is_kept_as_it_was_written(tmp_path) -> None:
     content = {"claims": [CLAIM], "dataset": "digits", "stand_ins": {"lenet": "alexnet"}}
-    assert asked(written(tmp_path, content), "study.margins={surer: 0.5}") == content
+    assert asked(written(tmp_path, content), "+study.margins={surer: 0.5}") == content
     assert claims_of(check_command("study", compose("study", "study=paper"))["study"]) is None
 
 
@@ -98,7 +98,7 @@ def outputs(tmp_path) -> Path:
     """The outputs of the study `tiny` with claims of its own in two blocks; their file is gone."""
     content = {"claims": [CLAIM, {**CLAIM, "id": "2", "text": "another <b>claim</b>"}]}
     path = written(tmp_path, content)
-    words = ("study=tiny", "study.blocks=2", "study.claims=[surer]", "study.margins={surer: 0.02}")
+    words = ("study=tiny", "study.blocks=2", "study.claims=[surer]", "+study.margins={surer: 0.02}")
     write_study(tmp_path / "outputs", *words, f"study.claims_file='{path}'", "study.question='Are they surer?'")
     path.unlink()
     return tmp_path / "outputs"
@@ -129,7 +129,7 @@ def test_the_page_asks_the_studys_question_and_shows_its_claims_as_ours(outputs)
     assert "They are surer: " in page.partition('<p class="big">')[2].partition("</p>")[0]
     assert "Does augmenting the teacher hurt the student? " in page
     assert "another &lt;b&gt;claim&lt;/b&gt;" in page
-    assert "the paper’s" not in page
+    assert "<h2>Verdicts on claims</h2>" in page
     plain = render(build_report([write_study(outputs / "plain", "study=tiny").name], outputs / "plain"))
     assert "<h1>Does augmenting the teacher hurt the student?</h1>" in plain
 
