@@ -38,7 +38,7 @@ def add(path: Path, *changes: tuple[str, str]) -> None:
 
 def run(folder: Path, script: str) -> str:
     """Run a script of commands with the copy's `augdistill`; return what it printed last."""
-    (folder / "bin").mkdir()
+    (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin" / "augdistill").write_text(SHIM)
     (folder / "bin" / "augdistill").chmod(0o755)
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -48,7 +48,9 @@ def run(folder: Path, script: str) -> str:
     return ended.stdout.splitlines()[-1]
 
 
-def test_the_metric_of_contributing_stands_in_its_table(tiny_study: Path, tmp_path: Path) -> None:
+def test_the_metric_of_contributing_stands_in_its_table_and_the_figure_beside_it(
+    tiny_study: Path, tmp_path: Path
+) -> None:
     function, entry, test, script = blocks("Adding a metric")
     package = copied(tmp_path, tiny_study)
     add(package / "metrics" / "calibration.py", ("", "\n\n" + function))
@@ -60,7 +62,17 @@ def test_the_metric_of_contributing_stands_in_its_table(tiny_study: Path, tmp_pa
     shutil.copy(ROOT / "tests" / "metrics" / "test_calibration.py", tmp_path / "test_adaptive.py")
     imports = ("import stratified_folds", "import adaptive_ece, stratified_folds")
     add(tmp_path / "test_adaptive.py", imports, ("", "\n\n" + test))
+    module, line, made = blocks("Adding a figure or a table")
+    figures = package / "report" / "figures"
+    (figures / "brier.py").write_text(module)
+    imports = (
+        "from augdistill.report.figures.curves",
+        "from augdistill.report.figures.brier import brier_score\nfrom augdistill.report.figures.curves",
+    )
+    add(figures / "__init__.py", imports, ('("histories",)),\n}\n', f'("histories",)),\n{line}}}\n'))
     heads = run(tmp_path, f"{sys.executable} -m pytest -q -k adaptive_ece test_adaptive.py\n{script}")
     assert heads.count("ECE, equal counts") == 2  # a teacher and a student's model
     rows = (tmp_path / "outputs/studies/tiny/report/tables/table-calibration.csv").read_text().splitlines()
     assert len([row for row in rows if ",adaptive_ece," in row]) >= 4
+    assert run(tmp_path, made).endswith("/figure-brier.svg")
+    assert "Brier score on Digits" in (tmp_path / "outputs/studies/tiny/report/index.html").read_text()

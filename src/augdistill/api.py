@@ -58,14 +58,14 @@ def draw(figure: str, study: str, outputs: str | Path = "outputs") -> "list[Figu
     "Teacher properties", "Training curves". Raises RequestError for an unknown figure or study, or if the study lacks
     what it is made of.
     """
-    from augdistill.report.figures import FIGURES, Source, make_figures, style
+    from augdistill.report.figures import FIGURES, FigureContext, make_figures, style
     from augdistill.results.study import SavedStudy
 
     if figure not in FIGURES:
         raise RequestError(f"no figure is called {figure!r}: choose one of {', '.join(FIGURES)}")
-    source = Source.of(SavedStudy.load(study, Path(outputs)))
-    with style.applied(**{"font.family": source.fonts}):
-        drawn: Any = make_figures(figure, source)
+    context = FigureContext.of(SavedStudy.load(study, Path(outputs)))
+    with style.applied(**{"font.family": context.fonts}):
+        drawn: Any = make_figures(figure, context)
     if isinstance(drawn, str):
         raise RequestError(f"{figure} of {study} cannot be drawn: {drawn}")
     return [one.figure for one in drawn]

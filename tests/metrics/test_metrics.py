@@ -72,9 +72,8 @@ def test_scores_are_those_of_the_functions():
     logits, labels, embeddings, human = draw(1)
     validation = draw(2)[:2]
     teacher = Teacher(draw(3)[0], 4.0)
-    found = score(
-        *(logits, labels), embeddings=embeddings, human=human, validation=validation, teacher=teacher, external=True
-    )
+    sources = {"embeddings": embeddings, "human": human, "validation": validation, "teacher": teacher}
+    found = score(logits, labels, **sources, external=True)
     logs = log_softmax(logits)
     diagram = metrics.reliability(logs, labels)
     scaled = metrics.scale_predictions(logs, labels, validation)

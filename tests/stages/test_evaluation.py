@@ -16,7 +16,7 @@ import core
 import data_files
 from augdistill.base.errors import DataError, RequestError, RunError
 from augdistill.metrics import score
-from augdistill.stages import common, evaluation, names, student, teacher
+from augdistill.stages import common, completion, evaluation, names, student, teacher
 from augdistill.store.runs import Run, RunStore
 from core import flip_bit, predictions, student_config, teacher_config, weights
 
@@ -198,6 +198,25 @@ def test_people_are_compared_with_the_predictions_of_the_images_they_saw(cifar: 
     assert not (made.path / "predictions.npz").exists()
     assert made.evaluation.test_set == "cifar10h"
     assert [note for note in made.manifest.provenance.notes if "checksums were not verified" in note]
+
+
+def test_people_are_compared_by_a_newer_metric_too(cifar: Path, cifar_run: Run, tmp_path: Path) -> None:
+    outputs = cifar_run.path.parents[1]
+    evaluate(outputs, cifar_run, "cifar10")
+    made = evaluate(outputs, cifar_run, "cifar10h")
+    path = made.path / "metrics.json"
+    before = path.read_text()
+    content = json.loads(before)
+    del content["scalars"]["human_kl"]
+    path.write_text(json.dumps(content))
+    core.rewrite_manifest(made)
+    made = RunStore(outputs).get(made.path.name)
+    data_files.write_cifar10h(tmp_path, np.roll(data_files.human_probabilities(), 1, axis=0))
+    where = {"outputs": str(outputs), **dict.fromkeys(names.WHERE)}
+    with pytest.raises(DataError, match="other answers"):
+        completion.complete(made, {**where, "root": str(tmp_path)})
+    assert completion.complete(made, where).id == made.id
+    assert path.read_text() == before
 
 
 def test_damaged_predictions_are_not_scored(cifar_run: Run, tmp_path: Path) -> None:

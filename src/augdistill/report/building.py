@@ -8,8 +8,8 @@ import pandas as pd
 
 from augdistill.claims.judging import join, judge
 from augdistill.claims.verdict import Verdict
-from augdistill.report.figures import FIGURES, Drawn, Source, make_figures, style
-from augdistill.report.figures.images import settle
+from augdistill.report.figures import FIGURES, Figure, FigureContext, make_figures, style
+from augdistill.report.figures.images import freeze_layout
 from augdistill.report.page.cautions import cautions, shared_runs
 from augdistill.report.page.headline import Headline, headline
 from augdistill.report.page.provenance import Provenance, provenance
@@ -29,7 +29,7 @@ class StudyReport:
     headline: Headline
     cautions: tuple[str, ...]
     tables: tuple[Table, ...]
-    figures: tuple[Drawn, ...]
+    figures: tuple[Figure, ...]
     left_out: tuple[tuple[str, str], ...]
     provenance: Provenance
 
@@ -67,9 +67,9 @@ def build_study(
 ) -> StudyReport:
     """Return one study's report, to be written to `folder`; `prefix` keeps its files apart from those of `others`."""
     cells = Cells(saved)
-    source = Source.of(saved, cells)
+    context = FigureContext.of(saved, cells)
     tables: list[Table] = []
-    figures: list[Drawn] = []
+    figures: list[Figure] = []
     left_out: list[tuple[str, str]] = []
     for name in TABLES:
         table = make_table(name, saved, cells)
@@ -77,16 +77,16 @@ def build_study(
             left_out.append((name, table))
         else:
             tables.append(replace(table, key=prefix + table.key))
-    with style.applied(**{"font.family": source.fonts}):
+    with style.applied(**{"font.family": context.fonts}):
         for name in FIGURES:
-            drawn = make_figures(name, source)
+            drawn = make_figures(name, context)
             if isinstance(drawn, str):
                 left_out.append((name, drawn))
             else:
-                figures += [settle(replace(figure, key=prefix + figure.key)) for figure in drawn]
+                figures += [freeze_layout(replace(figure, key=prefix + figure.key)) for figure in drawn]
     return StudyReport(
         saved=saved,
-        palette=source.palette,
+        palette=context.palette,
         headline=headline(saved, cells, verdicts),
         cautions=(*shared_runs(saved, others), *cautions(saved)),
         tables=tuple(tables),

@@ -2,12 +2,17 @@
 
 import pandas as pd
 
+from augdistill.claims.samples import block_means
+
 
 def accuracy_table(results: pd.DataFrame, test_set: str) -> str:
     """Return accuracy in percent, mean ± s.d. over blocks (n), by grid cell, teacher's strategy and model."""
     rows = results[(results.metric == "accuracy") & (results.test_set == test_set)]
     arm = ["variant", "role", "model", "teacher_aug", "student_aug"]
-    blocks = rows.groupby([*arm, "block"], sort=False).value.mean().reset_index()
+    blocks = pd.DataFrame(
+        [(*key, mean) for key, group in rows.groupby(arm, sort=False) for mean in _means(group)],
+        columns=[*arm, "value"],
+    )
     blocks["column"] = [
         model if role == "teacher" else model + ("" if own == "baseline" else f" with {own}")
         for role, model, own in zip(blocks.role, blocks.model, blocks.student_aug, strict=True)
@@ -24,6 +29,13 @@ def accuracy_table(results: pd.DataFrame, test_set: str) -> str:
     if set(text["varied"]) == {"as configured"}:
         text = text.drop(columns="varied")
     return f"accuracy on {test_set}, %, mean ± s.d. over blocks (n)\n" + text.to_string(index=False)
+
+
+def _means(runs: pd.DataFrame) -> list[float]:
+    """Return the block means of one arm's runs; NaN alone where no run has a value."""
+    columns = (runs[name].tolist() for name in ("block", "student_seed", "value"))
+    known = {(block, seed): value for block, seed, value in zip(*columns, strict=True) if value == value}
+    return list(block_means(known).values()) or [float("nan")]
 
 
 def cell(row: pd.Series) -> str:

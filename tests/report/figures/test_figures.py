@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import saved_studies
-from augdistill.report.figures import FIGURES, Source, images, make_figures, style
+from augdistill.report.figures import FIGURES, FigureContext, images, make_figures, style
 from augdistill.report.figures.curves import course
 from augdistill.report.figures.forest import draw_forest
 from augdistill.report.figures.humans import human_means, matrices
@@ -33,7 +33,7 @@ def source(tmp_path_factory):
         "study.blocks=2",
         "study.students_per_teacher=1",
     )
-    return Source.of(saved_studies.write_study(base / "outputs", "study=paper", *words, classes=HOSTILE))
+    return FigureContext.of(saved_studies.write_study(base / "outputs", "study=paper", *words, classes=HOSTILE))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def drawn(source):
     with style.applied():
         made = {name: make_figures(name, source) for name in FIGURES if name != "Effect by cell"}
     assert not [found for found in made.values() if isinstance(found, str)]
-    return [images.settle(figure) for figures in made.values() for figure in figures]
+    return [images.freeze_layout(figure) for figures in made.values() for figure in figures]
 
 
 def values(source, role, model, aug, metric="accuracy"):
@@ -68,7 +68,7 @@ def test_effects_are_welchs_with_holm_over_all(source):
 
 
 def test_effects_within_a_cell_of_a_grid_are_welchs_with_shared_runs_in_their_place(tmp_path):
-    source = Source.of(saved_studies.write_controls(tmp_path))
+    source = FigureContext.of(saved_studies.write_controls(tmp_path))
     rows = source.saved.results.query("role == 'student' and metric == 'accuracy'").set_index(
         ["variant", "teacher_aug"]
     )
@@ -80,7 +80,7 @@ def test_effects_within_a_cell_of_a_grid_are_welchs_with_shared_runs_in_their_pl
     assert found[0].value == pytest.approx(100 * (np.mean(pair[0]) - np.mean(pair[1])))
     assert found[0].p == pytest.approx(expected.pvalue)
     with style.applied():
-        (drawn,) = (images.settle(figure) for figure in make_figures("Effect by cell", source))
+        (drawn,) = (images.freeze_layout(figure) for figure in make_figures("Effect by cell", source))
     assert drawn.key == "figure-grids-lenet"
     for name in ("as configured", "teacher’s logits rescaled to the baseline’s s.d.", "Mixup with hard labels"):
         assert f"{name}: Mixup " in drawn.alternative
@@ -231,7 +231,7 @@ def test_files_are_the_same_each_time_and_what_they_say(source, drawn, kind):
     first = images.as_file(drawn[1], kind)
     with style.applied():
         (again,) = make_figures("Figure 1", source)
-    assert images.as_file(images.settle(again), kind) == first
+    assert images.as_file(images.freeze_layout(again), kind) == first
     assert first[:5].strip() in {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG"}[kind] or first.startswith(
         b"\x89PNG"
     )
@@ -292,7 +292,7 @@ def test_every_strategy_has_its_own_look_also_unknown_and_stacked_ones():
 def test_one_block_and_missing_arms_still_make_figures(tmp_path):
     words = ("study=tiny", "study.blocks=1")
     saved = saved_studies.write_study(tmp_path, *words, statuses={"cutmix": "missing"})
-    source = Source.of(saved)
+    source = FigureContext.of(saved)
     with style.applied():
         made = {name: make_figures(name, source) for name in FIGURES}
     left_out = {name: found for name, found in made.items() if isinstance(found, str)}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from augdistill.plugins import Table
-from augdistill.report.figures.base import Drawn, Source
+from augdistill.report.figures.base import Figure, FigureContext
 from augdistill.report.figures.curves import training_curves
 from augdistill.report.figures.dots import accuracy, calibration_error
 from augdistill.report.figures.forest import effect_on_students
@@ -16,7 +16,7 @@ from augdistill.report.figures.reliability import reliability_curves
 from augdistill.report.needs import lacking
 from augdistill.results import labels
 
-__all__ = ["FIGURES", "Drawn", "FigureEntry", "Source", "make_figures"]
+__all__ = ["FIGURES", "Figure", "FigureContext", "FigureEntry", "make_figures"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class FigureEntry:
 
     title: str
     """may hold {test_set}, and {student} where there is a figure for each"""
-    make: Callable[[Source], list[Drawn] | str]
+    make: Callable[[FigureContext], list[Figure] | str]
     """gives the figures, or says why there are none"""
     needs: tuple[str, ...] = ()
     """names in `report.needs.NEEDS`, looked at before anything is drawn"""
@@ -33,13 +33,13 @@ class FigureEntry:
     """how a metric's `stands_in` names it, if it lists metrics"""
 
 
-def make_figures(name: str, source: Source) -> list[Drawn] | str:
+def make_figures(name: str, context: FigureContext) -> list[Figure] | str:
     """Return the figures under a name of FIGURES, numbered and titled, or why there are none."""
     entry = FIGURES[name]
-    drawn = lacking(entry.needs, source.saved, source.cells) or entry.make(source)
+    drawn = lacking(entry.needs, context.saved, context.cells) or entry.make(context)
     if isinstance(drawn, str):
         return drawn
-    number, test_set = name if name.startswith("Figure ") else "", labels.test_set(source.saved.test_set)
+    number, test_set = name if name.startswith("Figure ") else "", labels.test_set(context.saved.test_set)
     titles = [entry.title.format(test_set=test_set, student=labels.model(one.student)) for one in drawn]
     return [replace(one, number=number, title=title) for one, title in zip(drawn, titles, strict=True)]
 

@@ -11,11 +11,11 @@ from augdistill.results.cells import Cells
 from augdistill.results.study import LABELS, SavedStudy
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib import figure as mpl
 
 
 @dataclass(frozen=True)
-class Source:
+class FigureContext:
     """A study with its cells and colours; `cache` is where slow results of the report itself are kept.
 
     `classes` are their names as `fonts`, families of this machine, can draw them.
@@ -29,8 +29,8 @@ class Source:
     fonts: list[str]
 
     @classmethod
-    def of(cls, saved: SavedStudy, cells: Cells | None = None) -> "Source":
-        """Return the source of a study's figures."""
+    def of(cls, saved: SavedStudy, cells: Cells | None = None) -> "FigureContext":
+        """Return what a study's figures are made from."""
         palette = Palette([*saved.augs, LABELS])
         import_matplotlib()
         fonts, classes = drawable(saved.classes)
@@ -38,7 +38,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Figure:
     """A figure with what stands below it, and with what is said to those who do not see it.
 
     `student` is the model that it is about, if it is about one. Number and title come from its line in FIGURES.
@@ -47,7 +47,7 @@ class Drawn:
     key: str
     caption: str
     alternative: str
-    figure: "Figure"
+    figure: "mpl.Figure"
     student: str = ""
     number: str = ""
     title: str = ""

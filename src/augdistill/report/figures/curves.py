@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 from augdistill.results.study import LABELS
 
 if TYPE_CHECKING:
+    from matplotlib import figure as mpl
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 QUANTITIES = {
@@ -55,9 +55,9 @@ def course(strategy: str, histories: Sequence[Sequence[float]]) -> Course:
     return Course(strategy, values.mean(axis=0), values.min(axis=0), values.max(axis=0))
 
 
-def panels(source: Source) -> list[CoursePanel]:
+def panels(context: FigureContext) -> list[CoursePanel]:
     """Return a panel for each quantity of each model that any history holds and that is not zero throughout."""
-    saved, found = source.saved, []
+    saved, found = context.saved, []
     for role, model in saved.models:
         histories = {
             aug: [
@@ -78,7 +78,7 @@ def panels(source: Source) -> list[CoursePanel]:
     return found
 
 
-def draw_courses(found: Sequence[CoursePanel], palette: style.Palette) -> "Figure":
+def draw_courses(found: Sequence[CoursePanel], palette: style.Palette) -> "mpl.Figure":
     """Draw a panel per quantity and model."""
     columns = 3 if len(found) != 4 else 4
     figure, axes = style.panels(len(found), columns, width=3.3 if columns == 3 else 2.7, height=2.6)
@@ -109,9 +109,9 @@ def logarithmic(ax: "Axes") -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def training_curves(source: Source) -> list[Drawn] | str:
+def training_curves(context: FigureContext) -> list[Figure] | str:
     """Loss and its parts, and validation accuracy where there is a split, by epoch."""
-    found = panels(source)
+    found = panels(context)
     if not found:
         return NEEDS["histories"][1]
     caption = (
@@ -123,4 +123,4 @@ def training_curves(source: Source) -> list[Drawn] | str:
         + ", ".join(f"{labels.strategy(one.strategy)} {one.mean[-1]:.3g}" for one in panel.courses)
         for panel in found
     )
-    return [Drawn("figure-curves", caption, text, draw_courses(found, source.palette))]
+    return [Figure("figure-curves", caption, text, draw_courses(found, context.palette))]

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 from augdistill.results.cells import Cell, arm
 from augdistill.results.study import LABELS
 
 if TYPE_CHECKING:
+    from matplotlib import figure as mpl
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 BARS = "Large marks: mean over blocks, bars ± 1 s.d.; small dots: single blocks."
 PRINTED = "Hollow diamonds: the paper’s printed values, one run each."
@@ -27,13 +27,13 @@ class DotPanel:
     rows: tuple[tuple[str, Cell], ...]
 
 
-def dot_panels(source: Source, metric: str, test_set: str, table: str) -> list[DotPanel]:
+def dot_panels(context: FigureContext, metric: str, test_set: str, table: str = "") -> list[DotPanel]:
     """Return the panels of all models that have any value of a metric on a test set."""
     panels = []
-    for role, model in source.saved.models:
+    for role, model in context.saved.models:
         rows = []
-        for aug in (*source.saved.augs, LABELS):
-            cell = source.cells.get(arm(role, model, aug), metric, test_set, table)
+        for aug in (*context.saved.augs, LABELS):
+            cell = context.cells.get(arm(role, model, aug), metric, test_set, table)
             if cell is not None and cell.n:
                 rows.append((aug, cell))
         if rows:
@@ -43,7 +43,7 @@ def dot_panels(source: Source, metric: str, test_set: str, table: str) -> list[D
 
 def draw_dots(
     panels: Sequence[DotPanel], palette: style.Palette, unit: str, scale: float, *, from_zero: bool = False
-) -> "Figure":
+) -> "mpl.Figure":
     """Draw the panels side by side, strategies from top to bottom at the same heights in all."""
     names = list(dict.fromkeys(name for panel in panels for name, _ in panel.rows))
     figure, axes = style.panels(len(panels), 3, width=3.4, height=0.9 + 0.36 * len(names))
@@ -90,26 +90,26 @@ def has_print(panels: Sequence[DotPanel]) -> bool:
     return any(cell.published == cell.published for panel in panels for _, cell in panel.rows)
 
 
-def accuracy(source: Source) -> list[Drawn] | str:
+def accuracy(context: FigureContext) -> list[Figure] | str:
     """Figure 1: accuracy of teachers and students by the teacher's augmentation."""
-    where = source.saved.test_set
-    panels = dot_panels(source, "accuracy", where, "1")
+    where = context.saved.test_set
+    panels = dot_panels(context, "accuracy", where, "1")
     if not panels:
         return NEEDS["evaluations"][1]
     caption = " ".join([BARS, "Scales differ between panels.", *([PRINTED] if has_print(panels) else [])])
     text = f"Accuracy in percent on {labels.test_set(where)}. {describe(panels, 100, 1)}"
-    figure = draw_dots(panels, source.palette, "accuracy, %", 100)
-    return [Drawn("figure-1", caption, text, figure)]
+    figure = draw_dots(panels, context.palette, "accuracy, %", 100)
+    return [Figure("figure-1", caption, text, figure)]
 
 
-def calibration_error(source: Source) -> list[Drawn] | str:
+def calibration_error(context: FigureContext) -> list[Figure] | str:
     """Figure 6: ECE by model and strategy."""
-    where = source.saved.test_set
-    panels = dot_panels(source, "ece", where, "F6")
+    where = context.saved.test_set
+    panels = dot_panels(context, "ece", where, "F6")
     if not panels:
         return NEEDS["evaluations"][1]
     printed = "Hollow diamonds: from the authors’ public notebook." if has_print(panels) else ""
     caption = f"10 equal-width bins of confidence; lower is better. {BARS} {printed}".strip()
     text = f"Expected calibration error on {labels.test_set(where)}. {describe(panels, 1, 3)}"
-    figure = draw_dots(panels, source.palette, "ECE", 1, from_zero=True)
-    return [Drawn("figure-6", caption, text, figure)]
+    figure = draw_dots(panels, context.palette, "ECE", 1, from_zero=True)
+    return [Figure("figure-6", caption, text, figure)]

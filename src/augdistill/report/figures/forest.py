@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.results import labels
 from augdistill.results.effects import Effect, effects
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib import figure as mpl
 
 WIDEST = 50  # characters below one panel
 
 
-def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "Figure":
+def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "mpl.Figure":
     """Draw differences with their intervals, a panel per student, strategies from top to bottom."""
     students = list(dict.fromkeys(effect.student for effect in found))
     names = list(dict.fromkeys(effect.strategy for effect in found))
@@ -40,10 +40,10 @@ def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "
     return figure
 
 
-def effect_on_students(source: Source) -> list[Drawn] | str:
+def effect_on_students(context: FigureContext) -> list[Figure] | str:
     """The effect of each strategy on each student."""
-    saved = source.saved
-    found = effects(saved, source.cells)
+    saved = context.saved
+    found = effects(saved, context.cells)
     if not found:
         return f"no healthy students of the {labels.strategy(saved.base)} teacher and of another are there yet"
     caption = (
@@ -53,7 +53,7 @@ def effect_on_students(source: Source) -> list[Drawn] | str:
     if not any(effect.is_tested for effect in found):
         caption = "Left of the line the students lose. One block: no interval."
     text = sentence(in_words(effect) for effect in found)
-    return [Drawn("figure-effect", caption, text, draw_forest(found, source.palette, saved.base))]
+    return [Figure("figure-effect", caption, text, draw_forest(found, context.palette, saved.base))]
 
 
 def in_words(effect: Effect) -> str:

@@ -5,33 +5,33 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.figures.forest import interval_text
 from augdistill.results import labels
 from augdistill.results.effects import Effect, effects
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib import figure as mpl
 
 WIDEST = 28  # characters of a cell's name on one line
 
 
-def effect_by_cell(source: Source) -> list[Drawn] | str:
+def effect_by_cell(context: FigureContext) -> list[Figure] | str:
     """Return, for each student, the effect of each strategy in the main arm and in every cell of the grids."""
-    saved = source.saved
-    found = {name: effects(saved, source.cells, name) for name in saved.variants}
+    saved = context.saved
+    found = {name: effects(saved, context.cells, name) for name in saved.variants}
     drawn = []
     for student in saved.students:
         own = {name: [one for one in some if one.student == student] for name, some in found.items()}
         shown = {labels.variant(name): some for name, some in own.items() if some}
         if shown:
             text = sentence(f"{name}: {', '.join(map(_in_words, some))}" for name, some in shown.items())
-            figure = draw_cells(shown, source.palette, saved.base)
-            drawn.append(Drawn(f"figure-grids-{student}", _caption(shown), text, figure, student))
+            figure = draw_cells(shown, context.palette, saved.base)
+            drawn.append(Figure(f"figure-grids-{student}", _caption(shown), text, figure, student))
     return drawn or f"no healthy students of the {labels.strategy(saved.base)} teacher and of another are there yet"
 
 
-def draw_cells(cells: Mapping[str, Sequence[Effect]], palette: style.Palette, base: str) -> "Figure":
+def draw_cells(cells: Mapping[str, Sequence[Effect]], palette: style.Palette, base: str) -> "mpl.Figure":
     """Draw a row per cell with the strategies' differences and intervals, one just below the other."""
     strategies = list(dict.fromkeys(effect.strategy for some in cells.values() for effect in some))
     figure, (ax,) = style.panels(1, 1, width=6.6, height=1.2 + (0.2 + 0.1 * len(strategies)) * len(cells))

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 
 if TYPE_CHECKING:
+    from matplotlib import figure as mpl
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
-    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
@@ -39,21 +39,21 @@ class Matrix:
         return float((self.values.sum() - np.trace(self.values)) / (classes * (classes - 1)))
 
 
-def human_means(source: Source) -> Floats | None:
+def human_means(context: FigureContext) -> Floats | None:
     """Return the mean human distribution of each true class, [K, K]; None if no run was compared with humans."""
-    for place in source.saved.places:
-        for where in source.saved.test_sets:
-            if source.cells.has("human_ce", where):
-                arrays = source.saved.arrays(place, where)
+    for place in context.saved.places:
+        for where in context.saved.test_sets:
+            if context.cells.has("human_ce", where):
+                arrays = context.saved.arrays(place, where)
                 if arrays and "human_class_means" in arrays:
                     return np.array(arrays["human_class_means"], dtype=np.float64)
     return None
 
 
-def matrices(source: Source) -> list[Matrix]:
+def matrices(context: FigureContext) -> list[Matrix]:
     """Return the matrix of every model and strategy: block means, averaged."""
-    saved, found = source.saved, []
-    where = next((name for name in saved.test_sets if source.cells.has("human_ce", name)), None)
+    saved, found = context.saved, []
+    where = next((name for name in saved.test_sets if context.cells.has("human_ce", name)), None)
     if where is None:
         return []
     for role, model in saved.models:
@@ -78,7 +78,7 @@ def heatmap(ax: "Axes", values: Floats, top: float) -> "QuadMesh":
     return mesh
 
 
-def draw_human_means(values: Floats, names: Sequence[str]) -> "Figure":
+def draw_human_means(values: Floats, names: Sequence[str]) -> "mpl.Figure":
     """Draw off-diagonal shares in percent, the diagonal masked."""
     figure, (ax,) = style.panels(1, 1, width=5.6, height=4.8)
     masked = values.copy()
@@ -100,7 +100,7 @@ def draw_human_means(values: Floats, names: Sequence[str]) -> "Figure":
     return figure
 
 
-def draw_matrices(found: Sequence[Matrix]) -> "Figure":
+def draw_matrices(found: Sequence[Matrix]) -> "mpl.Figure":
     """Draw a row per model and a column per strategy, all on one colour scale."""
     strategies = list(dict.fromkeys(matrix.strategy for matrix in found))
     models = list(dict.fromkeys((matrix.role, matrix.model) for matrix in found))
@@ -127,12 +127,12 @@ def draw_matrices(found: Sequence[Matrix]) -> "Figure":
     return figure
 
 
-def human_confidence(source: Source) -> list[Drawn] | str:
+def human_confidence(context: FigureContext) -> list[Figure] | str:
     """Figure 4: the mean human distribution of each class, diagonal masked."""
-    values = human_means(source)
+    values = human_means(context)
     if values is None:
         return NEEDS["human labels"][1]
-    names = source.classes
+    names = context.classes
     off = values - np.diag(np.diag(values))
     order = np.argsort(off, axis=None)[::-1][:6]
     largest = [(names[index // len(names)], names[index % len(names)], off.flat[index]) for index in order]
@@ -140,22 +140,22 @@ def human_confidence(source: Source) -> list[Drawn] | str:
         f"{true} called {said} {100 * share:.1f} %" for true, said, share in largest
     )
     caption = "Mean over the images of each true class; the diagonal is masked; shares of 1 % and more are printed."
-    return [Drawn("figure-4", caption, text, draw_human_means(values, names))]
+    return [Figure("figure-4", caption, text, draw_human_means(values, names))]
 
 
-def human_kl(source: Source) -> list[Drawn] | str:
+def human_kl(context: FigureContext) -> list[Figure] | str:
     """Figure 5: KL between class means of humans and of each model."""
-    found = matrices(source)
+    found = matrices(context)
     if not found:
         return NEEDS["human labels"][1]
     caption = (
         "Row i, column j: KL(human mean of true class i ‖ model mean of true class j), averaged over blocks; one "
         "colour scale for all. Own: mean of the diagonal; other: mean off it."
     )
-    caption += f" Classes from the top and from the left: {', '.join(source.saved.classes)}."
+    caption += f" Classes from the top and from the left: {', '.join(context.saved.classes)}."
     text = sentence(
         f"{labels.model(matrix.model)} {matrix.role}, {labels.strategy(matrix.strategy)}: mean on the diagonal "
         f"{matrix.diagonal:.3f}, off it {matrix.off_diagonal:.2f} nats"
         for matrix in found
     )
-    return [Drawn("figure-5", caption, text, draw_matrices(found))]
+    return [Figure("figure-5", caption, text, draw_matrices(found))]

@@ -5,13 +5,13 @@ import re
 from html import escape
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn
+from augdistill.report.figures.base import Figure
 
 PNG_DPI = 200
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
-def settle(drawn: Drawn) -> Drawn:
+def freeze_layout(drawn: Figure) -> Figure:
     """Lay a figure out once, instead of anew for every file, and return it."""
     with style.applied():
         drawn.figure.draw_without_rendering()
@@ -19,7 +19,7 @@ def settle(drawn: Drawn) -> Drawn:
     return drawn
 
 
-def as_file(drawn: Drawn, kind: str) -> bytes:
+def as_file(drawn: Figure, kind: str) -> bytes:
     """Return a figure as "svg" (text as paths), "pdf" or "png", the same bytes for the same figure."""
     content = io.BytesIO()
     with style.applied():
@@ -27,7 +27,7 @@ def as_file(drawn: Drawn, kind: str) -> bytes:
     return content.getvalue()
 
 
-def as_inline_svg(drawn: Drawn) -> str:
+def as_inline_svg(drawn: Figure) -> str:
     """Return a figure as SVG for a page: a text alternative, ids of its own, colours as CSS variables."""
     content = io.BytesIO()
     with style.applied(**{"svg.fonttype": "none"}):

@@ -14,12 +14,12 @@ from augdistill.base.files import write_atomic
 from augdistill.base.reading import read_arrays
 from augdistill.base.seeds import derive
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source
+from augdistill.report.figures.base import Figure, FigureContext
 from augdistill.results import labels
 from augdistill.results.study import Place, SavedStudy
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib import figure as mpl
 
 PAPERS_CLASSES = ("bird", "cat", "automobile", "truck")
 PER_CLASS = 150
@@ -112,7 +112,7 @@ def teacher_map(saved: SavedStudy, place: Place, chosen: Sequence[int], cache: P
     return Map(place.teacher_aug, points, members)
 
 
-def draw_maps(maps: Sequence[Map], names: Sequence[str]) -> "Figure":
+def draw_maps(maps: Sequence[Map], names: Sequence[str]) -> "mpl.Figure":
     """Draw a panel per strategy; classes have the same colours and marks in all."""
     size = 3.0 if len(maps) < 4 else 2.3
     figure, axes = style.panels(len(maps), 4 if len(maps) == 4 else 5, width=size, height=size + 0.2)
@@ -136,18 +136,18 @@ def draw_maps(maps: Sequence[Map], names: Sequence[str]) -> "Figure":
     return figure
 
 
-def latent_space(source: Source) -> list[Drawn] | str:
+def latent_space(context: FigureContext) -> list[Figure] | str:
     """Figure 2: the teachers' embeddings of four classes."""
-    saved = source.saved
+    saved = context.saved
     teachers = [next(saved.plain("teacher", saved.teacher, aug), None) for aug in saved.augs]
     arrays = [saved.arrays(place, saved.test_set) for place in teachers if place]
     confusions = [np.array(found["confusion"], dtype=np.float64) for found in arrays if found]
     chosen = four_classes(saved.classes, confusions)
-    maps = [teacher_map(saved, place, chosen, source.cache) for place in teachers if place]
+    maps = [teacher_map(saved, place, chosen, context.cache) for place in teachers if place]
     drawn = [found for found in maps if found is not None]
     if not drawn:
         return "no teacher’s embeddings are there yet"
-    names = [source.classes[index] for index in chosen]
+    names = [context.classes[index] for index in chosen]
     blocks = sorted({place.block for place in teachers if place})
     which = "" if set(PAPERS_CLASSES) == set(names) else " (the pairs that these teachers confuse most)"
     caption = (
@@ -160,4 +160,4 @@ def latent_space(source: Source) -> list[Drawn] | str:
         f"{len(drawn[0].points)} test images of the classes {', '.join(names)} placed by t-SNE. "
         "Table 3 measures how well the classes are separated."
     )
-    return [Drawn("figure-2", caption, text, draw_maps(drawn, names))]
+    return [Figure("figure-2", caption, text, draw_maps(drawn, names))]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.tables.more import teacher_properties
 from augdistill.results import labels
 from augdistill.results.cells import arm
@@ -16,7 +16,7 @@ from augdistill.results.frame import DISTILLATION
 from augdistill.stats.ranks import spearman
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib import figure as mpl
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Relation:
     rho: float
 
 
-def relations(source: Source, student: str) -> list[Relation]:
+def relations(context: FigureContext, student: str) -> list[Relation]:
     """Return every property of the teachers that is measured, against the accuracy of one student."""
-    saved, cells = source.saved, source.cells
+    saved, cells = context.saved, context.cells
     found = []
     for metric, where in teacher_properties(saved, cells, "figure-properties"):
         points = []
@@ -60,7 +60,7 @@ def _rho(points: Sequence[Point]) -> float:
     return spearman(x, y, rng=np.random.default_rng(0)).rho
 
 
-def draw_relations(found: Sequence[Relation], palette: style.Palette, student: str) -> "Figure":
+def draw_relations(found: Sequence[Relation], palette: style.Palette, student: str) -> "mpl.Figure":
     """Draw a panel per property, on the test set first, then on the distillation set."""
     figure, axes = style.panels(len(found), 3, width=3.2, height=2.3)
     for relation, ax in zip(found, axes, strict=True):
@@ -95,11 +95,11 @@ def _sd(values: Sequence[float]) -> float:
     return stdev(values) if len(values) > 1 else 0.0
 
 
-def teacher_relations(source: Source) -> list[Drawn] | str:
+def teacher_relations(context: FigureContext) -> list[Figure] | str:
     """A figure per student."""
     drawn = []
-    for student in source.saved.students:
-        found = relations(source, student)
+    for student in context.saved.students:
+        found = relations(context, student)
         if not found:
             continue
         count = max(len(relation.points) for relation in found)
@@ -113,6 +113,6 @@ def teacher_relations(source: Source) -> list[Drawn] | str:
             f"{labels.number(relation.rho, 2, signed=True)}"
             for relation in found
         )
-        figure = draw_relations(found, source.palette, student)
-        drawn.append(Drawn(f"figure-properties-{student}", caption, text, figure, student))
+        figure = draw_relations(found, context.palette, student)
+        drawn.append(Figure(f"figure-properties-{student}", caption, text, figure, student))
     return drawn or "no two strategies have both teachers and students yet"

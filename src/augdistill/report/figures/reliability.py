@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augdistill.report.figures import style
-from augdistill.report.figures.base import Drawn, Source, sentence
+from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.needs import NEEDS
 from augdistill.results import labels
 from augdistill.results.study import LABELS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib import figure as mpl
 
 FEWEST = 10
 """A block's bin with fewer images is left out."""
@@ -55,9 +55,9 @@ def curve(strategy: str, diagrams: Iterable[tuple[int, dict[str, Any]]]) -> Curv
     return Curve(strategy, np.nanmean(confidence[:, kept], axis=0), np.nanmean(accuracy[:, kept], axis=0), np.array(sd))
 
 
-def curves(source: Source, role: str, model: str) -> list[Curve]:
+def curves(context: FigureContext, role: str, model: str) -> list[Curve]:
     """Return a curve for each strategy of a model that has runs."""
-    saved, found = source.saved, []
+    saved, found = context.saved, []
     for aug in (*saved.augs, LABELS):
         places = saved.plain("control" if aug == LABELS else role, model, aug)
         arrays = ((place.block, saved.arrays(place, saved.test_set)) for place in places)
@@ -67,7 +67,7 @@ def curves(source: Source, role: str, model: str) -> list[Curve]:
     return found
 
 
-def draw_reliability(panels: Sequence[tuple[str, list[Curve]]], palette: style.Palette) -> "Figure":
+def draw_reliability(panels: Sequence[tuple[str, list[Curve]]], palette: style.Palette) -> "mpl.Figure":
     """Draw a panel per model, its curves beside the diagonal of perfect calibration."""
     figure, axes = style.panels(len(panels), 3, width=3.4, height=3.3)
     for (title, found), ax in zip(panels, axes, strict=True):
@@ -96,9 +96,9 @@ def draw_reliability(panels: Sequence[tuple[str, list[Curve]]], palette: style.P
     return figure
 
 
-def reliability_curves(source: Source) -> list[Drawn] | str:
+def reliability_curves(context: FigureContext) -> list[Figure] | str:
     """Figure 3: accuracy against confidence of teachers and students."""
-    found = [(f"{labels.model(model)} {role}s", curves(source, role, model)) for role, model in source.saved.models]
+    found = [(f"{labels.model(model)} {role}s", curves(context, role, model)) for role, model in context.saved.models]
     panels = [(title, members) for title, members in found if members]
     if not panels:
         return NEEDS["evaluations"][1]
@@ -115,4 +115,4 @@ def reliability_curves(source: Source) -> list[Drawn] | str:
         )
         for title, members in panels
     )
-    return [Drawn("figure-3", caption, text, draw_reliability(panels, source.palette))]
+    return [Figure("figure-3", caption, text, draw_reliability(panels, context.palette))]

@@ -14,8 +14,8 @@ from augdistill.augment import AUGMENTATIONS, Augmentation
 from augdistill.results import labels
 
 if TYPE_CHECKING:
+    from matplotlib import figure as mpl
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK, MUTED, GRID, PAPER = "#1d2126", "#626a73", "#dfe3e7", "#fdfdfe"
 STRATEGY_COLOURS = {"baseline": "#8a8f96", **{k: one.colour for k, one in AUGMENTATIONS.own.items()}, "labels": INK}
@@ -153,7 +153,7 @@ def dark() -> dict[str, str]:
     return {one.colour: one.dark_colour for one in AUGMENTATIONS.values()} | DARK
 
 
-def panels(count: int, columns: int, width: float = 3.0, height: float = 2.7) -> "tuple[Figure, list[Axes]]":
+def panels(count: int, columns: int, width: float = 3.0, height: float = 2.7) -> "tuple[mpl.Figure, list[Axes]]":
     """Return a figure of `count` panels in rows of at most `columns`, each `width` by `height` inches."""
     from matplotlib.figure import Figure
 
@@ -167,7 +167,7 @@ def panels(count: int, columns: int, width: float = 3.0, height: float = 2.7) ->
     return figure, axes
 
 
-def strategy_legend(figure: "Figure", palette: Palette, strategies: Sequence[str], *, lines: bool = False) -> None:
+def strategy_legend(figure: "mpl.Figure", palette: Palette, strategies: Sequence[str], *, lines: bool = False) -> None:
     """Put a legend of strategies over all panels: their marks, or with `lines` the lines alone."""
     from matplotlib.lines import Line2D
 
@@ -186,7 +186,7 @@ def strategy_legend(figure: "Figure", palette: Palette, strategies: Sequence[str
     legend_above(figure, handles, [labels.strategy(name) for name in strategies])
 
 
-def legend_above(figure: "Figure", handles: Sequence[Any], names: Sequence[str], **changes: Any) -> None:
+def legend_above(figure: "mpl.Figure", handles: Sequence[Any], names: Sequence[str], **changes: Any) -> None:
     """Put one legend over all panels, outside of them, as wide as six names."""
     figure.legend(
         handles,
