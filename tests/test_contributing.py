@@ -1,4 +1,4 @@
-"""CONTRIBUTING does what it says: its worked examples, word for word, in a copy of the package."""
+"""CONTRIBUTING's recipes, done word for word on a copy of the checkout."""
 
 import os
 import re
@@ -7,72 +7,78 @@ import subprocess
 import sys
 from pathlib import Path
 
-import augdistill
+import pytest
 
 ROOT = Path(__file__).parents[1]
-SHIM = f'#!/bin/sh\nexec "{sys.executable}" -m augdistill.cli "$@"\n'
-
-
-def blocks(title: str) -> list[str]:
-    """Return the blocks of code of a section of CONTRIBUTING.md."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (section,) = re.findall(rf"^## {title}\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)
-    return re.findall(r"^```\w+\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-
-
-def copied(folder: Path, outputs: Path) -> Path:
-    """Copy the package, its values and a finished study; return the package's folder."""
-    for name in ("src", "conf"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(outputs, folder / "outputs")
-    return folder / "src" / Path(augdistill.__file__).parent.name
-
-
-def add(path: Path, *changes: tuple[str, str]) -> None:
-    text = path.read_text(encoding="utf-8")
-    for old, new in changes:
-        assert text.count(old) == 1 or old == "", old
-        text = text.replace(old, new) if old else text + new
-    path.write_text(text, encoding="utf-8")
-
-
-def run(folder: Path, script: str) -> str:
-    """Run a script of commands with the copy's `augdistill`; return what it printed last."""
-    (folder / "bin").mkdir(exist_ok=True)
-    (folder / "bin" / "augdistill").write_text(SHIM)
-    (folder / "bin" / "augdistill").chmod(0o755)
-    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder / "src")}
-    ended = subprocess.run(["sh", "-e", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.splitlines()[-1]
-
-
-def test_the_metric_of_contributing_stands_in_its_table_and_the_figure_beside_it(
-    tiny_study: Path, tmp_path: Path
-) -> None:
-    function, entry, test, script = blocks("Adding a metric")
-    package = copied(tmp_path, tiny_study)
-    add(package / "metrics" / "calibration.py", ("", "\n\n" + function))
-    add(
-        package / "metrics" / "table.py",
-        ("import ece, mce", "import adaptive_ece, ece, mce"),
-        ("\n    ),\n}\n", f"\n    ),\n{entry}}}\n"),
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RECIPES = {
+    title: text
+    for title, text in re.findall(
+        r"^## Adding a ([\w ]+)\n(.*?)(?=^## )", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL
     )
-    shutil.copy(ROOT / "tests" / "metrics" / "test_calibration.py", tmp_path / "test_adaptive.py")
-    imports = ("import stratified_folds", "import adaptive_ece, stratified_folds")
-    add(tmp_path / "test_adaptive.py", imports, ("", "\n\n" + test))
-    module, line, made = blocks("Adding a figure or a table")
-    figures = package / "report" / "figures"
-    (figures / "brier.py").write_text(module)
-    imports = (
-        "from augdistill.report.figures.curves",
-        "from augdistill.report.figures.brier import brier_score\nfrom augdistill.report.figures.curves",
+    if title in ("strategy", "model", "student loss", "dataset")  # the others have a file of their own
+}
+
+
+def put(checkout: Path, name: str, where: str, text: str) -> None:
+    """Write a file, or add lines to a table, or an import, of one that is there."""
+    path = checkout / name
+    if not where:
+        assert not path.exists(), name
+        path.write_text(text)
+        return
+    before = path.read_text()
+    if where == "import":
+        first = re.search(r"^from augdistill", before, re.MULTILINE)
+        assert first is not None
+        path.write_text(before[: first.start()] + text + before[first.start() :])
+        return
+    begin = re.search(rf"^{where}\b.*\{{$", before, re.MULTILINE).start()
+    end = before.index("\n}", begin) + 1
+    path.write_text(before[:end] + text + before[end:])
+
+
+def follow(title: str, checkout: Path) -> list[str]:
+    """Do what a recipe says to files, and return its commands."""
+    for part in ("src", "conf"):
+        shutil.copytree(ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+    commands: list[str] = []
+    for kind, name, where, text in BLOCK.findall(RECIPES[title]):
+        if kind == "sh":
+            commands += text.splitlines()
+        else:
+            put(checkout, name, where, text)
+    return commands
+
+
+def run(checkout: Path, *words: str) -> str:
+    """Return what a module prints that runs in a checkout."""
+    env = {**os.environ, "PYTHONPATH": str(checkout / "src"), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", *words], cwd=checkout, env=env, capture_output=True, text=True, timeout=600
     )
-    add(figures / "__init__.py", imports, ('("histories",)),\n}\n', f'("histories",)),\n{line}}}\n'))
-    heads = run(tmp_path, f"{sys.executable} -m pytest -q -k adaptive_ece test_adaptive.py\n{script}")
-    assert heads.count("ECE, equal counts") == 2  # a teacher and a student's model
-    rows = (tmp_path / "outputs/studies/tiny/report/tables/table-calibration.csv").read_text().splitlines()
-    assert len([row for row in rows if ",adaptive_ece," in row]) >= 4
-    assert run(tmp_path, made).endswith("/figure-brier.svg")
-    assert "Brier score on Digits" in (tmp_path / "outputs/studies/tiny/report/index.html").read_text()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def test_each_table_has_its_recipe() -> None:
+    assert [*RECIPES] == ["strategy", "model", "student loss", "dataset"]
+
+
+@pytest.mark.parametrize(
+    "title", ["model", *(pytest.param(t, marks=pytest.mark.long) for t in RECIPES if t != "model")]
+)
+def test_a_recipe_works(title: str, tmp_path: Path) -> None:
+    for command in follow(title, tmp_path):
+        program, *words = command.split()
+        assert program == "augdistill"
+        assert " finished in " in run(tmp_path, "augdistill.cli", *words)
+
+
+@pytest.mark.long
+def test_what_the_recipes_add_keeps_the_contracts(tmp_path: Path) -> None:
+    for title in RECIPES:
+        follow(title, tmp_path / title)
+        names = ("flip-vertical", "mlp", "jensen-shannon", "stripes")
+        suite = tmp_path / title / "src" / "augdistill" / "conformance"
+        run(tmp_path / title, "pytest", "-q", "-p", "no:cacheprovider", str(suite), "-k", " or ".join(names))
