@@ -10,6 +10,7 @@ from torch import nn
 
 from augdistill.augment import AUGMENTATIONS
 from augdistill.config import parameters
+from augdistill.config.groups import Distillation
 from augdistill.losses import teacher_probabilities
 from augdistill.stages.student import distillation_loss, live_logits
 from augdistill.training.bank import Member
@@ -20,7 +21,7 @@ from core import COUNT, LOOP_RECIPE, MIXUP, small_model, small_set, two_part_los
 
 ALL = [[name, parameters("aug", name)] for name in AUGMENTATIONS]
 CLIPPED = {"clip_norm": 0.7, "warmup_epochs": 1.0}
-LESSON = {"alpha": 0.5, "temperature": 4.0, "reduction": "batchmean"}
+LESSON = Distillation(alpha=0.5, temperature=4.0)
 CASES: dict[str, dict[str, Any]] = {
     "batch norm": {"model": "resnet18"},
     "dropout": {"model": "drops", "recipe": CLIPPED},

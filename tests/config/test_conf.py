@@ -18,7 +18,9 @@ from augdistill.claims.expansion import expand
 from augdistill.claims.schema import Study, load_claims
 from augdistill.cli.main import COMMANDS, COMPOSING
 from augdistill.config import choices, conf_dir, parameters
+from augdistill.config.checking import typed
 from augdistill.config.groups import Distillation, Optim, Runtime
+from augdistill.config.studies import StudyConfig
 from augdistill.study.arms import student_jobs
 from composed import JOBS, compose, job
 
@@ -52,7 +54,7 @@ def test_a_command_composes_without_a_choice(command: str) -> None:
     config = compose(command)
     assert config["outputs"] == "outputs"
     if command in JOBS:
-        assert job(command, config)["dataset"]["name"] == "cifar10"
+        assert job(command, config).dataset.name == "cifar10"
 
 
 @pytest.mark.parametrize(("command", "group", "choice"), every_choice())
@@ -63,7 +65,7 @@ def test_every_choice_of_every_group_composes(command: str, group: str, choice: 
         assert config[where]["name"] == {"as-trained": None}.get(choice, choice)
     if command in JOBS:
         checked = job(command, config)
-        assert list(checked[where].get("ops", {})) == (
+        assert list(getattr(getattr(checked, where), "ops", {})) == (
             [choice] if folder(group) == "aug" and choice != "baseline" else []
         )
 
@@ -83,14 +85,14 @@ def test_every_file_is_composed_by_some_command() -> None:
 
 @pytest.mark.parametrize("name", choices("study"))
 def test_a_study_is_made_of_checked_jobs(name: str) -> None:
-    study = compose("study", f"study={name}")["study"]
-    arms = [student.config for student in student_jobs({"outputs": "outputs", "study": study}, {})]
-    taught = [arm for arm in arms if arm["distillation"]["alpha"] > 0]
-    assert {"+".join(arm["aug"]["ops"]) or "baseline" for arm in taught} == set(study["aug"])
-    assert {arm["student"]["name"] for arm in arms} == {student["name"] for student in study["students"].values()}
-    assert len({arm["teacher_seed"] for arm in arms}) == study["blocks"]
-    controls = {(arm["student"]["name"], arm["seed"]) for arm in arms if arm["distillation"]["alpha"] == 0}
-    assert controls == {(arm["student"]["name"], arm["seed"]) for arm in taught}
+    config = typed(StudyConfig, compose("study", f"study={name}"))
+    arms = [student.config for student in student_jobs(config, {})]
+    taught = [arm for arm in arms if arm.distillation.alpha > 0]
+    assert {arm.aug.name for arm in taught} == set(config.study.aug)
+    assert {arm.student.name for arm in arms} == {student.name for student in config.study.students.values()}
+    assert len({arm.teacher_seed for arm in arms}) == config.study.blocks
+    controls = {(arm.student.name, arm.seed) for arm in arms if arm.distillation.alpha == 0}
+    assert controls == {(arm.student.name, arm.seed) for arm in taught}
 
 
 @pytest.mark.parametrize("name", choices("study"))

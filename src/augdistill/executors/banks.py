@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from augdistill.config import Config
+from augdistill.config.jobs import StudentConfig
 from augdistill.store.identity import shared_by_bank
 from augdistill.study.plan import Plan, Stage
 
@@ -27,22 +27,22 @@ def banks_of(plan: Plan, size: object, on_gpu: bool) -> Banks:
     known, most = (SMALL, MOST if on_gpu else 1) if size == "auto" else (WITHOUT_BATCHNORM, int(str(size)))
     groups: dict[str, list[Stage]] = {}
     for stage in plan.stages:
-        if stage.kind == "student" and can_be_stacked(stage.job["config"], known):
-            groups.setdefault(shared(stage), []).append(stage)
+        config = stage.config
+        if stage.kind == "student" and isinstance(config, StudentConfig) and can_be_stacked(config, known):
+            groups.setdefault(shared(stage, config), []).append(stage)
     found = (bank for group in groups.values() for bank in even_parts(group, most) if len(bank) > 1)
     return {stage.id: bank for bank in found for stage in bank}
 
 
-def can_be_stacked(config: Config, models: Sequence[str]) -> bool:
+def can_be_stacked(config: StudentConfig, models: Sequence[str]) -> bool:
     """Return whether a student may be in a bank: it sees clean images, and its last weights are those that count."""
-    optim = config["optim"]
-    ends_like_all = optim["select"] == "last" and optim["stop_accuracy"] is None
-    return config["student"]["name"] in models and not config["student_aug"]["ops"] and ends_like_all
+    ends_like_all = config.optim.select == "last" and config.optim.stop_accuracy is None
+    return config.student.name in models and not config.student_aug.ops and ends_like_all
 
 
-def shared(stage: Stage) -> str:
+def shared(stage: Stage, config: StudentConfig) -> str:
     """Return all that the students of a bank have in common: every field but those in which members may differ."""
-    return json.dumps([stage.arm["block"], stage.threads, shared_by_bank(stage.job["config"])], sort_keys=True)
+    return json.dumps([stage.arm["block"], stage.threads, shared_by_bank(config)], sort_keys=True)
 
 
 def even_parts(group: Sequence[Stage], most: int) -> list[tuple[Stage, ...]]:
@@ -50,8 +50,3 @@ def even_parts(group: Sequence[Stage], most: int) -> list[tuple[Stage, ...]]:
     count = -(-len(group) // most)
     edges = [len(group) * part // count for part in range(count + 1)]
     return [tuple(group[first:last]) for first, last in pairwise(edges)]
-
-
-def bank_job(members: Sequence[Stage]) -> list[Config]:
-    """Return what a student's job says of those that train with it, itself among them: their jobs and folders."""
-    return [{**member.job, "folder": member.folder} for member in members]

@@ -7,7 +7,8 @@ from typing import Any
 
 from augdistill.base.errors import RequestError
 from augdistill.base.schema import misfit
-from augdistill.config.checking import check
+from augdistill.config.checking import check_job
+from augdistill.config.jobs import StudentConfig
 from augdistill.store.documents import JOB, KINDS
 from augdistill.store.runs import Run, RunStore
 
@@ -25,14 +26,11 @@ def run_job(job: dict[str, Any]) -> Run:
         raise RequestError(f"the job's {place} is missing or not what it must be: {JOB_IS}")
     if job.get("bank"):
         return next(run for run in run_bank(job["bank"]) if run.id == job["id"])
-    kind, config, asked = job["kind"], job["config"], {"wait": job.get("wait", True), "planned": job.get("id")}
-    module = import_module(f"augdistill.stages.{kind}")
-    if kind != "outputs":
-        run: Run = module.run(config, **asked)
-        return run
-    student = import_module("augdistill.stages.student")
-    config, teacher_run = student.with_teacher(check("student", config), RunStore(Path(config["outputs"])))
-    made: Run = module.run(config, teacher_run, **asked)
+    config, asked = check_job(job["kind"], job["config"]), {"wait": job.get("wait", True), "planned": job.get("id")}
+    words: tuple[object, ...] = (config,)
+    if job["kind"] == "outputs" and isinstance(config, StudentConfig):
+        words = import_module("augdistill.stages.student").with_teacher(config, RunStore(Path(config.outputs)))
+    made: Run = import_module(f"augdistill.stages.{job['kind']}").run(*words, **asked)
     return made
 
 
