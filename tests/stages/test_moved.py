@@ -8,6 +8,7 @@ import pytest
 import core
 from augdistill.base.errors import DataError
 from augdistill.base.text import dataset_label
+from augdistill.config.checking import check
 from augdistill.data import test_set_name as set_name
 from augdistill.stages import evaluation, names, teacher
 from augdistill.store.runs import Run, RunStore
@@ -24,7 +25,7 @@ def write_flowers(root: Path, first: int = 0) -> Path:
 def trained(outputs: Path, path: Path) -> Run:
     words = ("dataset=image-folder", f"dataset.path={path}", "teacher.width=4", "optim.epochs=1", "runtime.device=cpu")
     config = core.compose("train-teacher", *words, "runtime.precision=fp32", f"outputs={outputs}")
-    return teacher.run(config)
+    return teacher.run(check("teacher", config))
 
 
 @pytest.fixture(scope="module")
