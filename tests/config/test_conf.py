@@ -174,7 +174,7 @@ def test_strategies_stack_in_the_order_given(order: tuple[str, str]) -> None:
     stack = f"[{','.join(order)}]"
     teacher = job("train-teacher", compose("train-teacher", f"aug={stack}"))
     student = job("distill", compose("distill", f"aug={stack}", f"aug@student_aug={stack}"))
-    assert tuple(teacher["aug"]["ops"]) == tuple(student["aug"]["ops"]) == tuple(student["student_aug"]["ops"]) == order
+    assert tuple(teacher.aug.ops) == tuple(student.aug.ops) == tuple(student.own_aug.ops) == order
 
 
 def test_the_recipe_is_that_of_the_model() -> None:
@@ -182,8 +182,8 @@ def test_the_recipe_is_that_of_the_model() -> None:
         choice: yaml.safe_load((conf_dir() / "optim" / f"{choice}.yaml").read_text()) for choice in choices("optim")
     }
     distilled = job("distill", compose("distill", "teacher=alexnet", "student=resnet18"))
-    assert distilled["teacher_optim"] == {**recipe["alexnet"], "weight_decay": 5e-4}
-    assert distilled["optim"] == {**recipe["resnet18"], "weight_decay": 5e-4}
+    assert distilled.teacher_optim.plain() == {**recipe["alexnet"], "weight_decay": 5e-4}
+    assert distilled.optim.plain() == {**recipe["resnet18"], "weight_decay": 5e-4}
 
 
 def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:
@@ -192,9 +192,9 @@ def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:
         job("train-teacher", compose("train-teacher", *words)),
         job("distill", compose("distill", *words)),
     )
-    assert student["teacher_optim"] == teacher["optim"]
-    assert student["teacher_seed"] == teacher["seed"] == 3
-    assert all(student[key] == teacher[key] for key in ("dataset", "aug", "teacher"))
+    assert student.teacher_optim == teacher.optim
+    assert student.teacher_seed == teacher.seed == 3
+    assert all(getattr(student, key) == getattr(teacher, key) for key in ("dataset", "aug", "teacher"))
 
 
 PROBE = """
