@@ -7,10 +7,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from augdistill.config import Config, parameters
+from augdistill.config import Config
 from augdistill.executors import local, ray
 from augdistill.store.runs import Run, RunStore
+from augdistill.study.arms import student_jobs
 from augdistill.study.plan import Plan, Stage
+from benchmarks.study import composed
 
 MODULES = {"local": local, "ray": ray}
 CHAIN = 4  # as a study's: a teacher, its outputs, a student, its evaluation
@@ -22,14 +24,15 @@ def do_nothing(job: Config) -> Run:
 
 
 def chains(stages: int) -> Plan:
-    """Return a plan of chains of four stages, each with a job as long as a student's."""
-    config = {"dataset": {"name": "none"}, "teacher": {}, "runtime": {"device": "cpu"}, "filling": "x" * 2000}
-    job = {"kind": "outputs", "config": config}
+    """Return a plan of chains of four stages, each with a student's config."""
+    config = next(student_jobs(composed(["study=tiny", "study.runtime.device=cpu"]), {})).config
     made = [
-        Stage(f"{n:064}", "outputs", f"outputs-{n}", job, (f"{n - 1:064}",) if n % CHAIN else (), 1, {"model": "none"})
+        Stage(
+            f"{n:064}", "outputs", f"outputs-{n}", config, (f"{n - 1:064}",) if n % CHAIN else (), 1, {"model": "none"}
+        )
         for n in range(stages)
     ]
-    return Plan("nothing", {}, made, {}, [], [], 0)
+    return Plan("nothing", composed(["study=tiny"]).study, made, {}, [], [], 0)
 
 
 class Ends(logging.Handler):
@@ -47,7 +50,7 @@ class Ends(logging.Handler):
 
 def measure(name: str, stages: int) -> str:
     """Run a plan and return one line of numbers; memory is that of this process."""
-    executor = {"name": name, **parameters("executor", name)}
+    executor = composed([f"executor={name}"]).executor
     plan, ends = chains(stages), Ends()
     logging.getLogger("augdistill").setLevel(logging.INFO)
     logging.getLogger("augdistill").addHandler(ends)

@@ -17,9 +17,11 @@ from typing import Any
 from omegaconf import OmegaConf
 from PIL import Image
 
-from augdistill.base.cores import usable_cores
 from augdistill.cli import composing
-from augdistill.config import Config
+from augdistill.config.checking import typed
+from augdistill.config.executors import Local
+from augdistill.config.jobs import EvaluationConfig
+from augdistill.config.studies import StudyConfig
 from augdistill.data import cinic10
 from augdistill.executors import local
 from augdistill.executors.banks import Banks, banks_of
@@ -47,15 +49,15 @@ def measure(setting: Setting, outputs: Path, overrides: Sequence[str]) -> dict[s
         config = composed([*words_of(setting, here), *overrides])
         plan, store = make_plan(config), RunStore(here / "outputs")
         epochs = 2 if setting.quick else EPOCHS
-        trained = ["teacher", *(f"students.{name}" for name in plan.study["students"])]
+        trained = ["teacher", *(f"students.{name}" for name in plan.study.students)]
         fewer = [f"study.{model}.optim.epochs={epochs}" for model in trained]
-        chosen = part_of(make_plan(composed([*words_of(setting, here), *overrides, *fewer])), config["executor"])
-        results = local.run(chosen, store, config["executor"])
+        chosen = part_of(make_plan(composed([*words_of(setting, here), *overrides, *fewer])), config.executor)
+        results = local.run(chosen, store, config.executor)
         if results.failed:
             raise RowError(f"stages failed: {[outcome.error for outcome in results.failed.values()]}")
         ended = {id: outcome.seconds for id, outcome in results.outcomes.items()}
         runs = [(stage, run, ended[stage.id]) for stage in chosen.stages if (run := store.find(stage.ref)) is not None]
-        return told(plan, runs, config["executor"], epochs, overrides)
+        return told(plan, runs, config.executor, epochs, overrides)
 
 
 def words_of(setting: Setting, here: Path) -> list[str]:
@@ -68,11 +70,11 @@ def words_of(setting: Setting, here: Path) -> list[str]:
     return [f"study={NAME}", "study.dataset.verify=false", f"study.dataset.root={root}", where]
 
 
-def composed(words: list[str]) -> Config:
-    """Return the config of `augdistill study` with these overrides."""
+def composed(words: list[str]) -> StudyConfig:
+    """Return the typed config of `augdistill study` with these overrides."""
     found = OmegaConf.to_container(composing.composed("study", words, None), resolve=True)
     assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+    return typed(StudyConfig, {str(key): value for key, value in found.items()})
 
 
 def whole_data(setting: Setting, folder: Path) -> Path:
@@ -104,13 +106,13 @@ def stand_in(setting: Setting, root: Path, count: int) -> None:
             Image.fromarray(images.images[row].transpose(1, 2, 0)).save(folder / f"{row}-0.png")
 
 
-def part_of(plan: Plan, executor: Config) -> Plan:
+def part_of(plan: Plan, executor: Local) -> Plan:
     """Return the stages of a plan's first block that show every kind of work, whole banks, and what these wait for."""
-    banks: Banks = banks_of(plan, executor["bank"], on_gpu=bool(devices(plan)))
+    banks: Banks = banks_of(plan, executor.bank, on_gpu=bool(devices(plan)))
     seen: Counter[Any] = Counter()
     chosen: set[str] = set()
     for stage in reversed(plan.stages):
-        if stage.arm["block"] == plan.study["first_block"]:
+        if stage.arm["block"] == plan.study.first_block:
             seen[kind_of(stage)] += 1
             if stage.kind == "teacher" or seen[kind_of(stage)] <= EACH:
                 chosen |= {stage.id, *(member.id for member in banks.get(stage.id, ()))}
@@ -134,16 +136,16 @@ def lasts(run: Run, seconds: float, epochs: int) -> float:
     return seconds + (epochs - len(ends)) * epoch / students
 
 
-def told(plan: Plan, runs: Sequence[Ended], executor: Config, epochs: int, overrides: Sequence[str]) -> dict[str, Any]:
+def told(plan: Plan, runs: Sequence[Ended], executor: Local, epochs: int, overrides: Sequence[str]) -> dict[str, Any]:
     """Return and print what the whole plan and its first block take by these runs, with what the executor runs at once.
 
     Raises RowError where no run tells of a kind of stage.
     """
     rates, cuda = learned(plan, runs), devices(plan)
-    at_once = executor["per_device"] * len(cuda) if cuda else executor["workers"] or usable_cores()
+    at_once = executor.per_device * len(cuda) if cuda else executor.at_once
     # On a GPU a stage takes a place of it, however many threads it has.
     stages = [replace(stage, threads=1) for stage in plan.stages] if cuda else plan.stages
-    first = [stage for stage in stages if stage.arm["block"] == plan.study["first_block"]]
+    first = [stage for stage in stages if stage.arm["block"] == plan.study.first_block]
     print(f"  {epochs} epochs, {len(runs)} runs; extrapolated, {at_once} at once, without the report:")
     found: dict[str, Any] = {"overrides": list(overrides), "epochs": epochs, "at_once": at_once}
     for name, some in (("the whole study", stages), ("its first block", first)):
@@ -160,7 +162,8 @@ def learned(plan: Plan, runs: Sequence[Ended]) -> Rates:
     rates, like = Rates(plan), {kind_of(stage): stage for stage in plan.stages}
     for stage, run, seconds in runs:
         whole = like[kind_of(stage)]
-        rates.learn(whole, lasts(run, seconds, whole.job["config"].get("optim", {}).get("epochs", 0)))
+        epochs = 0 if isinstance(whole.config, EvaluationConfig) else whole.config.optim.epochs
+        rates.learn(whole, lasts(run, seconds, epochs))
     return rates
 
 

@@ -20,6 +20,8 @@ from augdistill import models
 from augdistill.base.errors import StoppedError
 from augdistill.base.files import checksum
 from augdistill.base.reading import sha256
+from augdistill.config.checking import check
+from augdistill.config.jobs import StudentConfig, TeacherConfig
 from augdistill.losses.shared import soft_cross_entropy
 from augdistill.models.dropout import Dropout
 from augdistill.stages import common, teacher
@@ -128,14 +130,24 @@ def typed(command: str) -> dict[str, Any]:
     return compose(name, *words)
 
 
-def teacher_config(outputs: Path, *words: str) -> dict[str, Any]:
+def teacher_config(outputs: Path, *words: str) -> TeacherConfig:
     """Return the config of a tiny teacher; `words` are overrides."""
+    return check("teacher", teacher_values(outputs, *words))
+
+
+def student_config(outputs: Path, *words: str) -> StudentConfig:
+    """Return the config of a tiny student of a tiny teacher; `words` are overrides."""
+    return check("student", student_values(outputs, *words))
+
+
+def teacher_values(outputs: Path, *words: str) -> dict[str, Any]:
+    """Return a tiny teacher's config before it is checked."""
     recipe = [f"optim.{value}" for value in RECIPE]
     return {**compose("train-teacher", *TINY, *recipe, *words), "outputs": str(outputs)}
 
 
-def student_config(outputs: Path, *words: str) -> dict[str, Any]:
-    """Return the config of a tiny student of a tiny teacher; `words` are overrides."""
+def student_values(outputs: Path, *words: str) -> dict[str, Any]:
+    """Return a tiny student's config before it is checked."""
     recipe = [f"{group}.{value}" for group in ("optim", "teacher_optim") for value in RECIPE]
     return {**compose("distill", *TINY, *recipe, *words), "outputs": str(outputs)}
 

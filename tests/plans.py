@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from augdistill.base.errors import NoMemoryError, StoppedError
@@ -22,14 +23,22 @@ FINISHED = Outcome("finished")
 def plan_of(parents: Mapping[str, Sequence[str]], threads: Mapping[str, int] | None = None) -> Plan:
     """Return a plan from each stage's parents, by name."""
     stages = [stage(name, needed, (threads or {}).get(name, 1)) for name, needed in parents.items()]
-    return Plan("synthetic", {}, stages, {}, [], [], 0)
+    study: Any = None
+    return Plan("synthetic", study, stages, {}, [], [], 0)
+
+
+class Values(SimpleNamespace):
+    """Stands for a typed config: `plain` says what is sent, its attributes are what executors ask."""
+
+    def plain(self) -> dict[str, Any]:
+        return self.values
 
 
 def stage(name: str, parents: Sequence[str], threads: int = 1) -> Stage:
     """Return a stage whose job says its name."""
-    recipe = {"dataset": {"name": "none", "validation": 0}, "teacher": {}, "optim": {"epochs": 1}}
-    job = {"kind": "teacher", "config": {"name": name, "runtime": {"device": "cpu"}, **recipe}}
-    return Stage(name, "teacher", f"teacher-{name}", job, tuple(parents), threads, {"model": "none"})
+    asked = {"dataset": Values(label="none"), "teacher": Values(values={}), "runtime": Values(device="cpu")}
+    config: Any = Values(values={"name": name}, **asked)
+    return Stage(name, "teacher", f"teacher-{name}", config, tuple(parents), threads, {"model": "none"})
 
 
 def need_too_much_once(job: dict[str, Any]) -> Run:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 import data_files
+from augdistill.config.checking import typed
+from augdistill.config.studies import StudyConfig
 from augdistill.metrics import score, score_against_humans
 from augdistill.results.study import SavedStudy
 from augdistill.store.identity import Ref
@@ -29,6 +31,11 @@ def composed(outputs: Path, *words: str) -> dict[str, Any]:
     return compose("study", f"outputs={outputs}", *words)
 
 
+def study(outputs: Path, *words: str) -> StudyConfig:
+    """Return the typed config of `augdistill study` with these overrides."""
+    return typed(StudyConfig, composed(outputs, *words))
+
+
 def write_data(root: Path) -> Path:
     """Write tiny CIFAR-10, CINIC-10, CIFAR-10H and MNIST in the publishers' formats; return their folder."""
     data_files.write_cifar10(root)
@@ -44,7 +51,7 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
     `statuses` gives the status of runs whose folder's name contains a key; a "missing" one is left out, with what
     depends on it; "unevaluated" ones lack their evaluations.
     """
-    plan = make_plan(composed(outputs, *words))
+    plan = make_plan(study(outputs, *words))
     plan.save(outputs / "studies" / plan.name)
     store, names = RunStore(outputs), classes or data_files.CIFAR_CLASSES
     for stage in plan.stages:

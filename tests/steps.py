@@ -10,6 +10,7 @@ from torch import nn
 
 from augdistill.augment import AUGMENTATIONS
 from augdistill.config import parameters
+from augdistill.config.groups import Distillation
 from augdistill.losses.soft_targets import teacher_probabilities
 from augdistill.stages.student import from_data, live_logits, loss_of
 from augdistill.training.bank import Member
@@ -20,7 +21,7 @@ from core import COUNT, LOOP_RECIPE, MIXUP, small_model, small_set, two_part_los
 
 ALL = [[name, parameters("aug", name)] for name in AUGMENTATIONS]
 CLIPPED = {"clip_norm": 0.7, "warmup_epochs": 1.0}
-LESSON = {"alpha": 0.5, "temperature": 4.0, "loss": {"name": "kd"}}
+LESSON = Distillation(alpha=0.5, temperature=4.0)
 CASES: dict[str, dict[str, Any]] = {
     "batch norm": {"model": "resnet18"},
     "dropout": {"model": "drops", "recipe": CLIPPED},

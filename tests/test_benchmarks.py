@@ -20,6 +20,7 @@ from PIL import Image
 
 import saved_studies
 from augdistill.base.errors import ConfigError
+from augdistill.config.executors import Local
 from augdistill.data import cinic10
 from augdistill.executors.banks import banks_of
 from augdistill.store.documents import Manifest, Provenance
@@ -258,18 +259,18 @@ def paper(tmp_path_factory) -> Plan:
     folder = tmp_path_factory.mktemp("paper")
     root = saved_studies.write_data(folder / "data")
     words = ("study=paper", f"study.dataset.root={root}", "study.dataset.verify=false")
-    return make_plan(saved_studies.composed(folder / "outputs", *words))
+    return make_plan(saved_studies.study(folder / "outputs", *words))
 
 
 def test_the_part_that_is_run_shows_every_kind_with_whole_banks_and_all_teachers(paper: Plan, monkeypatch) -> None:
     monkeypatch.setattr(study, "devices", lambda plan: ["0"])
-    part = study.part_of(paper, {"bank": "auto"})
+    part = study.part_of(paper, Local(name="local"))
     kinds = Counter(map(kind_of, part.stages))
     assert set(kinds) == {kind_of(stage) for stage in paper.stages}
     assert min(kinds.values()) >= 2
-    for some in (part, study.part_of(paper, {"bank": 1})):
+    for some in (part, study.part_of(paper, Local(name="local", bank=1))):
         taught = {stage.arm["teacher_aug"] for stage in some.stages if stage.kind == "teacher"}
-        assert taught == set(paper.study["aug"])
+        assert taught == set(paper.study.aug)
     there = {stage.id for stage in part.stages}
     assert all(there.issuperset(stage.parents) for stage in part.stages)
     lenets = [stage for stage in part.stages if stage.kind == "student" and stage.arm["model"] == "lenet"]

@@ -67,7 +67,7 @@ ENVIRONMENT = {  # module -> the variables that it reads or sets
     "cli.plain": {"AUGDISTILL_DATA"},
     "report.figures.style": {"MPLBACKEND"},
     "stages.names": {"AUGDISTILL_DATA"},
-    "stages.common": {"AUGDISTILL_WORKER"},
+    "stages.making": {"AUGDISTILL_WORKER"},
     "executors.base": {"AUGDISTILL_WORKER"},
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},

@@ -1,16 +1,18 @@
 """The tiny study's plan, and what a run of it leaves behind."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from augdistill.config.executors import Local
 from augdistill.study.plan import Plan, make_plan
-from composed import composed
+from composed import study
 
-EXECUTOR = {"name": "local", "workers": 2, "per_device": 1, "bank": "auto", "retries": 1}
+EXECUTOR = Local(name="local", workers=2)
 
 
 def tiny_plan(outputs: Path, *overrides: str) -> Plan:
-    return make_plan(composed(outputs, "study=tiny", *overrides))
+    return make_plan(study(outputs, "study=tiny", *overrides))
 
 
 def manifests(outputs: Path) -> dict[str, dict]:
@@ -27,7 +29,8 @@ def bad_teacher(outputs: Path) -> Plan:
     """Return the tiny study's plan with a teacher, of cutmix, that cannot be trained."""
     plan = tiny_plan(outputs)
     (bad,) = (stage for stage in plan.stages if stage.kind == "teacher" and stage.arm["teacher_aug"] == "cutmix")
-    bad.job["config"]["optim"]["epochs"] = -1  # what the planner would have refused
+    optim = bad.config.optim.model_copy(update={"epochs": -1})  # what the planner would have refused
+    plan.stages[plan.stages.index(bad)] = replace(bad, config=bad.config.model_copy(update={"optim": optim}))
     return plan
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 import core
 from augdistill.base.errors import ConfigError, RequestError
@@ -22,16 +23,16 @@ def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["teacher", "student"])
 def test_what_hydra_composes_passes_unchanged_and_does_so_twice(kind: str, tmp_path: Path) -> None:
-    config = (core.teacher_config if kind == "teacher" else core.student_config)(tmp_path, "aug=[mixup,cutout]")
+    config = (core.teacher_values if kind == "teacher" else core.student_values)(tmp_path, "aug=[mixup,cutout]")
     checked = check(kind, config)
-    assert checked == config
-    assert check(kind, checked) == checked
-    assert list(checked["aug"]["ops"]) == ["mixup", "cutout"]
+    assert checked.plain() == config
+    assert check(kind, checked.plain()) == checked
+    assert list(checked.aug.ops) == ["mixup", "cutout"]
 
 
 @pytest.mark.parametrize("kind", ["teacher", "student"])
 def test_every_key_must_be_there_and_no_other(kind: str, tmp_path: Path) -> None:
-    config = (core.teacher_config if kind == "teacher" else core.student_config)(tmp_path)
+    config = (core.teacher_values if kind == "teacher" else core.student_values)(tmp_path)
     for key in config:
         with pytest.raises(ConfigError, match=f"the config has no {key}: a {kind} job needs seed, outputs"):
             check(kind, {name: value for name, value in config.items() if name != key})
@@ -109,7 +110,7 @@ def test_every_key_must_be_there_and_no_other(kind: str, tmp_path: Path) -> None
 )
 def test_refusals_are_one_line_with_what_is_allowed(key: str, value: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message) as raised:
-        check("student", changed(core.student_config(tmp_path), key, value))
+        check("student", changed(core.student_values(tmp_path), key, value))
     assert "\n" not in str(raised.value)
     assert isinstance(raised.value, RequestError)
     assert raised.value.exit_code == 2
@@ -125,22 +126,22 @@ def test_refusals_are_one_line_with_what_is_allowed(key: str, value: Any, messag
 )
 def test_numbers_must_be_finite_because_manifests_are_strict_json(key: str, value: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=key):
-        check("student", changed(core.student_config(tmp_path), key, value))
+        check("student", changed(core.student_values(tmp_path), key, value))
 
 
 @pytest.mark.parametrize(
     "text", ["", "5", "min", "5 min", "-1min", "5m", "0epochs", "0.5epoch", "infmin", "1e9min", "5min1epoch", "٣min"]
 )
 def test_anything_else_between_checkpoints_is_refused(text: str, tmp_path: Path) -> None:
-    config = changed(core.student_config(tmp_path), "runtime.checkpoint_every", text)
+    config = changed(core.student_values(tmp_path), "runtime.checkpoint_every", text)
     with pytest.raises(ConfigError, match=r"runtime.checkpoint_every=.*: minutes or whole epochs, as in .*=5min"):
         check("student", config)
 
 
 @pytest.mark.parametrize(("typed", "meant"), [(True, "true"), ("false", "false"), ("auto", "auto")])
 def test_graphs_are_asked_for_by_a_truth_value_or_a_word(typed: object, meant: str, tmp_path: Path) -> None:
-    config = changed(core.student_config(tmp_path), "runtime.cuda_graphs", typed)
-    assert check("student", config)["runtime"]["cuda_graphs"] == meant
+    config = changed(core.student_values(tmp_path), "runtime.cuda_graphs", typed)
+    assert check("student", config).runtime.cuda_graphs == meant
 
 
 @pytest.mark.parametrize("key", ["mean", "std"])
@@ -152,36 +153,33 @@ def test_statistics_must_be_finite(key: str) -> None:
 
 def test_values_get_the_types_of_the_schema() -> None:
     checked = check_group("optim", {**OPTIM, "epochs": 4, "lr": 1, "clip_norm": 2, "nesterov": False, "momentum": 0})
-    assert checked["epochs"] == 4
-    assert type(checked["lr"]) is type(checked["clip_norm"]) is type(checked["momentum"]) is float
-    assert checked["milestones"] == []
-    assert type(check_group("distillation", {"temperature": 4})["temperature"]) is float
-    assert type(check_group("aug", {"ops": {"mixup": {"alpha": 1}}})["ops"]["mixup"]["alpha"]) is float
+    assert checked.epochs == 4
+    assert type(checked.lr) is type(checked.clip_norm) is type(checked.momentum) is float
+    assert checked.plain()["milestones"] == []
+    assert type(check_group("distillation", {"temperature": 4}).temperature) is float
+    assert type(check_group("aug", {"ops": {"mixup": {"alpha": 1}}}).ops["mixup"].alpha) is float
 
 
-def test_what_is_checked_shares_no_list_with_another() -> None:
-    first, second = check_group("optim", OPTIM), check_group("optim", OPTIM)
-    first["milestones"].append(3)
-    assert second["milestones"] == []
-    assert check_group("optim", OPTIM)["milestones"] == []
+def test_what_is_checked_cannot_be_changed() -> None:
+    checked = check_group("optim", {**OPTIM, "milestones": [1, 2]})
+    assert checked.milestones == (1, 2)
+    with pytest.raises(ValidationError, match="frozen"):
+        checked.lr = 1.0
 
 
 def test_parameters_that_are_not_given_are_those_of_the_yaml() -> None:
-    assert check_group("teacher", {"name": "resnet18"}) == {"name": "resnet18", "width": 64}
-    assert check_group("dataset", {**DIGITS, "size": 32})["size"] == 32
-    assert check_group("dataset", DIGITS)["size"] == 16
-    assert check_group("aug", {"ops": {"cutmix": {"prob": 1.0}}})["ops"]["cutmix"] == {
-        "alpha": 1.0,
-        "prob": 1.0,
-        "scope": "batch",
-        "labels": "soft",
-    }
-    assert check_group("aug", {"ops": None}) == {"ops": {}}
+    assert check_group("teacher", {"name": "resnet18"}).plain() == {"name": "resnet18", "width": 64}
+    assert check_group("dataset", {**DIGITS, "size": 32}).size == 32
+    assert check_group("dataset", DIGITS).size == 16
+    assert check_group("aug", {"ops": {"cutmix": {"prob": 1.0}}}).listed() == [
+        ["cutmix", {"alpha": 1.0, "prob": 1.0, "scope": "batch", "labels": "soft"}]
+    ]
+    assert check_group("aug", {"ops": None}).plain() == {"ops": {}}
 
 
 def test_checking_changes_neither_its_argument_nor_the_defaults(tmp_path: Path) -> None:
-    config = core.student_config(tmp_path, "aug@student_aug=mixup")
+    config = core.student_values(tmp_path, "aug@student_aug=mixup")
     before = repr(config), repr(parameters("aug", "mixup"))
-    check("student", config)["student_aug"]["ops"]["mixup"]["alpha"] = 9
-    check("student", config)["dataset"]["size"] = 99
+    check("student", config).plain()["student_aug"]["ops"]["mixup"]["alpha"] = 9
+    check("student", config).plain()["dataset"]["size"] = 99
     assert (repr(config), repr(parameters("aug", "mixup"))) == before

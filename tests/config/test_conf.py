@@ -18,7 +18,9 @@ from augdistill.claims.expansion import expand
 from augdistill.claims.schema import Study, load_claims
 from augdistill.cli.main import COMMANDS, COMPOSING
 from augdistill.config import choices, conf_dir, parameters
+from augdistill.config.checking import typed
 from augdistill.config.groups import Distillation, Optim, Runtime
+from augdistill.config.studies import StudyConfig
 from augdistill.study.arms import student_jobs
 from composed import JOBS, compose, job
 
@@ -52,7 +54,7 @@ def test_a_command_composes_without_a_choice(command: str) -> None:
     config = compose(command)
     assert config["outputs"] == "outputs"
     if command in JOBS:
-        assert job(command, config)["dataset"]["name"] == "cifar10"
+        assert job(command, config).dataset.name == "cifar10"
 
 
 @pytest.mark.parametrize(("command", "group", "choice"), every_choice())
@@ -63,7 +65,7 @@ def test_every_choice_of_every_group_composes(command: str, group: str, choice: 
         assert config[where]["name"] == {"as-trained": None}.get(choice, choice)
     if command in JOBS:
         checked = job(command, config)
-        assert list(checked[where].get("ops", {})) == (
+        assert list(getattr(getattr(checked, where), "ops", {})) == (
             [choice] if folder(group) == "aug" and choice != "baseline" else []
         )
 
@@ -83,14 +85,14 @@ def test_every_file_is_composed_by_some_command() -> None:
 
 @pytest.mark.parametrize("name", choices("study"))
 def test_a_study_is_made_of_checked_jobs(name: str) -> None:
-    study = compose("study", f"study={name}")["study"]
-    arms = [student.config for student in student_jobs({"outputs": "outputs", "study": study}, {})]
-    taught = [arm for arm in arms if arm["distillation"]["alpha"] > 0]
-    assert {"+".join(arm["aug"]["ops"]) or "baseline" for arm in taught} == set(study["aug"])
-    assert {arm["student"]["name"] for arm in arms} == {student["name"] for student in study["students"].values()}
-    assert len({arm["teacher_seed"] for arm in arms}) == study["blocks"]
-    controls = {(arm["student"]["name"], arm["seed"]) for arm in arms if arm["distillation"]["alpha"] == 0}
-    assert controls == {(arm["student"]["name"], arm["seed"]) for arm in taught}
+    config = typed(StudyConfig, compose("study", f"study={name}"))
+    arms = [student.config for student in student_jobs(config, {})]
+    taught = [arm for arm in arms if arm.distillation.alpha > 0]
+    assert {arm.aug.name for arm in taught} == set(config.study.aug)
+    assert {arm.student.name for arm in arms} == {student.name for student in config.study.students.values()}
+    assert len({arm.teacher_seed for arm in arms}) == config.study.blocks
+    controls = {(arm.student.name, arm.seed) for arm in arms if arm.distillation.alpha == 0}
+    assert controls == {(arm.student.name, arm.seed) for arm in taught}
 
 
 @pytest.mark.parametrize("name", choices("study"))
@@ -176,7 +178,7 @@ def test_strategies_stack_in_the_order_given(order: tuple[str, str]) -> None:
     stack = f"[{','.join(order)}]"
     teacher = job("train-teacher", compose("train-teacher", f"aug={stack}"))
     student = job("distill", compose("distill", f"aug={stack}", f"aug@student_aug={stack}"))
-    assert tuple(teacher["aug"]["ops"]) == tuple(student["aug"]["ops"]) == tuple(student["student_aug"]["ops"]) == order
+    assert tuple(teacher.aug.ops) == tuple(student.aug.ops) == tuple(student.own_aug.ops) == order
 
 
 def test_the_recipe_is_that_of_the_model() -> None:
@@ -184,8 +186,8 @@ def test_the_recipe_is_that_of_the_model() -> None:
         choice: yaml.safe_load((conf_dir() / "optim" / f"{choice}.yaml").read_text()) for choice in choices("optim")
     }
     distilled = job("distill", compose("distill", "teacher=alexnet", "student=resnet18"))
-    assert distilled["teacher_optim"] == {**recipe["alexnet"], "weight_decay": 5e-4}
-    assert distilled["optim"] == {**recipe["resnet18"], "weight_decay": 5e-4}
+    assert distilled.teacher_optim.plain() == {**recipe["alexnet"], "weight_decay": 5e-4}
+    assert distilled.optim.plain() == {**recipe["resnet18"], "weight_decay": 5e-4}
 
 
 def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:
@@ -194,9 +196,9 @@ def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:
         job("train-teacher", compose("train-teacher", *words)),
         job("distill", compose("distill", *words)),
     )
-    assert student["teacher_optim"] == teacher["optim"]
-    assert student["teacher_seed"] == teacher["seed"] == 3
-    assert all(student[key] == teacher[key] for key in ("dataset", "aug", "teacher"))
+    assert student.teacher_optim == teacher.optim
+    assert student.teacher_seed == teacher.seed == 3
+    assert all(getattr(student, key) == getattr(teacher, key) for key in ("dataset", "aug", "teacher"))
 
 
 PROBE = """

@@ -13,16 +13,8 @@ import core
 from augdistill import augment, models
 from augdistill.base.checks import checkpoint_every, nearest
 from augdistill.base.errors import ConfigError
-from augdistill.config import (
-    aug_name,
-    choices,
-    conf_dir,
-    model_parameters,
-    ops_list,
-    parameters,
-    reader_arguments,
-    reader_parameters,
-)
+from augdistill.config import choices, conf_dir, parameters
+from augdistill.config.groups import Aug
 
 
 @pytest.mark.parametrize(
@@ -52,14 +44,14 @@ def test_conf_is_found_and_read_as_written() -> None:
         parameters("student", "lenett")
 
 
-def test_small_readers_of_a_config(tmp_path: Path) -> None:
+def test_what_groups_say_of_themselves(tmp_path: Path) -> None:
     config = core.teacher_config(tmp_path, "aug=[flip-crop,cutmix]", "teacher.width=6", "dataset.root=/somewhere")
-    assert aug_name(config["aug"]) == "flip-crop+cutmix"
-    assert aug_name({"ops": {}}) == "baseline"
-    assert ops_list(config["aug"])[0] == ["flip-crop", {"flip": 0.5, "padding": 0.125}]
-    assert model_parameters(config["teacher"]) == {"width": 6}
-    assert reader_parameters(config["dataset"]) == {"size": 16, "channels": 1}
-    arguments = reader_arguments(config["dataset"], str(tmp_path))
+    assert config.aug.name == "flip-crop+cutmix"
+    assert Aug(ops={}).name == "baseline"
+    assert config.aug.listed()[0] == ["flip-crop", {"flip": 0.5, "padding": 0.125}]
+    assert config.teacher.parameters() == {"width": 6}
+    assert config.dataset.parameters() == {"size": 16, "channels": 1}
+    arguments = config.dataset.reader_arguments(str(tmp_path))
     assert arguments == {
         "root": Path("/somewhere"),
         "cache": tmp_path / "cache",

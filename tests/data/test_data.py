@@ -16,7 +16,7 @@ import yaml
 
 from augdistill import data
 from augdistill.base.errors import AugdistillError, ConfigError, DataError, WorkError
-from augdistill.config import conf_dir, reader_parameters
+from augdistill.config import conf_dir, parameters
 from conftest import REAL_DATA
 from data_files import write_cifar10, write_cifar10h, write_cinic10, write_mnist
 
@@ -43,7 +43,7 @@ def test_yaml_lists_the_readers_parameters_with_their_defaults(name: str) -> Non
     for key in ("mean", "std"):
         assert values[key] is None or len(values[key]) in (
             1,
-            data.expected_shape(values["name"], **reader_parameters(values))[0],
+            data.expected_shape(name, **parameters("dataset", name))[0],
         )
 
 

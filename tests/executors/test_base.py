@@ -8,6 +8,8 @@ import pytest
 
 from augdistill.base.errors import ConfigError, RequestError, StoppedError, WorkError
 from augdistill.base.text import duration
+from augdistill.config.checking import check_group
+from augdistill.config.executors import Local
 from augdistill.executors import EXECUTORS, EXTRAS, chosen, devices, pace
 from augdistill.executors.base import Board, Outcome, attempt
 from augdistill.store.documents import Manifest
@@ -15,7 +17,7 @@ from augdistill.store.runs import Run, RunStore
 from plans import FINISHED, do_nothing, plan_of
 
 FAMILY = {"a": (), "b": (), "ab": ("a", "b"), "leaf": ("ab",), "other": ("b",)}
-LOCAL = {"name": "local", "workers": 2, "per_device": 1, "bank": "auto", "retries": 1}
+LOCAL = Local(name="local", workers=2)
 
 
 def board_of(parents: dict, tmp_path: Path) -> Board:
@@ -132,13 +134,13 @@ def test_what_a_job_raises_is_told():
 def test_an_executor_that_cannot_be_is_refused(changed, words):
     assert chosen(LOCAL) is EXECUTORS["local"]
     with pytest.raises(ConfigError) as refused:
-        chosen({**LOCAL, **changed})
+        check_group("executor", {**LOCAL.plain(), **changed})
     assert words in str(refused.value)
 
 
 def test_an_executor_must_be_a_group():
     with pytest.raises(ConfigError, match="type executor=CHOICE"):
-        chosen(None)
+        check_group("executor", None)
 
 
 def test_a_missing_extra_is_named(monkeypatch):

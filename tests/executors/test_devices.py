@@ -7,9 +7,9 @@ import torch
 
 from augdistill.base.errors import ConfigError
 from augdistill.cli import commands
+from augdistill.config.checking import check_group
 from augdistill.executors.devices import refuse_without_cuda
-from augdistill.study.plan import make_plan
-from composed import composed
+from composed import composed, planned
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ def test_cuda_is_asked_for_in_vain_once(word: str, wanted: str, tmp_path: Path, 
     with pytest.raises(ConfigError, match=wanted):
         commands.study(config)
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}  # which planning packs
-    plan = make_plan(config)
+    plan = planned(config)
     for name in ("slurm", "ray"):  # whose jobs run elsewhere
-        refuse_without_cuda(plan, {"name": name})
+        refuse_without_cuda(plan, check_group("executor", {"name": name}))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    refuse_without_cuda(plan, config["executor"])
+    refuse_without_cuda(plan, check_group("executor", config["executor"]))
 
 
 def test_graphs_on_a_cpu_are_refused_whoever_would_run_them(tmp_path: Path) -> None:
     config = composed(tmp_path, "study=tiny", "study.runtime.cuda_graphs=true", "study.runtime.device=cpu")
     with pytest.raises(ConfigError, match=r"runtime.cuda_graphs=true is out of range: "):
-        make_plan(config)
+        planned(config)

@@ -15,10 +15,10 @@ from augdistill.cli import commands
 from augdistill.executors import local
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
-from composed import composed
+from composed import changed, composed
 from conftest import COMMAND
 from plans import need_too_much_once, plan_of, tell_device, wait_while_others_die
-from tiny import EXECUTOR, manifests, tiny_plan, training_workers
+from tiny import EXECUTOR, bad_teacher, manifests, tiny_plan, training_workers
 
 
 def test_every_worker_sees_one_device(tmp_path, monkeypatch):
@@ -40,9 +40,8 @@ def test_a_finished_study_is_found_whole(tiny_study):
 
 
 def test_a_failing_stage_stops_only_what_needs_it(tmp_path):
-    plan = tiny_plan(tmp_path)
+    plan = bad_teacher(tmp_path)
     bad = next(stage for stage in plan.stages if stage.kind == "teacher" and stage.arm["teacher_aug"] == "cutmix")
-    bad.job["config"]["optim"]["epochs"] = -1  # what the planner would have refused
     results = local.run(plan, RunStore(tmp_path), EXECUTOR)
     assert set(results.failed) == {bad.id}
     blocked = {stage.folder.split("-")[0] for stage in plan.stages if stage.id in results.blocked}
@@ -125,13 +124,13 @@ def told_plan(tmp_path: Path, names: str) -> Plan:
     told = {name: str(tmp_path / name) for name in names}
     for stage in plan.stages:
         waits_for = [told[name] for name in names[1:]] if stage.id == names[0] else []
-        stage.job["config"] |= {"told": told[stage.id], "outputs": str(tmp_path), "waits_for": waits_for}
+        stage.config.plain().update(told=told[stage.id], outputs=str(tmp_path), waits_for=waits_for)
     return plan
 
 
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_stage_that_runs_out_of_memory_is_tried_again(retries: int, tmp_path, caplog):
-    plan, executor = told_plan(tmp_path, "a"), {**EXECUTOR, "workers": 1, "retries": retries}
+    plan, executor = told_plan(tmp_path, "a"), changed(EXECUTOR, {"workers": 1, "retries": retries})
     results = local.run(plan, RunStore(tmp_path), executor, need_too_much_once)
     assert results.outcomes["a"].status == ("finished" if retries else "failed")
     assert any("lost teacher-a: out of memory" in line for line in caplog.messages) == (retries == 1)

@@ -104,12 +104,12 @@ def perform(work: Work, told: Path, fault: Fault | None) -> None:
         os._exit(99)
 
 
-def job(kind: str, config: dict[str, Any], wait: bool = True) -> Work:
+def job(kind: str, config: Any, wait: bool = True) -> Work:
     """Return what runs one teacher, student or evaluation."""
     return partial(run_stage, kind, config, wait)
 
 
-def run_stage(kind: str, config: dict[str, Any], wait: bool) -> None:
+def run_stage(kind: str, config: Any, wait: bool) -> None:
     """Run one teacher, student or evaluation."""
     from augdistill.stages import evaluation, student, teacher
 

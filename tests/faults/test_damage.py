@@ -14,6 +14,7 @@ from augdistill.cli import listing
 from augdistill.data import load
 from augdistill.stages import common, run_job, teacher
 from augdistill.store.runs import RunStore, read_manifest
+from composed import changed
 from core import checkpoints, flip_bit, same, stopping_after, student_config, teacher_config, unfinished, weights
 from faults.harness import ended, job, results
 
@@ -100,7 +101,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(seed: int, co
     caplog.set_level(logging.INFO, "augdistill")
     rng, outputs, calm = random.Random(seed), copied("outputs"), copied("calm")
     folder, config = interrupted(outputs)
-    expected = teacher.run({**config, "outputs": str(calm)})
+    expected = teacher.run(changed(config, {"outputs": str(calm)}))
     newest = checkpoints(folder)[-1]
     damaged(newest, rng)
     run = teacher.run(config)
@@ -129,11 +130,11 @@ def test_a_damaged_cache_is_packed_again(name: str, copied: Copied) -> None:
 
 def test_a_dataset_that_changed_since_the_plan_is_refused_before_any_work(copied: Copied) -> None:
     outputs = copied("outputs")
-    planned = {"kind": "teacher", "config": teacher_config(outputs, "seed=5"), "id": "0" * 64}
+    planned = {"kind": "teacher", "config": teacher_config(outputs, "seed=5").plain(), "id": "0" * 64}
     with pytest.raises(DataError, match="is not what was planned: its dataset changed since; the same command plans"):
         run_job(planned)
     with pytest.raises(DataError, match="digits changed while it was read: the same command begins anew"):
-        common.dataset_images(planned["config"], fingerprint="another")
+        common.dataset_images(teacher_config(outputs), fingerprint="another")
     assert len(RunStore(outputs).all()) == len(list((outputs / "runs").iterdir())) == 4
 
 

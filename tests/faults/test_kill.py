@@ -6,10 +6,10 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from augdistill.config.jobs import ModelConfig
 from core import STRATEGIES, student_config, teacher_config
 from faults.harness import Ended, FailAt, Kills, ended, job, kill_until_finished, results, start, timed, wait_for_log
 
@@ -24,7 +24,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
 Copied = Callable[[str], Path]
 
 
-def config_of(kind: str, outputs: Path, words: tuple[str, ...]) -> dict[str, Any]:
+def config_of(kind: str, outputs: Path, words: tuple[str, ...]) -> ModelConfig:
     make = teacher_config if kind == "teacher" else student_config
     return make(outputs, EVERY, *words)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.config.checking import check
 from augdistill.stages import names
 from augdistill.store.identity import teacher_ref
 from augdistill.store.runs import RunStore
@@ -63,7 +62,7 @@ def test_a_run_whose_process_is_stopped_is_still_held_and_one_whose_process_died
     assert ended(job("teacher", config, wait=False), outputs / "told1").code == 1
     os.kill(pid, signal.SIGKILL)
     first.wait()
-    held = RunStore(outputs).holder(teacher_ref(check("teacher", config), names.dataset_header(config).fingerprint))
+    held = RunStore(outputs).holder(teacher_ref(config, names.dataset_header(config).fingerprint))
     assert f"pid {pid} " in str(held)  # it had no time to say that it ended
     assert ended(job("teacher", config, wait=False), outputs / "told1") == Ended(0, "")
     assert "goes on from step" in log_of_the_run(outputs)

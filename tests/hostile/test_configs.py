@@ -16,7 +16,7 @@ from augdistill.config.folders import read_plain
 from augdistill.stages import names, refusals, run_job
 from augdistill.stages.__main__ import main as run_jobs
 from augdistill.store.runs import RunStore
-from augdistill.study.plan import make_plan
+from composed import planned
 from hostile.corpus import HOSTILE_JSON, bounded_memory, refusal
 
 BOMB = "\n".join(
@@ -100,7 +100,7 @@ def test_a_study_has_a_plain_name(name, composed, tmp_path) -> None:
     with pytest.raises(
         ConfigError, match=r"^study\.name=.* is (out of range: letters, digits|not what it must be: text)"
     ) as raised:
-        make_plan({**composed, "study": {**composed["study"], "name": name}})
+        planned({**composed, "study": {**composed["study"], "name": name}})
     refusal(raised.value)
     assert not (tmp_path / "outputs").exists()
 
@@ -136,7 +136,7 @@ def test_a_study_has_the_form_and_size_of_one(key, value, composed) -> None:
     if key == "ops" and value == {"cutmix": {"_target_": "os.system"}}:
         changed["study"]["aug"] = ["cutmix"]
     with bounded_memory(), pytest.raises(ConfigError) as raised:
-        make_plan(changed)
+        planned(changed)
     refusal(raised.value)
 
 
@@ -148,17 +148,17 @@ def test_a_study_without_a_key_is_refused_by_its_place_or_planned(path, composed
     (study[above[0]] if above else study).pop(key)
     if key in ("aug", "runtime"):
         with pytest.raises(ConfigError, match=rf"study\.{path}") as raised:
-            make_plan(composed)
+            planned(composed)
         refusal(raised.value)
     else:  # the schema has the default that conf/study.yaml has
-        assert make_plan(composed).stages
+        assert planned(composed).stages
 
 
 @pytest.mark.parametrize("test_set", ["../../x", "/etc/passwd", "nothing", "as-trained", ""])
 def test_a_test_set_is_one_that_there_is(test_set, composed) -> None:
     composed["study"]["dataset"]["test_sets"] = [test_set]
     with pytest.raises(ConfigError, match=r"test_sets=.* is (unknown|out of range|not what)") as raised:
-        make_plan(composed)
+        planned(composed)
     refusal(raised.value)
 
 
@@ -171,7 +171,7 @@ def test_parameters_of_models_and_strategies_are_finite(value, composed) -> None
         ({"ops": {"cutmix": {"alpha": value}}, "aug": ["cutmix"]}, "ops.cutmix.alpha"),
     ):
         with pytest.raises(ConfigError, match=rf"{place}={value} is (out of range|not what it must be)") as raised:
-            make_plan({**composed, "study": {**study, **changed}})
+            planned({**composed, "study": {**study, **changed}})
         refusal(raised.value)
 
 
@@ -200,7 +200,7 @@ CHANGES: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("key", "value"), CHANGES, ids=lambda value: str(value)[:40])
 def test_a_job_has_the_keys_and_values_of_one(key, value, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    config = core.teacher_config(tmp_path / "outputs")
+    config = core.teacher_values(tmp_path / "outputs")
     with pytest.raises(ConfigError) as raised:
         check("teacher", {**config, key: value})
     refusal(raised.value)
@@ -211,7 +211,7 @@ def test_a_job_has_the_keys_and_values_of_one(key, value, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("value", ["x", 10**9, 10**30, -1, 0, None, 1.5, [1], {"a": 1}, True], ids=str)
 def test_no_parameter_of_a_model_strategy_or_dataset_can_be_anything(value, tmp_path) -> None:
-    config = core.teacher_config(tmp_path, "aug=[flip-crop,cutout,mixup,cutmix]")
+    config = core.teacher_values(tmp_path, "aug=[flip-crop,cutout,mixup,cutmix]")
     ops = config["aug"]["ops"]
     changed = [{**config, "aug": {"ops": {**ops, op: {**ops[op], key: value}}}} for op in ops for key in ops[op]]
     changed += [{**config, key: {**config[key], own: value}} for key in ("teacher", "dataset") for own in config[key]]
@@ -219,7 +219,7 @@ def test_no_parameter_of_a_model_strategy_or_dataset_can_be_anything(value, tmp_
     for each in changed:
         with bounded_memory():
             try:
-                refusals.refuse("teacher", check("teacher", each))
+                refusals.refuse(check("teacher", each))
             except AugdistillError as error:
                 refusal(error)
                 refused += 1
@@ -278,7 +278,7 @@ def test_a_config_read_back_is_checked(tmp_path) -> None:
     """What another run's config may not hold may not come in through its manifest either; old runtimes may."""
     from augdistill.config.checking import check_saved
 
-    config = core.teacher_config(tmp_path)
+    config = core.teacher_values(tmp_path)
     old = {**config, "runtime": {**config["runtime"], "checkpoint_minutes": 5.0}}
     assert check_saved("teacher", json.loads(json.dumps(old))) == check("teacher", config)
     for key, value in CHANGES:

@@ -47,8 +47,8 @@ from augdistill.stages.__main__ import read_job
 from augdistill.stages.predictions import read_arrays
 from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore, read_manifest
-from augdistill.study.plan import make_plan
 from augdistill.training import checkpoint
+from composed import planned
 from hostile.corpus import array, bounded_memory, npz, refusal
 
 pytestmark = [
@@ -376,13 +376,13 @@ def test_a_forged_study(examples: int, tmp_path) -> None:
     composed = saved_studies.composed(
         tmp_path / "outputs", "study=tiny", "study.grids=[{distillation.alpha:[0.1,0.9]}]"
     )
-    make_plan(composed)
+    planned(composed)
     kept = sorted(os.listdir(tmp_path))
 
     @tried(examples)
     @given(forged(composed["study"]))
     def test(study: Any) -> None:
-        survives(lambda: make_plan({**composed, "study": study}))
+        survives(lambda: planned({**composed, "study": study}))
         assert sorted(os.listdir(tmp_path)) == kept
 
     test()

@@ -31,7 +31,7 @@ TEACHER = ("aug=cutmix", "teacher_seed=0", "runtime.checkpoint_every=0min")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An outputs folder with a teacher and its outputs, and every student as it is alone."""
     outputs = tmp_path_factory.mktemp("alone")
-    run_job({"kind": "teacher", "config": core.teacher_config(outputs, "aug=cutmix")})
+    run_job({"kind": "teacher", "config": core.teacher_values(outputs, "aug=cutmix")})
     for job in jobs(outputs):
         run_job(job)
     return outputs
@@ -49,12 +49,12 @@ def taught(alone: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 
 def jobs(outputs: Path, arms: Any = ARMS) -> list[dict[str, Any]]:
-    return [{"kind": "student", "config": core.student_config(outputs, *TEACHER, *ARMS[name])} for name in arms]
+    return [{"kind": "student", "config": core.student_values(outputs, *TEACHER, *ARMS[name])} for name in arms]
 
 
 def ref_of(job: dict[str, Any]) -> Ref:
     config = check("student", job["config"])
-    return student.named(config, RunStore(Path(config["outputs"])), None).ref
+    return student.named(config, RunStore(Path(config.outputs)), None).ref
 
 
 def furthest(one: Run, other: Run) -> float:
@@ -66,7 +66,7 @@ def test_a_bank_makes_the_runs_that_its_students_are_alone(alone: Path, taught: 
     caplog.set_level(logging.INFO, "augdistill")
     outputs = taught("bank")
     made = bank.run(jobs(outputs))
-    assert [run.config["seed"] for run in made] == [1, 1, 2, 1]
+    assert [run.config.seed for run in made] == [1, 1, 2, 1]
     assert [bool(run.manifest.provenance.parents) for run in made] == [False, True, True, True]
     for run in made:
         single = RunStore(alone).find(run.ref)

@@ -9,6 +9,8 @@ import torch
 from augdistill.augment import AUGMENTATIONS
 from augdistill.augment.normaliser import Normaliser
 from augdistill.config import parameters
+from augdistill.config.checking import check_group
+from augdistill.config.jobs import DatasetAt
 from augdistill.data import load
 from augdistill.stages import common
 from augdistill.training.batches import TrainingSet, make_batch, one_hot, plan_epoch
@@ -18,10 +20,9 @@ from data_files import pixels, write_png
 STATISTICS = {"mean": [0.5], "std": [0.25]}
 
 
-def digits(outputs: Path, **changed: object) -> dict[str, object]:
-    """Return the config of a job on digits without statistics of its own."""
-    dataset = {"name": "digits", "root": "data", "verify": True, "mean": None, "std": None, "validation": 0, "size": 8}
-    return {"outputs": str(outputs), "dataset": {**dataset, **changed}}
+def digits(outputs: Path, **changed: object) -> DatasetAt:
+    """Return digits without statistics of its own."""
+    return DatasetAt(check_group("dataset", {"name": "digits", "size": 8, **changed}), str(outputs))
 
 
 def test_statistics_are_those_of_the_images_that_train(tmp_path: Path) -> None:

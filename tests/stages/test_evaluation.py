@@ -15,8 +15,9 @@ from scipy.special import log_softmax, softmax
 import core
 import data_files
 from augdistill.base.errors import DataError, RequestError, RunError
+from augdistill.config.jobs import DatasetAt
 from augdistill.metrics import score
-from augdistill.stages import common, completion, evaluation, names, student, teacher
+from augdistill.stages import common, completion, evaluation, making, names, student, teacher
 from augdistill.store.runs import Run, RunStore
 from core import flip_bit, predictions, student_config, teacher_config, weights
 
@@ -69,7 +70,7 @@ def cifar_run(cifar: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def naive_predictions(run: Run, images: np.ndarray, mean: Any, std: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return a student's logits and embeddings in float64 from its weights and uint8 images."""
-    network = student.build(run.config, images.shape[1:], 10).double().eval()
+    network = making.build(run.config, images.shape[1:], 10).double().eval()
     network.load_state_dict({name: value.double() for name, value in weights(run).items()})
     pixels = (torch.from_numpy(np.array(images)).double() / 255 - torch.tensor(mean)[:, None, None]) / torch.tensor(
         std
@@ -162,15 +163,8 @@ def test_an_evaluation_that_is_there_is_found(digits: Path) -> None:
 
 def test_another_test_set_has_the_training_statistics_unless_its_own_are_asked_for(cifar: Path, cifar_run: Run) -> None:
     outputs = cifar_run.path.parents[1]
-    images = common.dataset_images(
-        {
-            **cifar_run.config,
-            "dataset": names.test_dataset(
-                {"test_set": "cinic10", "root": None, "verify": None}, cifar_run.config["dataset"]
-            ),
-        },
-        "test",
-    )
+    dataset = names.test_dataset("cinic10", cifar_run.config.dataset)
+    images = common.dataset_images(DatasetAt(dataset, str(outputs)), "test")
     for how, source in (("training", "cifar10"), ("own", "cinic10")):
         made = evaluate(outputs, cifar_run, "cinic10", normalisation=how)
         stored = predictions(made)

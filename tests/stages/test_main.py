@@ -12,7 +12,7 @@ import pytest
 from augdistill.stages import __main__ as entry
 from augdistill.store.documents import Manifest, Member
 from augdistill.store.runs import Run
-from core import teacher_config
+from core import teacher_values
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_bank_trains_those_whose_teachers_are_there_and_tells_of_each(blocked,
 
 
 def test_the_real_command_runs_a_teacher(tmp_path):
-    job = {"kind": "teacher", "config": teacher_config(tmp_path / "outputs", "optim.epochs=1"), "needs": []}
+    job = {"kind": "teacher", "config": teacher_values(tmp_path / "outputs", "optim.epochs=1"), "needs": []}
     (tmp_path / "job.json").write_text(json.dumps(job))
     command = [sys.executable, "-m", "augdistill.stages", tmp_path / "job.json"]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -8,10 +8,11 @@ import pytest
 import core
 from augdistill.base.errors import DataError
 from augdistill.base.text import dataset_label
+from augdistill.config.checking import check
 from augdistill.data import test_set_name as set_name
 from augdistill.stages import evaluation, names, teacher
 from augdistill.store.runs import Run, RunStore
-from augdistill.study.plan import make_plan
+from composed import planned
 from data_files import pixels, write_png
 
 
@@ -24,7 +25,7 @@ def write_flowers(root: Path, first: int = 0) -> Path:
 def trained(outputs: Path, path: Path) -> Run:
     words = ("dataset=image-folder", f"dataset.path={path}", "teacher.width=4", "optim.epochs=1", "runtime.device=cpu")
     config = core.compose("train-teacher", *words, "runtime.precision=fp32", f"outputs={outputs}")
-    return teacher.run(config)
+    return teacher.run(check("teacher", config))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def evaluated(place: Path, run: Run, **where: str) -> Run:
 
 def test_a_run_is_evaluated_where_its_images_are_now(flowers, tmp_path, monkeypatch) -> None:
     place, run = flowers
-    assert run.config["dataset"]["path"] == str(place / "flowers")
+    assert run.config.dataset.parameters()["path"] == str(place / "flowers")
     with pytest.raises(DataError, match=r"image-folder is not in .*/flowers: .*set dataset\.path=FOLDER"):
         evaluated(place, run)
     first = evaluated(place, run, path=str(place / "elsewhere" / "blumen"))
@@ -77,7 +78,7 @@ def test_a_study_of_moved_images_plans_with_the_runs_that_are_there(flowers) -> 
         f"outputs={place / 'outputs'}",
     )
     moved = f"study.dataset.path={place / 'elsewhere' / 'blumen'}"
-    plan = make_plan({**core.compose("study", *words, moved), "wait": True})
+    plan = planned(core.compose("study", *words, moved))
     tests = [stage for stage in plan.stages if stage.kind == "evaluation"]
     assert {stage.arm["test_set"] for stage in tests} == {"image-folder-blumen-test"}
     assert {stage.job["config"]["path"] for stage in tests} == {str(place / "elsewhere" / "blumen")}

@@ -12,6 +12,8 @@ from scipy.special import log_softmax, softmax
 import core
 import data_files
 from augdistill.base.errors import ConfigError, DataError, RequestError
+from augdistill.config.checking import typed
+from augdistill.config.commands import EvaluateCommand
 from augdistill.data import load
 from augdistill.stages import evaluation, names, student
 from augdistill.stages.predictions import score_file
@@ -33,9 +35,9 @@ def logits(labels: np.ndarray) -> np.ndarray:
     return (rng.normal(size=(COUNT, 10)) * 2 + 3 * np.eye(10)[labels]).astype(np.float32)
 
 
-def configured(path: Path, outputs: Path, dataset: str = "digits", *words: str) -> dict[str, Any]:
+def configured(path: Path, outputs: Path, dataset: str = "digits", *words: str) -> EvaluateCommand:
     config = core.compose("evaluate", f"dataset={dataset}", *words)
-    return {**config, "predictions": str(path), "outputs": str(outputs)}
+    return typed(EvaluateCommand, {**config, "predictions": str(path), "outputs": str(outputs)})
 
 
 def scored(folder: Path, name: str = "theirs", **arrays: Any) -> dict[str, float]:

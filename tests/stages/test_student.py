@@ -13,11 +13,11 @@ from torch import Tensor
 import core
 from augdistill.augment import draw_epoch
 from augdistill.base.errors import ModelError, RunError, StoppedError
-from augdistill.config.checking import check
 from augdistill.data import split_validation
-from augdistill.stages import common, outputs, run_job, student, teacher
+from augdistill.stages import common, making, outputs, run_job, student, teacher
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import make_batch, plan_epoch
+from composed import changed
 from core import (
     checkpoint_weights,
     checkpoints,
@@ -107,17 +107,14 @@ def mixed(values: Tensor, draws: list[dict[str, np.ndarray]], part: slice) -> Te
     ids=lambda words: " ".join(words) or "default",
 )
 def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], taught: Path) -> None:
-    config = check("student", student_config(taught, "seed=4", "teacher_seed=0", *words))
-    distillation, ops = (
-        config["distillation"],
-        [[name, values] for name, values in config["student_aug"]["ops"].items()],
-    )
+    config = student_config(taught, "seed=4", "teacher_seed=0", *words)
+    distillation, ops = config.distillation.plain(), config.student_aug.listed()
     run = teacher_run(taught, "mixup" if "aug=mixup" in words else "baseline")
     data, device = fold(run)
     rows, held_out = split_validation(data.labels.numpy(), HELD_OUT)
     live, plain = load_teacher(run), load_teacher(teacher_run(taught))
     if distillation["teacher_weights"] == "untrained":
-        live = teacher.build(run.config, (1, 16, 16), 10).eval().requires_grad_(False)
+        live = making.build(run.config, (1, 16, 16), 10).eval().requires_grad_(False)
     independent = distillation["view"] == "independent"
     pupil = student.named(config, RunStore(taught), None)
     split = common.Fold(data, rows, data.part(rows), data.part(held_out))
@@ -164,14 +161,14 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
 
 def test_teacher_outputs_are_its_logits_on_clean_images_in_their_order(taught: Path) -> None:
     run = teacher_run(taught)
-    config = check("student", student_config(taught))
+    config = student_config(taught)
     made = outputs.run(config, run)
     data, _ = fold(run)
     stored = outputs.logits(config, made)
     assert stored.dtype == np.float32
     live = load_teacher(run)((data.images / 255 - data.mean) / data.std)[0]
     np.testing.assert_allclose(stored, live.numpy(), atol=1e-4)
-    assert run_job({"kind": "outputs", "config": config}).id == made.id
+    assert run_job({"kind": "outputs", "config": config.plain()}).id == made.id
     assert made.manifest.document.parents == {"teacher": run.id}
 
 
@@ -184,7 +181,7 @@ def test_what_is_trained_is_what_the_config_says(view: str, taught: Path) -> Non
         ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch", "labels": "soft"}],
         ["flip-crop", {"flip": 0.5, "padding": 0.125}],
     ]
-    assert (task.recipe, task.seed, task.role) == (config["optim"], 3, "student")
+    assert (task.recipe, task.seed, task.role) == (config.optim.plain(), 3, "student")
     assert task.own_view == (view == "independent")
 
 
@@ -254,7 +251,7 @@ def test_a_named_teacher_brings_its_own_choices(taught: Path) -> None:
         config = student_config(taught, f"distillation.teacher={named}", "teacher.width=9", "teacher_optim.lr=0.5")
         assert student.run(config).manifest == by_choice.manifest
     assert by_choice.manifest.provenance.parents == {"teacher": run.path.name}
-    assert by_choice.config["aug"] == run.config["aug"]
+    assert by_choice.config.aug == run.config.aug
 
 
 def test_rescaling_needs_the_plain_teacher_and_names_it(taught: Path, tmp_path: Path) -> None:
@@ -263,14 +260,14 @@ def test_rescaling_needs_the_plain_teacher_and_names_it(taught: Path, tmp_path: 
     with pytest.raises(RunError, match="make it with: augdistill train-teacher dataset=digits aug=baseline"):
         student.run(config)
     plain, mixing = teacher_run(taught), teacher_run(taught, "mixup")
-    run = student.run({**config, "outputs": str(taught)})
+    run = student.run(changed(config, {"outputs": str(taught)}))
     assert run.manifest.document.parents == {"teacher": mixing.id, "reference": plain.id}
     assert run.manifest.provenance.parents == {"teacher": mixing.path.name, "reference": plain.path.name}
 
 
 def test_damaged_teacher_outputs_are_refused(taught: Path, tmp_path: Path) -> None:
     shutil.copytree(taught / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("student-*"))
-    made = outputs.run(check("student", student_config(tmp_path)), teacher_run(tmp_path))
+    made = outputs.run(student_config(tmp_path), teacher_run(tmp_path))
     flip_bit(made.path / "logits.npy")
     with pytest.raises(RunError, match=r"logits.npy is damaged"):
         student.run(student_config(tmp_path))
@@ -293,7 +290,7 @@ def test_a_student_at_chance_finishes_as_collapsed(tmp_path: Path, caplog) -> No
     data, _ = fold(healthy)
     rows, _ = split_validation(data.labels.numpy(), HELD_OUT)
     for made in (run, healthy):
-        network = student.build(made.config, (1, 16, 16), 10)
+        network = making.build(made.config, (1, 16, 16), 10)
         network.load_state_dict(weights(made))
         with torch.no_grad():
             logits, embeddings = network((data.images[rows] / 255 - data.mean) / data.std)

@@ -17,6 +17,7 @@ from augdistill.base.errors import ConfigError, HeldError, RunError, StoppedErro
 from augdistill.data import split_validation
 from augdistill.stages import common, evaluation, folders, names, student, teacher
 from augdistill.store.runs import Run, RunStore
+from composed import changed
 from core import (
     checkpoint_weights,
     checkpoints,
@@ -60,7 +61,7 @@ def test_a_finished_run_is_found_and_not_repeated(finished: Run, caplog) -> None
     before = {path: path.stat().st_mtime_ns for path in finished.path.iterdir()}
     elsewhere = {"device": "cpu", "precision": "fp32", "threads": 2}
     try:
-        again = teacher.run({**finished.config, "runtime": elsewhere})
+        again = teacher.run(changed(finished.config, {"runtime": elsewhere}))
     finally:
         torch.set_num_threads(1)
     assert again.manifest == finished.manifest
@@ -89,7 +90,7 @@ def test_what_is_trained_is_what_the_config_says(tmp_path: Path) -> None:
         ["cutmix", {"alpha": 1.0, "prob": 0.25, "scope": "batch", "labels": "soft"}],
         ["flip-crop", {"flip": 0.5, "padding": 0.125}],
     ]
-    assert (task.recipe, task.seed, task.role, task.own_view) == (config["optim"], 3, "teacher", False)
+    assert (task.recipe, task.seed, task.role, task.own_view) == (config.optim.plain(), 3, "teacher", False)
 
 
 def test_arms_begin_with_the_same_weights_and_see_the_images_in_the_same_order(tmp_path: Path) -> None:
@@ -141,7 +142,9 @@ def test_a_signal_makes_the_command_save_and_the_same_command_goes_on(number: in
     assert 5 <= int(path.name[:9]) < 45
     half_way = checkpoint_weights(path)
     config = configured(tmp_path, "optim.epochs=9")
-    resumed, undisturbed = (teacher.run({**config, "outputs": str(tmp_path / name)}) for name in (".", "undisturbed"))
+    resumed, undisturbed = (
+        teacher.run(changed(config, {"outputs": str(tmp_path / name)})) for name in (".", "undisturbed")
+    )
     assert same(weights(resumed), weights(undisturbed))
     assert history(resumed) == history(undisturbed)
     assert not same(half_way, weights(resumed))
@@ -169,7 +172,7 @@ def test_two_that_ask_for_the_same_run_get_one(tmp_path: Path) -> None:
     assert first.manifest == second.manifest
     assert first.path.joinpath("log").read_text().count(": 137 images,") <= 1
     store = RunStore(tmp_path / "held")
-    held = {**config, "outputs": str(tmp_path / "held")}
+    held = changed(config, {"outputs": str(tmp_path / "held")})
     with store.lock(first.ref), pytest.raises(HeldError, match=f"{first.path.name} is held by .* pid "):
         teacher.run(held, wait=False)
 

@@ -8,8 +8,9 @@ import pytest
 
 import core
 from augdistill.base.errors import AugdistillError, RunError
-from augdistill.stages import student, teacher
+from augdistill.stages import making, student, teacher
 from augdistill.store.runs import Run, RunStore
+from composed import changed
 from core import load_teacher, same, weights
 
 
@@ -49,17 +50,17 @@ def remove_weights(run: Run) -> None:
 
 def other_weights(run: Run) -> None:
     """Weights of the right shapes, checksums recomputed: what an untrained network of another seed has."""
-    other = teacher.build({**run.config, "seed": 5}, (1, 16, 16), 10)
+    other = making.build(changed(run.config, {"seed": 5}), (1, 16, 16), 10)
     core.rewrite_weights(run, other.state_dict())
 
 
 def another_width(run: Run) -> None:
-    wider = {**run.config, "teacher": {"name": "resnet18", "width": 5}}
-    core.rewrite_weights(run, teacher.build(wider, (1, 16, 16), 10).state_dict())
+    wider = changed(run.config, {"teacher.width": 5})
+    core.rewrite_weights(run, making.build(wider, (1, 16, 16), 10).state_dict())
 
 
 def fewer_classes(run: Run) -> None:
-    core.rewrite_weights(run, teacher.build(run.config, (1, 16, 16), 9).state_dict())
+    core.rewrite_weights(run, making.build(run.config, (1, 16, 16), 9).state_dict())
 
 
 def double_precision(run: Run) -> None:
@@ -124,7 +125,7 @@ def test_another_model_with_the_same_predictions_is_refused_elsewhere_too(copied
 def test_a_teacher_of_another_dataset_is_refused(finished: Run) -> None:
     config = core.student_config(finished.path.parents[1], f"distillation.teacher={finished.path.name}")
     for changes in ({"size": 17}, {"channels": 3}, {"validation": 100}, {"mean": [0.5], "std": [0.5]}):
-        other = {**config, "dataset": {**config["dataset"], **changes}}
+        other = changed(config, {"dataset": {**config.dataset.plain(), **changes}})
         with pytest.raises(RunError, match=f"{finished.path.name} was trained on other data"):
             student.run(other)
 

@@ -21,7 +21,7 @@ def store(tmp_path_factory) -> RunStore:
 
 
 def planned(store: RunStore, *words: str) -> Plan:
-    return make_plan(saved_studies.composed(store.outputs, *words))
+    return make_plan(saved_studies.study(store.outputs, *words))
 
 
 def test_a_finished_study_takes_no_time(store):
@@ -76,7 +76,7 @@ def test_the_real_command_says_how_long(store, run_augdistill):
 
 
 def test_ten_thousand_finished_stages_are_planned_found_and_timed_within_seconds(tmp_path: Path):
-    config = saved_studies.composed(tmp_path, "study.blocks=257")
+    config = saved_studies.study(tmp_path, "study.blocks=257")
     plan = make_plan(config)  # packs the data
     store, manifests = RunStore(tmp_path), {}
     for stage in plan.stages:

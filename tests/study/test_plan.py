@@ -10,7 +10,7 @@ from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
 from augdistill.study import arms
 from augdistill.study.plan import make_plan
-from composed import composed
+from composed import study
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def stages(plan, kind: str, **arm) -> list:
 
 
 def test_every_teacher_student_and_control_is_there_once(outputs):
-    plan = make_plan(composed(outputs, "study.students_per_teacher=2"))
+    plan = make_plan(study(outputs, "study.students_per_teacher=2"))
     assert len(stages(plan, "teacher")) == 5 * 3
     assert len(stages(plan, "outputs")) == 5 * 3
     assert len(stages(plan, "student", role="student")) == 5 * 3 * 2 * 2
@@ -33,7 +33,7 @@ def test_every_teacher_student_and_control_is_there_once(outputs):
 
 
 def test_student_seeds_are_the_same_under_every_strategy_and_in_the_control(outputs):
-    plan = make_plan(composed(outputs, "study.students_per_teacher=2"))
+    plan = make_plan(study(outputs, "study.students_per_teacher=2"))
     for block in range(3):
         for aug in ("baseline", "cutmix", "labels"):
             students = stages(plan, "student", model="lenet", teacher_aug=aug, block=block)
@@ -43,7 +43,7 @@ def test_student_seeds_are_the_same_under_every_strategy_and_in_the_control(outp
 
 
 def test_parents_come_first_and_are_all_there(outputs):
-    plan = make_plan(composed(outputs))
+    plan = make_plan(study(outputs))
     seen: set[str] = set()
     for stage in plan.stages:
         assert seen.issuperset(stage.parents), stage.folder
@@ -51,20 +51,20 @@ def test_parents_come_first_and_are_all_there(outputs):
 
 
 def test_more_blocks_repeat_nothing(outputs):
-    few = {stage.id for stage in make_plan(composed(outputs)).stages}
-    many = {stage.id for stage in make_plan(composed(outputs, "study.blocks=5")).stages}
+    few = {stage.id for stage in make_plan(study(outputs)).stages}
+    many = {stage.id for stage in make_plan(study(outputs, "study.blocks=5")).stages}
     assert few < many
     assert len(many) * 3 == len(few) * 5
 
 
 def test_a_search_in_another_block_shares_no_seed(outputs):
-    study = {stage.id for stage in make_plan(composed(outputs)).stages}
-    search = {stage.id for stage in make_plan(composed(outputs, "study.first_block=1000")).stages}
-    assert not study & search
+    known = {stage.id for stage in make_plan(study(outputs)).stages}
+    search = {stage.id for stage in make_plan(study(outputs, "study.first_block=1000")).stages}
+    assert not known & search
 
 
 def test_matching_students_see_the_strategies_of_their_teacher_and_of_all_under_the_baseline(outputs):
-    plan = make_plan(composed(outputs, "study.blocks=1", "study.student_aug=[baseline,matching]"))
+    plan = make_plan(study(outputs, "study.blocks=1", "study.student_aug=[baseline,matching]"))
     own = {
         aug: sorted(s.arm["student_aug"] for s in stages(plan, "student", model="lenet", teacher_aug=aug))
         for aug in ("baseline", "cutmix", "labels")
@@ -75,7 +75,7 @@ def test_matching_students_see_the_strategies_of_their_teacher_and_of_all_under_
 
 def test_a_grid_varies_students_shares_teachers_and_does_not_repeat_the_main_arm(outputs):
     grid = "study.grids=[{distillation.temperature: [1, 20], distillation.alpha: [0.5]}]"
-    plan = make_plan(composed(outputs, "study.blocks=1", grid))
+    plan = make_plan(study(outputs, "study.blocks=1", grid))
     assert len(stages(plan, "teacher")) == 5
     variants = {s.arm["variant"] for s in stages(plan, "student", role="student")}
     assert variants == {"", "distillation.temperature=1,distillation.alpha=0.5"}
@@ -87,7 +87,7 @@ def test_a_grid_varies_students_shares_teachers_and_does_not_repeat_the_main_arm
 
 
 def test_rescaling_to_the_baseline_waits_for_its_outputs(outputs):
-    plan = make_plan(composed(outputs, "study.blocks=1", "study.grids=[{distillation.transform: [rescale]}]"))
+    plan = make_plan(study(outputs, "study.blocks=1", "study.grids=[{distillation.transform: [rescale]}]"))
     by_id = {stage.id: stage for stage in plan.stages}
     rescaled = stages(plan, "student", variant="distillation.transform=rescale", model="lenet")
     assert [stage.arm["teacher_aug"] for stage in rescaled] == ["flip-crop", "cutout", "mixup", "cutmix"]
@@ -99,22 +99,22 @@ def test_rescaling_to_the_baseline_waits_for_its_outputs(outputs):
 
 
 def test_the_stages_of_a_study_that_does_not_wait_do_not_wait(outputs):
-    stage = make_plan(composed(outputs, "study=tiny", "wait=false")).stages[0]
+    stage = make_plan(study(outputs, "study=tiny", "wait=false")).stages[0]
     with RunStore(outputs).lock(stage.ref), pytest.raises(HeldError, match=f"{stage.folder} is held by .* pid "):
         run_job(stage.job)
-    assert "wait" not in make_plan(composed(outputs, "study=tiny")).stages[0].job
+    assert "wait" not in make_plan(study(outputs, "study=tiny")).stages[0].job
 
 
 def test_a_study_without_the_baseline_trains_it_where_logits_are_rescaled_to_it(outputs):
     words = ("study.blocks=1", "study.aug=[cutmix]", "study.base=cutmix", "study.distillation.transform=rescale")
-    plan = make_plan(composed(outputs, *words))
+    plan = make_plan(study(outputs, *words))
     assert [stage.arm["teacher_aug"] for stage in stages(plan, "teacher")] == ["cutmix", "baseline"]
     assert {stage.arm["teacher_aug"] for stage in stages(plan, "student", role="student")} == {"cutmix"}
 
 
 def test_a_grid_over_a_strategy_changes_the_teachers_that_have_it(outputs):
     grid = "study.grids=[{aug.ops.mixup.labels: [hard], aug.ops.cutmix.labels: [hard]}]"
-    plan = make_plan(composed(outputs, "study.blocks=1", grid))
+    plan = make_plan(study(outputs, "study.blocks=1", grid))
     name = "aug.ops.mixup.labels=hard,aug.ops.cutmix.labels=hard"
     for kind in ("teacher", "student"):
         varied = {stage.arm["teacher_aug"] for stage in stages(plan, kind, variant=name)}
@@ -127,13 +127,13 @@ def test_a_grid_over_a_strategy_changes_the_teachers_that_have_it(outputs):
 
 
 def test_an_untrained_teachers_outputs_are_told_from_the_trained_ones(outputs):
-    plan = make_plan(composed(outputs, "study.blocks=1", "study.grids=[{distillation.teacher_weights: [untrained]}]"))
+    plan = make_plan(study(outputs, "study.blocks=1", "study.grids=[{distillation.teacher_weights: [untrained]}]"))
     places = [(stage.arm["teacher_aug"], stage.arm["variant"]) for stage in stages(plan, "outputs")]
     assert len(places) == len(set(places)) == 10
 
 
 def test_a_grid_over_the_rate_varies_the_control_too(outputs):
-    plan = make_plan(composed(outputs, "study.blocks=1", "study.grids=[{optim.lr_factor: [0.5, 2]}]"))
+    plan = make_plan(study(outputs, "study.blocks=1", "study.grids=[{optim.lr_factor: [0.5, 2]}]"))
     rates = {s.job["config"]["optim"]["lr"] for s in stages(plan, "student", role="control", model="lenet")}
     assert rates == {0.025, 0.05, 0.1}
 
@@ -150,17 +150,17 @@ def test_a_grid_over_the_rate_varies_the_control_too(outputs):
 )
 def test_a_grid_of_what_cannot_be_is_refused(override, outputs):
     with pytest.raises(ConfigError):
-        make_plan(composed(outputs, override))
+        make_plan(study(outputs, override))
 
 
 def test_a_strategy_that_is_not_there_is_refused(outputs):
     with pytest.raises(ConfigError, match="cutmx"):
-        make_plan(composed(outputs, "study.aug=[baseline,cutmx]"))
+        make_plan(study(outputs, "study.aug=[baseline,cutmx]"))
 
 
 def test_a_test_set_that_is_not_there_is_skipped_and_named(outputs):
     nowhere = f"study.dataset.root={outputs}"
-    plan = make_plan(composed(outputs, "study.dataset.test_sets=[digits,mnist]", "study.blocks=1", nowhere))
+    plan = make_plan(study(outputs, "study.dataset.test_sets=[digits,mnist]", "study.blocks=1", nowhere))
     assert list(plan.skipped) == ["mnist-test"]
     assert {s.arm["test_set"] for s in stages(plan, "evaluation")} == {"digits-test"}
 
@@ -168,7 +168,7 @@ def test_a_test_set_that_is_not_there_is_skipped_and_named(outputs):
 def test_ten_thousand_stages_are_planned_with_as_many_checks_as_forty(outputs, monkeypatch):
     checked = []
     monkeypatch.setattr(arms, "check", lambda kind, config: checked.append(kind) or check(kind, config))
-    few = len(make_plan(composed(outputs, "study.blocks=1")).stages), len(checked)
-    plan = make_plan(composed(outputs, "study.blocks=257"))
+    few = len(make_plan(study(outputs, "study.blocks=1")).stages), len(checked)
+    plan = make_plan(study(outputs, "study.blocks=257"))
     assert len(plan.stages) == 257 * few[0] > 10_000
     assert len(checked) == 2 * few[1]

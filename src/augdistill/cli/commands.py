@@ -1,4 +1,4 @@
-"""What each command that composes a config does with it, a plain dictionary; the command line without Hydra."""
+"""What each command that composes a config does with it, once it is checked; the command line without Hydra."""
 
 import logging
 import sys
@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augdistill.base.cores import usable_cores
 from augdistill.base.errors import AugdistillError, NoMemoryError, RequestError, WorkError
 from augdistill.base.text import counted, duration
 from augdistill.cli.listing import all_scores, evaluations_table, scores_table
 from augdistill.config import Config
-from augdistill.config.checking import check_command
+from augdistill.config.checking import check_command, typed
+from augdistill.config.commands import AsTrained, DistillCommand, EvaluateCommand, TrainTeacherCommand
+from augdistill.config.executors import Executor, Slurm
+from augdistill.config.jobs import DataOf, DatasetAt, ModelConfig, StudentConfig
+from augdistill.config.studies import StudyConfig
 from augdistill.store.documents import KINDS
 from augdistill.store.runs import Run, RunStore
 
@@ -22,25 +25,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KINDS_OF = {"train-teacher": "teacher", "distill": "student"}  # command -> the kind of run that it makes
 
-
-def train_teacher(config: Config) -> None:
+def train_teacher(composed: Config) -> None:
     """Train one teacher, unless it is there."""
-    config = check_command("train-teacher", config)
-    wait = config.pop("wait")
+    config = typed(TrainTeacherCommand, composed)
     from augdistill.stages import teacher
 
-    tell(teacher.run(config, wait))
+    tell(teacher.run(config.job(), config.wait))
 
 
-def distill(config: Config) -> None:
+def distill(composed: Config) -> None:
     """Distil one student, unless it is there."""
-    config = check_command("distill", config)
-    wait = config.pop("wait")
+    config = typed(DistillCommand, composed)
     from augdistill.stages import student
 
-    tell(student.run(config, wait))
+    tell(student.run(config.job(), config.wait))
 
 
 def tell(run: Run) -> None:
@@ -50,35 +49,35 @@ def tell(run: Run) -> None:
         raise WorkError(f"{run.path.name} {run.status}: see {run.path / 'log'}; a lower optim.lr may train")
 
 
-def study(config: Config) -> None:
+def study(composed: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
     from augdistill.executors import chosen
     from augdistill.executors.devices import refuse_without_cuda
     from augdistill.executors.space import refuse_if_too_full
     from augdistill.study.plan import make_plan
 
+    config = typed(StudyConfig, composed)
     plan = make_plan(config)
-    config = check_command("study", config)
-    executor = chosen(config["executor"])
-    store = RunStore(Path(config["outputs"]))
+    executor = chosen(config.executor)
+    store = RunStore(Path(config.outputs))
     for test_set, why in plan.skipped.items():
         log.warning("no evaluation on %s: %s", test_set, why)
     if any(store.find(stage.ref) is None for stage in plan.stages):
         from augdistill.stages.refusals import refuse_choices
 
-        refuse_without_cuda(plan, config["executor"])
+        refuse_without_cuda(plan, config.executor)
         refuse_choices(plan.study, plan.choices)
-        refuse_if_too_full(plan, store, config["executor"])
-        if config["executor"]["name"] == "slurm":
+        refuse_if_too_full(plan, store, config.executor)
+        if isinstance(config.executor, Slurm):
             from augdistill.executors.slurm import enough_cpus
 
             for stage in plan.stages:
-                enough_cpus(stage, config["executor"])
-    if config["dry_run"]:
-        print_plan(plan, store, config["executor"])
+                enough_cpus(stage, config.executor)
+    if config.dry_run:
+        print_plan(plan, store, config.executor)
         return
     plan.save(store.outputs / "studies" / plan.name)
-    results = executor.run(plan, store, config["executor"])
+    results = executor.run(plan, store, config.executor)
     if results.queued:
         waiting = f"{counted(results.queued, 'stage')} in the queue"
         print(f"{waiting}: add dry_run=true to see how that stands, or repeat this to wait")
@@ -95,7 +94,7 @@ def study(config: Config) -> None:
         raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
 
 
-def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
+def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
     """Print what of a plan is there and what is not, and how long the rest takes if finished runs tell."""
     from augdistill.executors import standings
     from augdistill.study.estimate import time_left
@@ -109,7 +108,7 @@ def print_plan(plan: "Plan", store: RunStore, executor: Config) -> None:
     print(f"{len(plan.stages) - kinds.total()} of {len(plan.stages)} stages are there; to do: {todo or 'nothing'}")
     if not kinds:
         return
-    workers = executor.get("workers") or usable_cores()
+    workers = executor.at_once
     left, runs = time_left(plan, store, workers)
     if left.computing:
         print(
@@ -134,49 +133,52 @@ def print_results(name: str, store: RunStore) -> None:
     print("\n".join([*answers, f"report: {page}"]))
 
 
-def evaluate(config: Config) -> None:
+def evaluate(composed: Config) -> None:
     """Evaluate every finished run that has no current evaluation, or one run; or score predictions made elsewhere."""
-    config = check_command("evaluate", config)
-    if config["predictions"] is not None:
+    config = typed(EvaluateCommand, composed)
+    if config.predictions is not None:
         from augdistill.stages.predictions import score_file
 
         scored = score_file(config)
-        what = Path(config["predictions"]).name
+        what = Path(config.predictions).name
         print(scores_table([(test_set, scores.scalars, what) for test_set, scores in scored.items()]))
         print(all_scores(scored))
         return
     skipped: dict[str, None] = {}
     failed: list[AugdistillError] = []
-    runs = to_evaluate(config)
-    completed = completed_runs(runs, config, failed)
-    done = [made for run in runs for made in evaluations_of(run, config, skipped, failed)]
+    runs, where = to_evaluate(config)
+    completed = completed_runs(runs, config, where, failed)
+    done = [made for run in runs for made in evaluations_of(run, config, where, skipped, failed)]
     done += [run for run in completed if run.path not in {made.path for made in done}]
     for why in skipped:
         log.warning("skipped: %s", why)
     print(evaluations_table([run for run in done if run.kind == "evaluation"]))
-    if failed and config["run"]:
+    if failed and config.run:
         raise failed[0]
     if failed:
         raise WorkError(f"{counted(len(failed), 'evaluation')} could not be made; all others are there")
 
 
-def to_evaluate(config: Config) -> list[Run]:
-    """Return the runs that a checked `evaluate` config names, at least one."""
-    if config["dataset"]["name"] is not None:
+def to_evaluate(config: EvaluateCommand) -> tuple[list[Run], AsTrained]:
+    """Return the runs that a config names, at least one, and where their data lie now."""
+    where = config.dataset
+    if not isinstance(where, AsTrained):
         raise RequestError(
             "dataset=NAME is for predictions=FILE: a run is evaluated on the test sets of its own dataset; where that "
             "lies now say dataset.root=FOLDER, or dataset.path=FOLDER for your own images"
         )
-    store, path = RunStore(Path(config["outputs"])), config["dataset"]["path"]
-    runs = [store.get(config["run"])] if config["run"] else store.all("teacher") + store.all("student")
+    store = RunStore(Path(config.outputs))
+    runs = [store.get(config.run)] if config.run else store.all("teacher") + store.all("student")
     if not runs:
         raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
-    if path is not None and not any("path" in run.config["dataset"] for run in runs):
-        raise RequestError(f"dataset.path={path}: none of these runs has seen a folder of images")
-    return runs
+    if where.path is not None and not any("path" in run.config.dataset.parameters() for run in runs):
+        raise RequestError(f"dataset.path={where.path}: none of these runs has seen a folder of images")
+    return runs, where
 
 
-def evaluations_of(run: Run, config: Config, skipped: dict[str, None], failed: list[AugdistillError]) -> list[Run]:
+def evaluations_of(
+    run: Run, config: EvaluateCommand, where: AsTrained, skipped: dict[str, None], failed: list[AugdistillError]
+) -> list[Run]:
     """Return the evaluations of a run, made where they are not there; one that cannot be made goes to `failed`.
 
     Why test sets are not there goes to `skipped`.
@@ -187,28 +189,35 @@ def evaluations_of(run: Run, config: Config, skipped: dict[str, None], failed: l
         log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
         return []
     done: list[Run] = []
-    where = {key: config["dataset"][key] for key in names.WHERE}
-    for test_set in run.config["dataset"]["test_sets"]:
-        job = names.evaluation_config(run.path.name, test_set, config["outputs"], **where)
-        job = {**job, "normalisation": config["normalisation"], "runtime": config["runtime"]}
+    how = {
+        "root": where.root,
+        "verify": where.verify,
+        "path": where.path,
+        "normalisation": config.normalisation,
+        "runtime": {"device": config.runtime.device, "threads": config.runtime.threads},
+    }
+    for test_set in run.config.dataset.test_sets:
+        job = names.evaluation_config(run.path.name, test_set, config.outputs, **how)
         with keeping(failed, f"{run.path.name} on {test_set}"):
-            dataset = names.located(job, run.config["dataset"], run.manifest.document.data)
-            if why := names.missing_test_set(test_set, {"dataset": dataset, "outputs": config["outputs"]}):
+            dataset = names.located(job, run.config.dataset, run.manifest.document.data)
+            if why := names.missing_test_set(test_set, DatasetAt(dataset, config.outputs)):
                 skipped[why] = None
             else:
-                done.append(evaluation.run(job, config["wait"]))
+                done.append(evaluation.run(job, config.wait))
     return done
 
 
-def completed_runs(runs: list[Run], config: Config, failed: list[AugdistillError]) -> list[Run]:
+def completed_runs(
+    runs: list[Run], config: EvaluateCommand, where: AsTrained, failed: list[AugdistillError]
+) -> list[Run]:
     """Return the evaluations, and teachers' outputs, of runs to which a metric was added that is newer than they."""
-    from augdistill.stages import completion, names
+    from augdistill.stages import completion
 
-    job = {"outputs": config["outputs"], **{key: config["dataset"][key] for key in names.WHERE}}
     completed = []
-    for run in completion.scored_runs(RunStore(Path(config["outputs"])), runs):
+    for run in completion.scored_runs(RunStore(Path(config.outputs)), runs):
         with keeping(failed, run.path.name):
-            found = completion.complete(run, {**job, "run": run.config.get("run", "")}, config["wait"])
+            lies = DataOf(str(run.manifest.config.get("run", "")), config.outputs, where.root, where.verify, where.path)
+            found = completion.complete(run, lies, config.wait)
             completed += [found] if found is not run else []
     return completed
 
@@ -223,35 +232,35 @@ def keeping(failed: list[AugdistillError], what: str) -> Iterator[None]:
         failed.append(error)
 
 
-def refuse(command: str, config: Config) -> None:
+def refuse(command: str, composed: Config) -> None:
     """Raise RequestError for a job of a sweep that is refused for its values alone; writes nothing."""
-    checked = check_command(command, config)
-    if command in KINDS_OF:
+    config = check_command(command, composed)
+    if isinstance(config, ModelConfig):
         from augdistill.stages.refusals import refuse_values
 
-        refuse_values(KINDS_OF[command], checked)
-    elif command == "study":
+        refuse_values(config)
+    elif isinstance(config, StudyConfig):
         from augdistill.study.claims import claims_of
 
-        claims_of(checked["study"])
-    elif command == "evaluate" and checked["predictions"] is None:
-        to_evaluate(checked)
+        claims_of(config.study)
+    elif isinstance(config, EvaluateCommand) and config.predictions is None:
+        to_evaluate(config)
 
 
-def refuse_here(command: str, config: Config) -> None:
+def refuse_here(command: str, composed: Config) -> None:
     """Raise RequestError for a job of a sweep that this machine, its data or runs refuse; writes the cache alone."""
     from augdistill.stages import refusals
 
-    if command == "study":
+    config = check_command(command, composed)
+    if isinstance(config, StudyConfig):
         from augdistill.study.plan import make_plan
 
         plan = make_plan(config)
         refusals.refuse_choices(plan.study, plan.choices)
-    elif command in KINDS_OF:
+    elif isinstance(config, ModelConfig):
         from augdistill.stages import common, student
 
-        checked = check_command(command, config)
-        common.device_of(checked["runtime"])
-        if command == "distill":  # whose teacher may be missing, which is seen without data
-            student.named(checked, RunStore(Path(checked["outputs"])), None)
-        refusals.refuse(KINDS_OF[command], checked)
+        common.device_of(config.runtime)
+        if isinstance(config, StudentConfig):  # whose teacher may be missing, which is seen without data
+            student.named(config, RunStore(Path(config.outputs)), None)
+        refusals.refuse(config)

@@ -15,7 +15,7 @@ from augdistill.base.cores import usable_cores
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.reading import read_text
 from augdistill.base.text import counted, printable
-from augdistill.config import Config
+from augdistill.config.groups import Runtime
 from augdistill.data import status
 from augdistill.metrics import METRICS, Scores
 from augdistill.results.scores import load_scores
@@ -75,7 +75,7 @@ def accuracy(run: Run) -> str:
 def evaluations_table(evaluations: Sequence[Run]) -> str:
     """Return a line per evaluation: test set, main metrics, run."""
     read = [(run, load_scores(run.file(METRICS_FILE)).scalars) for run in evaluations]
-    return scores_table([(run.evaluation.test_set, scalars, run.config["run"]) for run, scalars in read])
+    return scores_table([(run.evaluation.test_set, scalars, run.manifest.config["run"]) for run, scalars in read])
 
 
 def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
@@ -167,7 +167,7 @@ def data_status(root: Path, cache: Path) -> str:
     return table(("dataset", "split", "", "images", "checksums", "where", ""), rows)
 
 
-def examine(runtime: Config, root: Path, outputs: Path) -> str:
+def examine(runtime: Runtime, root: Path, outputs: Path) -> str:
     """Return versions, plugins, the device and precision of `runtime`, datasets, whether outputs can be written."""
     import torch
 
@@ -178,9 +178,9 @@ def examine(runtime: Config, root: Path, outputs: Path) -> str:
     lines += [f"{name:18} {installed(name)}" for name in PACKAGES]
     lines += [f"{f'plugin {prefix}':18} {told}" for prefix, told in plugins.report()]
     try:
-        facts = resolve(runtime["device"], runtime["precision"], runtime["threads"]).facts()
+        facts = resolve(runtime.device, runtime.precision, runtime.threads).facts()
         lines.append(f"{'device':18} {facts['device']} ({facts['hardware']})")
-        lines.append(f"{'precision':18} {runtime['precision']} means {facts['precision']} here")
+        lines.append(f"{'precision':18} {runtime.precision} means {facts['precision']} here")
     except AugdistillError as error:
         lines.append(f"{'device':18} {error}")
     cuda = f"{torch.cuda.device_count()} devices" if torch.cuda.is_available() else "none"

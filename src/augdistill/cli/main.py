@@ -1,4 +1,4 @@
-"""The command line: compose a config with Hydra, check it, hand plain dictionaries over."""
+"""The command line: compose a config with Hydra and hand it to its command, which checks it."""
 
 import logging
 import os

@@ -1,18 +1,17 @@
 """Checks a config against the schema: every key known, every value of its type and in its range, in one line if not.
 
-What comes out is plain dictionaries, with every value of its schema's type.
+What comes out are immutable, typed objects.
 """
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from pydantic import ValidationError, create_model
 
 from augdistill.base.checks import known_keys
 from augdistill.base.errors import ConfigError
 from augdistill.base.text import first_text, is_no_unicode
-from augdistill.config import Config
 from augdistill.config.base import Group
 from augdistill.config.commands import COMMANDS
 from augdistill.config.executors import TheExecutor
@@ -26,7 +25,7 @@ from augdistill.config.groups import (
     TheStudent,
     TheTeacher,
 )
-from augdistill.config.jobs import StudentConfig, TeacherConfig
+from augdistill.config.jobs import EvaluationConfig, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.refusals import misplaced, refusal, shown
 
 G = TypeVar("G", bound=Group)
@@ -41,7 +40,7 @@ GROUPS: dict[str, Any] = {
     "runtime": TheRuntime,
     "executor": TheExecutor,
 }
-JOBS: dict[str, type[Group]] = {"teacher": TeacherConfig, "student": StudentConfig}
+JOBS: dict[str, type[ModelConfig]] = {"teacher": TeacherConfig, "student": StudentConfig}
 
 
 def typed(model: type[G], values: Mapping[str, Any], prefix: str = "") -> G:
@@ -56,8 +55,14 @@ def typed(model: type[G], values: Mapping[str, Any], prefix: str = "") -> G:
         raise ConfigError(refusal(error, model, values, prefix)) from None
 
 
-def check(kind: str, config: Mapping[str, Any]) -> Config:
-    """Return the config of a "teacher" or "student" job with every value of its schema's type.
+@overload
+def check(kind: Literal["teacher"], config: Mapping[str, Any]) -> TeacherConfig: ...
+@overload
+def check(kind: Literal["student"], config: Mapping[str, Any]) -> StudentConfig: ...
+@overload
+def check(kind: str, config: Mapping[str, Any]) -> ModelConfig: ...
+def check(kind: str, config: Mapping[str, Any]) -> ModelConfig:
+    """Return the typed config of a "teacher" or "student" job.
 
     Raises ConfigError for a key that is missing, unknown or misplaced (naming the nearest valid one), a value of the
     wrong type or out of range.
@@ -67,12 +72,19 @@ def check(kind: str, config: Mapping[str, Any]) -> Config:
     missing = [key for key in model.model_fields if key not in config]
     if missing:
         raise ConfigError(f"the config has no {missing[0]}: a {kind} job needs {', '.join(model.model_fields)}")
-    return typed(model, config).plain()
+    return typed(model, config)
 
 
-def check_command(command: str, config: Mapping[str, Any]) -> Config:
+def check_job(kind: str, config: Mapping[str, Any]) -> ModelConfig | EvaluationConfig:
+    """Return the typed config of a stage of any kind, as it was sent to who runs it; raises ConfigError."""
+    if kind == "evaluation":
+        return typed(EvaluationConfig, config)
+    return check("student" if kind == "outputs" else kind, config)
+
+
+def check_command(command: str, config: Mapping[str, Any]) -> Group:
     """Return the whole config of a command, checked as `check` does."""
-    return typed(COMMANDS[command], config).plain()
+    return typed(COMMANDS[command], config)
 
 
 def explain(command: str, config: Mapping[str, Any], word: str) -> str:
@@ -80,14 +92,12 @@ def explain(command: str, config: Mapping[str, Any], word: str) -> str:
     return misplaced(COMMANDS[command], config, word)
 
 
-def check_saved(kind: str, config: Mapping[str, Any]) -> Config:
-    """Return the config that a run's manifest holds, a model's checked as `check` does; raises ConfigError.
+def check_saved(kind: str, config: Mapping[str, Any]) -> ModelConfig:
+    """Return the config that the manifest of a model or of outputs holds, checked as `check` does.
 
     What a version before this one had in `runtime`, where nothing decides a result, is left out; one before had KD
     alone, whose reduction stood in `distillation`.
     """
-    if kind not in JOBS:
-        return dict(config)
     distillation = config.get("distillation")
     if isinstance(distillation, Mapping) and "loss" not in distillation and "reduction" in distillation:
         loss = {"name": "kd", "reduction": distillation["reduction"]}
@@ -95,13 +105,13 @@ def check_saved(kind: str, config: Mapping[str, Any]) -> Config:
         config = {**config, "distillation": {**others, "loss": loss}}
     runtime = config.get("runtime")
     kept = {key: runtime[key] for key in runtime if key in Runtime.model_fields} if isinstance(runtime, Mapping) else {}
+    kind = "student" if kind == "outputs" else kind
     return check(kind, {**config, "runtime": kept if isinstance(runtime, Mapping) else runtime})
 
 
-def check_group(key: str, values: object) -> Config:
+def check_group(key: str, values: object) -> Any:
     """Return the group `key` of a config, checked against its model and, for its parameters, its YAML file."""
-    checked: Config = typed(holder(key), {key: values}).plain()[key]
-    return checked
+    return getattr(typed(holder(key), {key: values}), key)
 
 
 @cache

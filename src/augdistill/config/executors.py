@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, Field
 
+from augdistill.base.cores import usable_cores
 from augdistill.config.base import AtLeastOne, ByName, Chosen, Count, Group, Whole, before, wrong
 
 Retries = Annotated[int, Ge(0), Lt(2**31)]
@@ -24,6 +25,11 @@ class Executor(Group):
     name: str
     bank: Annotated[Any, before(is_bank)] = Field(default="auto", examples=["auto"])
 
+    @property
+    def at_once(self) -> int:
+        """How many stages of one thread run at once, as far as this machine can tell."""
+        return usable_cores()
+
 
 class Local(Executor):
     """A pool of worker processes on this machine."""
@@ -31,6 +37,10 @@ class Local(Executor):
     workers: AtLeastOne | None = None
     per_device: AtLeastOne = 1
     retries: Retries = 1
+
+    @property
+    def at_once(self) -> int:
+        return self.workers or usable_cores()
 
 
 def is_address(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 from augdistill.base.checks import CHECKPOINTS, checkpoint_every, is_prefixed
 from augdistill.base.errors import ConfigError
 from augdistill.base.model import Many
+from augdistill.base.text import dataset_label
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
@@ -48,6 +50,16 @@ class Dataset(Named):
             if values == ():
                 raise wrong("null, or a number for each channel", key, [])
         return self
+
+    @property
+    def label(self) -> str:
+        """What it is called in names and tables: a user's own folder by the last part of its path too."""
+        return dataset_label({"name": self.name, "path": getattr(self, "path", None)})
+
+    def reader_arguments(self, outputs: str) -> dict[str, Any]:
+        """Return the keyword arguments that open it: where it lies, its cache, its reader's parameters."""
+        where = {"root": Path(self.root), "cache": Path(outputs) / "cache", "verify": self.verify}
+        return {**where, **self.parameters()}
 
 
 class Optim(Group):
@@ -91,6 +103,7 @@ def by_its_name(value: object) -> object:
 
 
 TheLoss = Annotated[Loss, by_name(Loss, "loss"), before(by_its_name), Chosen("loss")]
+SOFT_TARGETS = ("view", "transform", "sd", "teacher", "teacher_weights")  # of a distillation: what is learnt from
 
 
 class Distillation(Group):
@@ -110,6 +123,14 @@ class Distillation(Group):
         if self.sd is not None and self.transform != "rescale":
             raise wrong("null, or with distillation.transform=rescale the wanted s.d., above 0", "sd", self.sd)
         return self
+
+    def loss_parameters(self) -> dict[str, Any]:
+        """Return the keyword arguments of the loss: its own, and all fields that nothing else is known to read.
+
+        So a field added later is refused by a loss that does not know it, and not passed over.
+        """
+        known = ("alpha", "temperature", "loss", *SOFT_TARGETS)
+        return {key: value for key, value in self if key not in known} | self.loss.parameters()
 
 
 def spelt(value: object) -> object:
@@ -191,9 +212,9 @@ class Aug(Group):
         """The names of its strategies, joined: "baseline" where there are none."""
         return "+".join(self.ops) or "baseline"
 
-    def listed(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return the strategies with their parameters."""
-        return [(name, op.plain()) for name, op in self.ops.items()]
+    def listed(self) -> list[list[Any]]:
+        """Return the strategies in their order, as [name, parameters]."""
+        return [[name, op.plain()] for name, op in self.ops.items()]
 
 
 class Model(Named):

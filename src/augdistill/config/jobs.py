@@ -1,11 +1,17 @@
-"""The whole configs of the jobs that train a model: a teacher's and a student's."""
+"""The whole configs of jobs: of a teacher, of a student, and of an evaluation."""
 
-from typing import Self
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Protocol, Self
 
+from annotated_types import Ge, Le
 from pydantic import Field, model_validator
 
 from augdistill.config.base import Group, Seed, Text, wrong
 from augdistill.config.groups import (
+    Aug,
+    Dataset,
+    Model,
     Optim,
     TheAug,
     TheDataset,
@@ -17,8 +23,11 @@ from augdistill.config.groups import (
 )
 
 
-class Job(Group):
-    """What every job has."""
+class ModelConfig(Group):
+    """What the config of every job that trains a model has; `kind` and `aug_key` are those of the model it trains."""
+
+    kind: ClassVar[str]
+    aug_key: ClassVar[str]
 
     seed: Seed = Field(examples=[0])
     outputs: Text = Field(examples=["outputs"])
@@ -36,19 +45,115 @@ class Job(Group):
                 watched(optim, self.dataset.validation, f"{key}.stop_accuracy")
         return self
 
+    @property
+    @abstractmethod
+    def model(self) -> Model:
+        """The network that is trained."""
 
-class TeacherConfig(Job):
+    @property
+    @abstractmethod
+    def own_aug(self) -> Aug:
+        """The strategies that it is trained under."""
+
+
+class TeacherConfig(ModelConfig):
     """A teacher: a model trained on a dataset under a stack of strategies."""
 
+    kind, aug_key = "teacher", "aug"
 
-class StudentConfig(Job):
+    @property
+    def model(self) -> Model:
+        return self.teacher
+
+    @property
+    def own_aug(self) -> Aug:
+        return self.aug
+
+
+class StudentConfig(ModelConfig):
     """A student, and all that names the teacher it learns from; `aug` is the teacher's, `student_aug` its own."""
+
+    kind, aug_key = "student", "student_aug"
 
     teacher_optim: TheOptim
     teacher_seed: Seed = Field(examples=[0])
     student: TheStudent
     student_aug: TheAug
     distillation: TheDistillation
+
+    @property
+    def model(self) -> Model:
+        return self.student
+
+    @property
+    def own_aug(self) -> Aug:
+        return self.student_aug
+
+
+class EvaluationRuntime(Group):
+    """Where an evaluation runs; its precision is that of its run."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Annotated[int, Ge(1), Le(1024)] = 1
+
+
+class EvaluationConfig(Group):
+    """An evaluation of the run in a folder on a test set; root, verify and path None: data as the run was trained.
+
+    `normalisation` "own" is by the statistics of the test set's own YAML.
+    """
+
+    run: str
+    test_set: Text
+    outputs: Text
+    root: str | None = None
+    verify: bool | None = None
+    path: str | None = None
+    normalisation: Literal["training", "own"] = "training"
+    runtime: EvaluationRuntime = EvaluationRuntime()
+
+
+class HasDataset(Protocol):
+    """What has a dataset, and outputs beside which that is cached: a job, or a DatasetAt."""
+
+    @property
+    def dataset(self) -> Dataset: ...
+    @property
+    def outputs(self) -> str: ...
+
+
+class SaysWhere(Protocol):
+    """What says where the data of the run in a folder lie now: an EvaluationConfig, or a DataOf."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def outputs(self) -> str: ...
+    @property
+    def root(self) -> str | None: ...
+    @property
+    def verify(self) -> bool | None: ...
+    @property
+    def path(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class DataOf:
+    """Where the data of the run in a folder lie now; root, verify and path None: as the run was trained."""
+
+    run: str
+    outputs: str
+    root: str | None = None
+    verify: bool | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class DatasetAt:
+    """A dataset, and the outputs folder beside which it is cached."""
+
+    dataset: Dataset
+    outputs: str
 
 
 def watched(optim: Optim, validation: int, key: str) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 
-from augdistill.config import Config, model_parameters, reader_parameters
+from augdistill.config.groups import Dataset, Model
+from augdistill.config.jobs import StudentConfig
 from augdistill.data import expected_shape
 from augdistill.losses import LOSSES
 from augdistill.models import outline, stacks
@@ -32,37 +33,47 @@ def banks_of(plan: Plan, size: object, on_gpu: bool) -> Banks:
         return {}
     groups: dict[str, list[Stage]] = {}
     for stage in plan.stages:
-        if stage.kind == "student" and can_be_stacked(stage.job["config"], small=size == "auto"):
-            groups.setdefault(shared(stage), []).append(stage)
+        config = stage.config
+        if (
+            stage.kind == "student"
+            and isinstance(config, StudentConfig)
+            and can_be_stacked(config, small=size == "auto")
+        ):
+            groups.setdefault(shared(stage, config), []).append(stage)
     found = (bank for group in groups.values() for bank in even_parts(group, most) if len(bank) > 1)
     return {stage.id: bank for bank in found for stage in bank}
 
 
-def can_be_stacked(config: Config, *, small: bool = False) -> bool:
+def can_be_stacked(config: StudentConfig, *, small: bool = False) -> bool:
     """Return whether a student may be in a bank, in one of `small` models if asked.
 
     It sees clean images, its last weights are those that count, and its model and its loss can be stacked.
     """
-    optim, loss = config["optim"], config["distillation"]["loss"]["name"]
-    ends_like_all = optim["select"] == "last" and optim["stop_accuracy"] is None
-    if config["student_aug"]["ops"] or not ends_like_all or not LOSSES[loss].stacks:
+    optim, loss = config.optim, config.distillation.loss.name
+    ends_like_all = optim.select == "last" and optim.stop_accuracy is None
+    if config.student_aug.ops or not ends_like_all or not LOSSES[loss].stacks:
         return False
-    size = stacked_size(json.dumps(config["student"]), json.dumps(config["dataset"]))
+    size = stacked_size(config.student, config.dataset)
     return size is not None and (size < SMALL or not small)
 
 
-@cache
-def stacked_size(model: str, dataset: str) -> int | None:
+def stacked_size(model: Model, dataset: Dataset) -> int | None:
     """Return the parameters of a model, from its outline for images of a dataset, None if it cannot be stacked."""
-    config, data = json.loads(model), json.loads(dataset)
-    shape = expected_shape(data["name"], **reader_parameters(data))
-    built = outline(config["name"], shape, model_parameters(config), "student")
+    about = (model.parameters(), dataset.parameters())
+    return size_of(model.name, dataset.name, json.dumps(about))
+
+
+@cache
+def size_of(model: str, dataset: str, parameters: str) -> int | None:
+    """Return the same by names, and by the parameters of both as JSON."""
+    of_model, of_dataset = json.loads(parameters)
+    built = outline(model, expected_shape(dataset, **of_dataset), of_model, "student")
     return sum(value.numel() for value in built.parameters()) if stacks(built) else None
 
 
-def shared(stage: Stage) -> str:
+def shared(stage: Stage, config: StudentConfig) -> str:
     """Return all that the students of a bank have in common: every field but those in which members may differ."""
-    return json.dumps([stage.arm["block"], stage.threads, shared_by_bank(stage.job["config"])], sort_keys=True)
+    return json.dumps([stage.arm["block"], stage.threads, shared_by_bank(config)], sort_keys=True)
 
 
 def even_parts(group: Sequence[Stage], most: int) -> list[tuple[Stage, ...]]:
@@ -70,8 +81,3 @@ def even_parts(group: Sequence[Stage], most: int) -> list[tuple[Stage, ...]]:
     count = -(-len(group) // most)
     edges = [len(group) * part // count for part in range(count + 1)]
     return [tuple(group[first:last]) for first, last in pairwise(edges)]
-
-
-def bank_job(members: Sequence[Stage]) -> list[Config]:
-    """Return what a student's job says of those that train with it, itself among them: their jobs and folders."""
-    return [{**member.job, "folder": member.folder} for member in members]

@@ -17,7 +17,7 @@ from augdistill.base.errors import AugdistillError, NoMemoryError, StoppedError,
 from augdistill.base.signals import handling, stop_signals
 from augdistill.base.text import duration, printable_line
 from augdistill.config import Config
-from augdistill.executors.banks import Banks, bank_job
+from augdistill.executors.banks import Banks
 from augdistill.executors.pace import Pace
 from augdistill.stages import run_job
 from augdistill.store.runs import Run, RunStore
@@ -114,7 +114,7 @@ class Board:
     def together(self, stage: Stage) -> Stage:
         """Return a stage with its bank in its job: all students of that whose teachers have not failed."""
         members = [member for member in self.banks.get(stage.id, ()) if member.id not in self.results.blocked]
-        return replace(stage, job={**stage.job, "bank": bank_job(members)}) if len(members) > 1 else stage
+        return replace(stage, bank=tuple(members)) if len(members) > 1 else stage
 
     def started(self, stage: Stage, where: str = "") -> None:
         """Say that a stage runs now, and those that run with it."""

@@ -4,28 +4,27 @@ import os
 from collections.abc import Mapping
 
 from augdistill.base.errors import ConfigError
-from augdistill.config import Config
+from augdistill.config.executors import Executor
 from augdistill.study.plan import Plan
 
 
-def refuse_without_cuda(plan: Plan, executor: Config) -> None:
+def refuse_without_cuda(plan: Plan, executor: Executor) -> None:
     """Raise ConfigError if a plan asks for CUDA, and is to run on this machine, which has none."""
-    runtime = plan.choices[0]["runtime"]  # a study has one
-    asked = {"device": runtime["device"] == "cuda", "cuda_graphs": runtime["cuda_graphs"] == "true"}
+    runtime = plan.choices[0].runtime  # a study has one
+    asked = {"device": runtime.device == "cuda", "cuda_graphs": runtime.cuda_graphs == "true"}
     key = next((key for key in asked if asked[key]), None)
-    if key is None or executor["name"] != "local":
+    if key is None or executor.name != "local":
         return
     from torch import cuda
 
     if not cuda.is_available():
-        raise ConfigError(
-            f"study.runtime.{key}={runtime[key]}, but PyTorch sees no CUDA device here: study.runtime.{key}=auto"
-        )
+        typed = f"study.runtime.{key}={getattr(runtime, key)}"
+        raise ConfigError(f"{typed}, but PyTorch sees no CUDA device here: study.runtime.{key}=auto")
 
 
 def devices(plan: Plan) -> list[str]:
     """Return the CUDA devices for a plan's stages, none where it asks for the CPU or there are none."""
-    if all(stage.job["config"]["runtime"]["device"] == "cpu" for stage in plan.stages):
+    if all(stage.config.runtime.device == "cpu" for stage in plan.stages):
         return []
     from torch import cuda
 

@@ -12,10 +12,10 @@ from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.util import get_temp_dir
 
-from augdistill.base.cores import usable_cores
 from augdistill.base.errors import StoppedError, WorkError
 from augdistill.base.safepath import start_safely
 from augdistill.config import Config
+from augdistill.config.executors import Local
 from augdistill.executors.banks import banks_of
 from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
 from augdistill.executors.devices import devices, least_busy
@@ -32,11 +32,11 @@ LONGEST_TMPDIR = 107 - len(
 CPU = "cpu"  # the place of stages that share no CUDA device
 
 
-def check(executor: Config) -> None:
+def check(executor: Local) -> None:
     """Refuse nothing: whatever passes the schema can be tried."""
 
 
-def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> Results:
+def run(plan: Plan, store: RunStore, executor: Local, work: Work = run_job) -> Results:
     """Run what of a plan is not there yet and return how every stage ended.
 
     A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker has
@@ -45,7 +45,7 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     board = Board(plan, store)
     if board.unmet:
         cuda = devices(plan)
-        board.banks = banks_of(plan, executor["bank"], on_gpu=bool(cuda))
+        board.banks = banks_of(plan, executor.bank, on_gpu=bool(cuda))
         scheduler = Scheduler(board, executor, cuda, work)
         with raising_on_signals(), board.shown():
             try:
@@ -61,10 +61,10 @@ class Scheduler:
     Every CUDA device has workers of its own, which see no other; without CUDA there is one place for all.
     """
 
-    def __init__(self, board: Board, executor: Config, cuda: list[str], work: Work = run_job) -> None:
-        self.board, self.work, self.retries = board, work, executor["retries"]
-        self.cores = self.free = executor["workers"] or usable_cores()
-        self.slots = executor["per_device"] if cuda else self.cores
+    def __init__(self, board: Board, executor: Local, cuda: list[str], work: Work = run_job) -> None:
+        self.board, self.work, self.retries = board, work, executor.retries
+        self.cores = self.free = executor.at_once
+        self.slots = executor.per_device if cuda else self.cores
         self.pools = {place: new_pool(self.slots, place) for place in cuda or [CPU]}
         self.running: dict[Future[Outcome], tuple[Stage, str]] = {}
         self.busy = dict.fromkeys(self.pools, 0)

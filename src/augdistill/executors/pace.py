@@ -21,7 +21,7 @@ class Pace:
 
     def work(self, stage: Stage) -> int:
         """Return a stage's units of work: images in epochs, or one."""
-        return int(self.rates.work(stage.kind, stage.job["config"]))
+        return int(self.rates.work(stage.kind, stage.config))
 
     def drop(self, stage: Stage) -> None:
         """Take in that a stage is not to do any more."""

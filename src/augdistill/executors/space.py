@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from augdistill.base.cores import usable_cores
 from augdistill.base.errors import RequestError
-from augdistill.config import Config, model_parameters
+from augdistill.config.executors import Executor
+from augdistill.config.groups import Model
+from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig
 from augdistill.data import HUMAN_LABELS, Header
 from augdistill.stages import names
 from augdistill.store.runs import RunStore
@@ -21,10 +22,10 @@ STATES = 6  # times its weights, that a run has on the disk while it trains: thr
 Models = Mapping[str, tuple[int, int]]  # a stage's id -> bytes of its model's weights, width of its embedding
 
 
-def refuse_if_too_full(plan: Plan, store: RunStore, executor: Config) -> None:
+def refuse_if_too_full(plan: Plan, store: RunStore, executor: Executor) -> None:
     """Raise RequestError if the disk has less than what a plan's stages will still write."""
-    together = 1 if executor["bank"] == "auto" else executor["bank"]  # auto takes models whose checkpoints are small
-    needed = needed_bytes(plan, store, max(together, executor.get("workers") or usable_cores()))
+    together = 1 if executor.bank == "auto" else executor.bank  # auto takes models whose checkpoints are small
+    needed = needed_bytes(plan, store, max(together, executor.at_once))
     outputs = store.outputs.absolute()
     folder = next(path for path in (outputs, *outputs.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
@@ -40,10 +41,10 @@ def needed_bytes(plan: Plan, store: RunStore, workers: int) -> int:
     todo = [stage for stage in plan.stages if store.find(stage.ref) is None]
     if not todo:
         return 0
-    dataset, outputs = plan.study["dataset"], str(store.outputs)
-    training = names.dataset_header({"dataset": dataset, "outputs": outputs})
-    tests = {stage.job["config"]["test_set"] for stage in todo if stage.kind == "evaluation"}
-    counts = {name: test_count(name, dataset, outputs) for name in tests}
+    data = DatasetAt(plan.study.dataset, str(store.outputs))
+    training = names.dataset_header(data)
+    tests = {stage.config.test_set for stage in todo if isinstance(stage.config, EvaluationConfig)}
+    counts = {name: test_count(name, data) for name in tests}
     models = models_of(plan, training)
     kept = sum(written(stage, training, counts, models) for stage in todo)
     states = [STATES * models[stage.id][0] for stage in todo if stage.id in models]
@@ -56,43 +57,41 @@ def models_of(plan: Plan, training: Header) -> Models:
     sizes: dict[str, tuple[int, int]] = {}
     found = {}
     for stage in plan.stages:
-        if stage.kind in ("teacher", "student"):
-            model = stage.job["config"][stage.kind]
-            key = json.dumps(model)
+        if stage.kind in ("teacher", "student") and isinstance(stage.config, ModelConfig):
+            model = stage.config.model
+            key = json.dumps(model.plain())
             if key not in sizes:
                 sizes[key] = model_size(model, training)
             found[stage.id] = sizes[key]
     return found
 
 
-def model_size(model: Config, training: Header) -> tuple[int, int]:
+def model_size(model: Model, training: Header) -> tuple[int, int]:
     """Return the bytes of a model's weights and the width of its embedding, from shapes alone."""
     import torch
 
     from augdistill.models import MODELS
 
     with torch.device("meta"), torch.no_grad():
-        built: Any = (
-            MODELS[model["name"]].network(training.shape, len(training.classes), **model_parameters(model)).eval()
-        )
+        network = MODELS[model.name].network
+        built: Any = network(training.shape, len(training.classes), **model.parameters()).eval()
         _, embedding = built(torch.empty(2, *training.shape))
     return sum(value.nbytes for value in built.state_dict().values()), int(embedding.shape[1])
 
 
-def test_count(test_set: str, dataset: Config, outputs: str) -> int:
+def test_count(test_set: str, data: DatasetAt) -> int:
     """Return the number of images of a test set; none of their own for those that people labelled."""
     if test_set in HUMAN_LABELS:
         return 0
-    read = names.test_dataset({"test_set": test_set, "root": None, "verify": None}, dataset)
-    return names.dataset_header({"dataset": read, "outputs": outputs}, "test").count
+    return names.dataset_header(DatasetAt(names.test_dataset(test_set, data.dataset), data.outputs), "test").count
 
 
 def written(stage: Stage, training: Header, counts: Mapping[str, int], models: Models) -> int:
     """Return about how many bytes a stage leaves behind."""
-    config, row = stage.job["config"], 4 * len(training.classes) + 8
-    if stage.kind in ("teacher", "student"):
-        return models[stage.id][0] + int(config["dataset"]["validation"]) * row + FILES
+    config, row = stage.config, 4 * len(training.classes) + 8
+    if isinstance(config, EvaluationConfig):
+        width = next((models[parent][1] for parent in stage.parents if parent in models), 0)
+        return counts[config.test_set] * (row + 4 * width) + METRICS + FILES
     if stage.kind == "outputs":
         return training.count * row + METRICS + FILES
-    width = next((models[parent][1] for parent in stage.parents if parent in models), 0)
-    return counts[config["test_set"]] * (row + 4 * width) + METRICS + FILES
+    return models[stage.id][0] + config.dataset.validation * row + FILES

@@ -7,7 +7,8 @@ from typing import Any
 
 from augdistill.base.errors import RequestError
 from augdistill.base.model import validated
-from augdistill.config.checking import check
+from augdistill.config.checking import check_job
+from augdistill.config.jobs import StudentConfig
 from augdistill.store.documents import JOBS, KINDS, Job
 from augdistill.store.runs import Run, RunStore
 
@@ -27,14 +28,11 @@ def run_job(job: dict[str, Any]) -> Run:
         raise RequestError(f"the job's {error}: {JOB_IS}") from None
     if checked.bank:
         return next(run for run in run_bank(checked.bank) if run.id == checked.id)
-    config, asked = checked.config, {"wait": checked.wait, "planned": checked.id}
-    module = import_module(f"augdistill.stages.{checked.kind}")
-    if checked.kind != "outputs":
-        run: Run = module.run(config, **asked)
-        return run
-    student = import_module("augdistill.stages.student")
-    config, teacher_run = student.with_teacher(check("student", config), RunStore(Path(config["outputs"])))
-    made: Run = module.run(config, teacher_run, **asked)
+    config = check_job(checked.kind, checked.config)
+    words: tuple[object, ...] = (config,)
+    if checked.kind == "outputs" and isinstance(config, StudentConfig):
+        words = import_module("augdistill.stages.student").with_teacher(config, RunStore(Path(config.outputs)))
+    made: Run = import_module(f"augdistill.stages.{checked.kind}").run(*words, wait=checked.wait, planned=checked.id)
     return made
 
 

@@ -20,7 +20,7 @@ from augdistill import losses
 from augdistill.base.errors import RequestError
 from augdistill.base.text import now
 from augdistill.config.checking import check
-from augdistill.stages import common, folders, names, student
+from augdistill.stages import common, folders, making, names, student
 from augdistill.stages.refusals import refuse
 from augdistill.stages.student import Pupil
 from augdistill.store.identity import Ref, shared_by_bank
@@ -41,12 +41,12 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
     configs = [check("student", job["config"]) for job in jobs]
     if any(shared_by_bank(config) != shared_by_bank(configs[0]) for config in configs):
         raise RequestError("students of one bank may differ in seed, teacher, alpha, T and soft targets alone")
-    if not losses.LOSSES[loss := configs[0]["distillation"]["loss"]["name"]].stacks:
+    if not losses.LOSSES[loss := configs[0].distillation.loss.name].stacks:
         raise RequestError(
             f"distillation.loss={loss} cannot train students as a bank: executor.bank=1 trains them alone"
         )
-    store, device = RunStore(Path(configs[0]["outputs"])), common.device_of(configs[0]["runtime"])
-    header = refuse("student", configs[0])
+    store, device = RunStore(Path(configs[0].outputs)), common.device_of(configs[0].runtime)
+    header = refuse(configs[0])
     pupils = [student.named(config, store, job.get("id")) for config, job in zip(configs, jobs, strict=True)]
     with ExitStack() as stack:
         for pupil in sorted(pupils, key=lambda pupil: pupil.ref.id):  # two banks never wait for each other
@@ -76,11 +76,11 @@ def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common
     log.info(
         "a bank of %d students: %s; %d images, %s", len(called), ", ".join(called), len(training), common.told(device)
     )
-    hooks = student.hooks_of(config, fold, device, f"{len(called)} x {config['student']['name']}", stop)
+    hooks = making.hooks_of(config, fold, device, f"{len(called)} x {config.student.name}", stop)
     folder = store.banks / ref_of(pupils).folder
     folder.mkdir(parents=True, exist_ok=True)
-    term = student.term_of(config["distillation"])
-    trained = fit_bank(members, training, config["optim"], term, device, folder, hooks)
+    term = student.term_of(config.distillation)
+    trained = fit_bank(members, training, config.optim.plain(), term, device, folder, hooks)
     made = folders.Making(device, began, (time.monotonic() - clock) / len(pupils), called)
     for pupil, member, became in zip(pupils, members, trained, strict=True):
         if store.find(pupil.ref) is None:
@@ -91,13 +91,13 @@ def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common
 
 def member_of(pupil: Pupil, fold: common.Fold, device: Device) -> Member:
     """Return a student as a bank trains it."""
-    distillation = pupil.config["distillation"]
+    distillation = pupil.config.distillation
     return Member(
         model=student.untrained(pupil, fold, device),
         teacher=student.taught(pupil, fold, device) if pupil.parents else None,
         weights=student.weights_of(distillation),
-        temperature=distillation["temperature"],
-        seed=pupil.config["seed"],
+        temperature=distillation.temperature,
+        seed=pupil.config.seed,
     )
 
 

@@ -5,39 +5,42 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from augdistill.config import Config, parameters
+from augdistill.config import parameters
+from augdistill.config.jobs import StudentConfig, TeacherConfig
 from augdistill.config.places import written as written_in
 from augdistill.store.identity import teacher_folder, teacher_of, teacher_ref
 from augdistill.store.runs import RunStore
 
 
-def missing_teacher(config: Config, store: RunStore) -> str:
+def missing_teacher(config: StudentConfig, store: RunStore) -> str:
     """Return what to say when a student's teacher is not there: the override that selects another, or what makes it."""
     wanted = teacher_of(config)
     for run in store.all("teacher"):
-        other = teacher_ref({**wanted, "optim": run.config["optim"]}, run.manifest.document.data)
+        theirs = run.config.optim
+        other = teacher_ref(wanted.model_copy(update={"optim": theirs}), run.manifest.document.data)
         if run.id == other.id and run.status == "finished":
-            change = overrides("teacher_optim", run.config["optim"], wanted["optim"])
+            change = overrides("teacher_optim", theirs.plain(), wanted.optim.plain())
             return f"no such teacher by this recipe; {run.path.name} has another one: add {change}"
-    folder = teacher_folder(wanted)
-    return f"the teacher {folder} of this recipe is not there yet; make it with: {teacher_command(wanted)}"
+    return (
+        f"the teacher {teacher_folder(wanted)} of this recipe is not there yet; make it with: {teacher_command(wanted)}"
+    )
 
 
-def teacher_command(config: Config) -> str:
-    """Return the `augdistill train-teacher` command that makes the teacher of a checked "teacher" config."""
-    dataset, model = config["dataset"], config["teacher"]
-    names = list(config["aug"]["ops"]) or ["baseline"]
-    words = [f"dataset={dataset['name']}", f"aug={names[0]}" if len(names) == 1 else f"'aug=[{','.join(names)}]'"]
-    words += [f"teacher={model['name']}", f"seed={config['seed']}"]
-    words.append(overrides("optim", config["optim"], recipe(model["name"])))
-    words.append(overrides("teacher", model, {"name": model["name"], **parameters("teacher", model["name"])}))
-    words.append(overrides("dataset", dataset, dataset_defaults(dataset["name"])))
-    for name in config["aug"]["ops"]:
-        words.append(overrides(f"aug.ops.{name}", config["aug"]["ops"][name], parameters("aug", name)))
-    if config["outputs"] != "outputs":
-        words.append(word("outputs", config["outputs"]))
-    if config["runtime"]["precision"] != "auto":
-        words.append(f"runtime.precision={config['runtime']['precision']}")
+def teacher_command(config: TeacherConfig) -> str:
+    """Return the `augdistill train-teacher` command that makes a teacher."""
+    dataset, model = config.dataset, config.teacher
+    names = list(config.aug.ops) or ["baseline"]
+    words = [f"dataset={dataset.name}", f"aug={names[0]}" if len(names) == 1 else f"'aug=[{','.join(names)}]'"]
+    words += [f"teacher={model.name}", f"seed={config.seed}"]
+    words.append(overrides("optim", config.optim.plain(), recipe(model.name)))
+    words.append(overrides("teacher", model.parameters(), parameters("teacher", model.name)))
+    words.append(overrides("dataset", dataset.plain(), dataset_defaults(dataset.name)))
+    for name, values in config.aug.listed():
+        words.append(overrides(f"aug.ops.{name}", values, parameters("aug", name)))
+    if config.outputs != "outputs":
+        words.append(word("outputs", config.outputs))
+    if config.runtime.precision != "auto":
+        words.append(f"runtime.precision={config.runtime.precision}")
     return " ".join(["augdistill train-teacher", *filter(None, words)])
 
 

@@ -1,30 +1,28 @@
-"""What all stages share: the run's log, signals, provenance, data on the device, a progress line per epoch."""
+"""What all stages share: the run's log, signals, data on the device, predictions."""
 
 import errno
 import logging
-import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import as_images, taken
 from augdistill.base.errors import AugdistillError, ConfigError, DataError, RunError, StoppedError, as_work_error
 from augdistill.base.reading import append_to
 from augdistill.base.signals import stop_signals
-from augdistill.config import Config, reader_arguments
+from augdistill.config.groups import Runtime
+from augdistill.config.jobs import HasDataset
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
 from augdistill.losses.shared import soft_cross_entropy
 from augdistill.training.batches import Batch
@@ -32,6 +30,7 @@ from augdistill.training.device import Device, resolve
 
 log = logging.getLogger("augdistill")
 
+MODELS = ("teacher", "student")  # kinds of runs that hold one
 CONSTANT = 1e-12  # s.d. of a channel that is the same everywhere, but for rounding; any other's is above 1e-9
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what opening a link, a pipe or a folder says
 
@@ -124,10 +123,10 @@ def told(device: Device) -> str:
     return f"{facts['device']} ({facts['hardware']}), precision {facts['precision']}, threads {facts['threads']}"
 
 
-def device_of(runtime: Config) -> Device:
-    """Return where and how a job that trains computes, by its checked `runtime`."""
-    how = (runtime[key] for key in ("device", "precision", "threads", "deterministic", "cuda_graphs"))
-    return resolve(*how)
+def device_of(runtime: Runtime) -> Device:
+    """Return where and how a job that trains computes."""
+    where = (runtime.device, runtime.precision, runtime.threads)
+    return resolve(*where, runtime.deterministic, runtime.cuda_graphs)
 
 
 @dataclass
@@ -158,7 +157,7 @@ class Fold:
     held_out: Data
 
 
-def training_fold(config: Config, fingerprint: str, device: Device) -> Fold:
+def training_fold(config: HasDataset, fingerprint: str, device: Device) -> Fold:
     """Return what a job trains on, split by `dataset.validation`; DataError unless it has the fingerprint."""
     found = dataset_images(config, fingerprint=fingerprint)
     images = on_device(found, statistics_of(config, found.header), device)
@@ -166,13 +165,13 @@ def training_fold(config: Config, fingerprint: str, device: Device) -> Fold:
     return Fold(images, rows, images.part(rows), images.part(held_out))
 
 
-def dataset_images(config: Config, split: str = "train", fingerprint: str | None = None) -> ImageSet:
-    """Return one fold of a job's dataset. Raises DataError unless it has the `fingerprint` that its run is named by."""
-    dataset = config["dataset"]
-    images = load(dataset["name"], split, **reader_arguments(dataset, config["outputs"]))
+def dataset_images(config: HasDataset, split: str = "train", fingerprint: str | None = None) -> ImageSet:
+    """Return one fold of a dataset. Raises DataError unless it has the `fingerprint` that its run is named by."""
+    dataset = config.dataset
+    images = load(dataset.name, split, **dataset.reader_arguments(config.outputs))
     if fingerprint not in (None, images.header.fingerprint):
-        raise DataError(f"{dataset['name']} changed while it was read: the same command begins anew")
-    return images if dataset["mean"] else replace(images, header=measured(images, split, dataset["validation"]))
+        raise DataError(f"{dataset.name} changed while it was read: the same command begins anew")
+    return images if dataset.mean else replace(images, header=measured(images, split, dataset.validation))
 
 
 def measured(images: ImageSet, split: str, validation: int) -> Header:
@@ -190,11 +189,11 @@ def measured(images: ImageSet, split: str, validation: int) -> Header:
     return replace(header, mean=mean, std=tuple(spread if spread >= CONSTANT else 1.0 for spread in std))
 
 
-def statistics_of(config: Config, training: Header) -> dict[str, list[float]]:
+def statistics_of(config: HasDataset, training: Header) -> dict[str, list[float]]:
     """Return the mean and std, per channel, that normalise a job's images: the config's, else those measured."""
     found = {}
     for key in ("mean", "std"):
-        values = list(config["dataset"][key] or getattr(training, key))
+        values = list(getattr(config.dataset, key) or getattr(training, key))
         channels = training.shape[0]
         if len(values) not in (1, channels):
             raise ConfigError(f"dataset.{key} has {len(values)} values for {channels} channels: give one for each")
@@ -232,9 +231,9 @@ def placed(model: nn.Module, device: Device) -> nn.Module:
     return model.to(device.device, memory_format=device.memory_format)  # type: ignore[call-overload, no-any-return]
 
 
-def split(config: Config, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split(config: HasDataset, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of the training set that train and that validate, by `dataset.validation`."""
-    return split_validation(labels, config["dataset"]["validation"])
+    return split_validation(labels, config.dataset.validation)
 
 
 def label_loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -265,35 +264,3 @@ def accuracy(model: nn.Module, data: Data, device: Device) -> float:
     """Return the share of images whose largest logit is the label's, as the loop asks after an epoch."""
     logits, _ = predict(model, data, device)
     return float((logits.argmax(1) == data.labels.cpu()).double().mean())
-
-
-def scorer(config: Config, fold: Fold, device: Device) -> Callable[[nn.Module], dict[str, float]]:
-    """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if asked."""
-    parts = {"validation_accuracy": fold.held_out} if len(fold.held_out.images) else {}
-    if config["optim"]["select"] == "best-test":
-        log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
-        statistics = statistics_of(config, fold.images.header)
-        parts["test_accuracy"] = on_device(dataset_images(config, "test"), statistics, device)
-    return lambda model: {name: accuracy(model, part, device) for name, part in parts.items()}
-
-
-@dataclass
-class Progress:
-    """One line per epoch in the log; on a terminal a bar with the time left instead."""
-
-    title: str
-    epochs: int
-    bar: "tqdm[Any] | None" = field(default=None)
-
-    def __call__(self, epoch: int, row: dict[str, float]) -> None:
-        shown = {
-            name: f"{value:.4g}" for name, value in row.items() if name not in ("epoch", "lr", "images_per_second")
-        }
-        if not sys.stderr.isatty() or os.environ.get("AUGDISTILL_WORKER"):
-            text = ", ".join(f"{name} {value}" for name, value in shown.items())
-            log.info("epoch %d/%d: %s, %.0f images/s", epoch + 1, self.epochs, text, row["images_per_second"])
-            return
-        if self.bar is None:
-            self.bar = tqdm(total=self.epochs, initial=epoch, desc=self.title, unit="epoch")
-        self.bar.set_postfix(shown, refresh=False)
-        self.bar.update()

@@ -11,10 +11,11 @@ import torch
 from augdistill.base.errors import DataError, RunError
 from augdistill.base.files import write_json
 from augdistill.base.text import now
-from augdistill.config import Config, reader_parameters
+from augdistill.config.groups import Dataset
+from augdistill.config.jobs import DatasetAt, EvaluationConfig, StudentConfig
 from augdistill.data import HUMAN_LABELS, expected_shape, load_human_labels, test_set_name
 from augdistill.metrics import Scores, Teacher, score, score_against_humans
-from augdistill.stages import common, folders, names, student, teacher
+from augdistill.stages import common, folders, making, names
 from augdistill.store.evaluations import METRICS_FILE, PREDICTIONS, teacher_of
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
@@ -22,75 +23,70 @@ from augdistill.training.device import Device, resolve
 
 log = logging.getLogger(__name__)
 
-MODELS = {"teacher": teacher, "student": student}  # kinds of runs that hold one
 
-
-def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
-    """Return the evaluation of `config["run"]` on `config["test_set"]`, made if it is not there yet.
-
-    `config` also holds outputs; root, verify and path (None: as the run was trained); normalisation ("training", or
-    "own": the statistics of the test set's own YAML) and runtime. Raises DataError if the test set is not there.
-    """
-    store = RunStore(Path(config["outputs"]))
-    evaluated = store.get(config["run"])
-    if evaluated.kind not in MODELS:
-        raise RunError(f"{evaluated.path.name} holds no model: evaluate a {' or a '.join(MODELS)}")
+def run(config: EvaluationConfig, wait: bool = True, planned: str | None = None) -> Run:
+    """Return an evaluation, made if it is not there yet. Raises DataError if the test set is not there."""
+    store = RunStore(Path(config.outputs))
+    evaluated = store.get(config.run)
+    if evaluated.kind not in common.MODELS:
+        raise RunError(f"{evaluated.path.name} holds no model: evaluate a {' or a '.join(common.MODELS)}")
     if evaluated.status != "finished":
         raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
-    trained = names.located(config, evaluated.config["dataset"], evaluated.manifest.document.data)
-    fingerprint, precision = names.test_fingerprint(config, trained), evaluated.config["runtime"]["precision"]
-    ref = names.evaluation_name(config, evaluated.ref, trained, precision, fingerprint)
-    names.must_be(ref, planned)
-    if (found := store.find(ref)) is not None:
-        return found
-    with store.writing(ref, wait) as folder, common.run_log(folder):
-        return store.find(ref) or evaluate(config, evaluated, trained, ref, store, folder)
+    trained = names.located(config, evaluated.config.dataset, evaluated.manifest.document.data)
+    fingerprint = names.test_fingerprint(config.test_set, DatasetAt(trained, config.outputs))
+    ref = names.evaluation_name(config, evaluated.ref, trained, evaluated.config.runtime.precision, fingerprint)
+    return making.find_or_make(
+        ref, store, wait, planned, lambda folder: evaluate(config, evaluated, trained, ref, store, folder)
+    )
 
 
-def evaluate(config: Config, evaluated: Run, trained: Config, ref: Ref, store: RunStore, folder: Path) -> Run:
+def evaluate(
+    config: EvaluationConfig, evaluated: Run, trained: Dataset, ref: Ref, store: RunStore, folder: Path
+) -> Run:
     """Predict, score and publish an evaluation in its folder; `trained` says where the run's data lie now."""
     began, clock = now(), time.monotonic()
-    runtime = config["runtime"]
-    device = resolve(runtime["device"], evaluated.config["runtime"]["precision"], runtime["threads"])
-    dataset = names.test_dataset(config, trained)
-    if config["test_set"] in HUMAN_LABELS:
+    device = resolve(config.runtime.device, evaluated.config.runtime.precision, config.runtime.threads)
+    dataset = names.test_dataset(config.test_set, trained)
+    if config.test_set in HUMAN_LABELS:
         scores, notes = human_scores(config, evaluated, dataset)
     else:
         scores, notes = image_scores(config, evaluated, dataset, folder, device)
     write_json(folder / METRICS_FILE, scores.to_json())
     made = folders.Making(device, began, time.monotonic() - clock)
     provenance = folders.provenance(made, {"run": evaluated.path.name}, notes)
-    facts = {"test_set": test_set_name(config["test_set"], trained), "accuracy": scores.scalars.get("accuracy")}
-    return folders.publish(store, ref, "finished", {**config, "dataset": dataset}, provenance, **facts)
+    name = test_set_name(config.test_set, trained.plain())
+    facts = {"test_set": name, "accuracy": scores.scalars.get("accuracy")}
+    asked = {**config.plain(), "dataset": dataset.plain()}
+    return folders.publish(store, ref, "finished", asked, provenance, **facts)
 
 
 def image_scores(
-    config: Config, evaluated: Run, dataset: Config, folder: Path, device: Device
+    config: EvaluationConfig, evaluated: Run, dataset: Dataset, folder: Path, device: Device
 ) -> tuple[Scores, list[str]]:
     """Predict the images of a test set, write predictions.npz, and return scores and what a reader must know."""
-    images = common.dataset_images({**config, "dataset": dataset}, "test")
+    images = common.dataset_images(DatasetAt(dataset, config.outputs), "test")
     known = evaluated.model.classes
     if images.header.classes != known:
         raise DataError(
-            f"{config['test_set']} has other classes than {evaluated.path.name}: {', '.join(known)} are needed"
+            f"{config.test_set} has other classes than {evaluated.path.name}: {', '.join(known)} are needed"
         )
-    shape = expected_shape(evaluated.config["dataset"]["name"], **reader_parameters(evaluated.config["dataset"]))
+    trained = evaluated.config.dataset
+    shape = expected_shape(trained.name, **trained.parameters())
     if images.header.shape != shape:
         sizes = ["x".join(map(str, size)) for size in (images.header.shape, shape)]
-        raise DataError(f"{config['test_set']} has images of {sizes[0]}, {evaluated.path.name} takes {sizes[1]}")
-    is_own = config["test_set"] == evaluated.config["dataset"]["name"]
+        raise DataError(f"{config.test_set} has images of {sizes[0]}, {evaluated.path.name} takes {sizes[1]}")
     statistics: dict[str, Any] = dict(evaluated.model.statistics)
-    if config["normalisation"] == "own":
-        statistics = {key: dataset[key] or getattr(images.header, key) for key in ("mean", "std")}
+    if config.normalisation == "own":
+        statistics = {key: getattr(dataset, key) or getattr(images.header, key) for key in ("mean", "std")}
     data = common.on_device(images, statistics, device)
     model = load_model(evaluated, data, device)
     logits, embeddings = (values.numpy() for values in common.predict(model, data, device))
     arrays = {"logits": logits, "labels": np.array(images.labels)}
-    if is_own:
+    if config.test_set == trained.name:
         arrays["embeddings"] = embeddings
     folders.save_arrays(folder / PREDICTIONS, arrays)
-    taught_by = teacher_of(evaluated, RunStore(Path(config["outputs"])))
-    taught = None if taught_by is None else run({**config, "run": taught_by.path.name})
+    taught_by = teacher_of(evaluated, RunStore(Path(config.outputs)))
+    taught = None if taught_by is None else run(config.model_copy(update={"run": taught_by.path.name}))
     scores = score(
         logits,
         images.labels,
@@ -101,11 +97,11 @@ def image_scores(
     return scores, folders.notes(images.header, evaluated.config)
 
 
-def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Scores, list[str]]:
+def human_scores(config: EvaluationConfig, evaluated: Run, dataset: Dataset) -> tuple[Scores, list[str]]:
     """Return how a run's predictions of the images agree with the people who labelled them."""
-    about = run({**config, "test_set": HUMAN_LABELS[config["test_set"]]})
+    about = run(config.model_copy(update={"test_set": HUMAN_LABELS[config.test_set]}))
     arrays = predictions(about)
-    human = load_human_labels(config["test_set"], root=Path(dataset["root"]), verify=dataset["verify"]).probabilities
+    human = load_human_labels(config.test_set, root=Path(dataset.root), verify=dataset.verify).probabilities
     held_out = validation_logits(evaluated)
     scores = score_against_humans(arrays["logits"], arrays["labels"], human, validation=held_out)
     return scores, list(about.manifest.provenance.notes)
@@ -113,14 +109,15 @@ def human_scores(config: Config, evaluated: Run, dataset: Config) -> tuple[Score
 
 def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:
     """Return a run's model on the device; a teacher has to prove itself to students, here its checksum is enough."""
-    build, classes = MODELS[evaluated.kind].build, len(evaluated.model.classes)
-    model = folders.load_model(evaluated, lambda: build(evaluated.config, data.header.shape, classes))
+    classes = len(evaluated.model.classes)
+    model = folders.load_model(evaluated, lambda: making.build(evaluated.config, data.header.shape, classes))
     return common.placed(model, device)
 
 
 def teacher_outputs(student_run: Run, taught: Run) -> Teacher:
     """Return what a student learned from, by the evaluation of its teacher on the same test set."""
-    return Teacher(predictions(taught)["logits"], student_run.config["distillation"]["temperature"])
+    assert isinstance(student_run.config, StudentConfig)
+    return Teacher(predictions(taught)["logits"], student_run.config.distillation.temperature)
 
 
 def validation_logits(evaluated: Run) -> tuple[np.ndarray, np.ndarray] | None:

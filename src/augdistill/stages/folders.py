@@ -23,6 +23,7 @@ from augdistill.base.files import write_atomic
 from augdistill.base.reading import MAX_FILE, opened, read_array, read_arrays, tensors_header
 from augdistill.base.text import now, removal
 from augdistill.config import Config
+from augdistill.config.jobs import ModelConfig
 from augdistill.data import Header, as_found
 from augdistill.stages.common import Data, predict, statistics_of
 from augdistill.store.identity import Ref
@@ -145,7 +146,7 @@ def write_history(folder: Path, rows: list[dict[str, float]]) -> None:
 
 
 def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[str, Any], **facts: Any) -> Run:
-    """Write a run's config.yaml and, last, its manifest, in which data lie at absolute paths."""
+    """Write a run's config, JSON, as config.yaml and, last, its manifest, in which data lie at absolute paths."""
     config, folder = {**config, "dataset": as_found(config["dataset"])}, store.folder(ref)
     write_atomic(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)).encode())
     run = store.publish(ref, status, config, made, **facts)
@@ -153,21 +154,21 @@ def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[s
     return run
 
 
-def facts(config: Config, training: Header, history: list[dict[str, float]]) -> dict[str, Any]:
+def facts(config: ModelConfig, training: Header, history: list[dict[str, float]]) -> dict[str, Any]:
     """Return what a manifest says of a model's data, enough to evaluate it without them, and its last validation."""
     known = {"shape": training.shape, "classes": training.classes, "statistics": statistics_of(config, training)}
     last = history[-1] if history else {}
     return {**known, **{key: last[key] for key in ("validation_accuracy",) if key in last}}
 
 
-def notes(header: Header, config: Config, history: Sequence[Mapping[str, float]] = ()) -> list[str]:
+def notes(header: Header, config: ModelConfig, history: Sequence[Mapping[str, float]] = ()) -> list[str]:
     """Return what a reader must know: unverified or partial data, selection by the test set, a target not reached."""
     found = [] if header.verified else [f"{header.name}: the publisher's checksums were not verified"]
     if header.note:
         found.append(f"{header.name}: {header.note}")
-    if config["optim"]["select"] == "best-test":
+    if config.optim.select == "best-test":
         found.append("the weights kept are those of the epoch with the best test accuracy")
-    target = config["optim"]["stop_accuracy"]
+    target = config.optim.stop_accuracy
     if target is not None and history and history[-1]["validation_accuracy"] < target:
         found.append(f"optim.stop_accuracy={target:g} was not reached in all of its epochs")
     return found

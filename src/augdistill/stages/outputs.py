@@ -9,9 +9,9 @@ from torch import nn
 
 from augdistill.base.files import write_json
 from augdistill.base.text import now
-from augdistill.config import Config
+from augdistill.config.jobs import HasDataset, StudentConfig
 from augdistill.metrics import score
-from augdistill.stages import common, folders, names, teacher
+from augdistill.stages import common, folders, making, names, teacher
 from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.identity import Ref, outputs_ref
 from augdistill.store.runs import Run, RunStore
@@ -22,22 +22,19 @@ log = logging.getLogger(__name__)
 LOGITS = "logits.npy"
 
 
-def run(config: Config, teacher_run: Run, wait: bool = True, planned: str | None = None) -> Run:
-    """Return the outputs of `teacher_run` that a checked "student" config reads, computing them if need be."""
-    store = RunStore(Path(config["outputs"]))
+def run(config: StudentConfig, teacher_run: Run, wait: bool = True, planned: str | None = None) -> Run:
+    """Return the outputs of `teacher_run` that a student reads, computing them if need be."""
+    store = RunStore(Path(config.outputs))
     ref = outputs_ref(teacher_run.ref, config, names.dataset_header(config).fingerprint)
-    names.must_be(ref, planned)
-    if (found := store.find(ref)) is not None:
-        return found
-    runtime = config["runtime"]
-    device = resolve(runtime["device"], runtime["precision"], runtime["threads"], runtime["deterministic"])
-    with store.writing(ref, wait) as folder, common.run_log(folder):
-        return store.find(ref) or compute(config, teacher_run, ref, store, folder, device)
+    return making.find_or_make(
+        ref, store, wait, planned, lambda folder: compute(config, teacher_run, ref, store, folder)
+    )
 
 
-def compute(config: Config, teacher_run: Run, ref: Ref, store: RunStore, folder: Path, device: Device) -> Run:
+def compute(config: StudentConfig, teacher_run: Run, ref: Ref, store: RunStore, folder: Path) -> Run:
     """Compute, describe and publish the logits float32 [N,K] of all N training images, in their order."""
-    began, clock = now(), time.monotonic()
+    began, clock, runtime = now(), time.monotonic(), config.runtime
+    device = resolve(runtime.device, runtime.precision, runtime.threads, runtime.deterministic)
     images = common.dataset_images(config, fingerprint=ref.document["data"])
     data = common.on_device(images, common.statistics_of(config, images.header), device)
     model = load(config, teacher_run, data, device)
@@ -49,19 +46,19 @@ def compute(config: Config, teacher_run: Run, ref: Ref, store: RunStore, folder:
     made = folders.Making(device, began, time.monotonic() - clock)
     made_from = {"teacher": teacher_run.path.name}
     provenance = folders.provenance(made, made_from, folders.notes(images.header, config))
-    return folders.publish(store, ref, "finished", config, provenance)
+    return folders.publish(store, ref, "finished", config.plain(), provenance)
 
 
-def load(config: Config, teacher_run: Run, data: common.Data, device: Device) -> nn.Module:
+def load(config: StudentConfig, teacher_run: Run, data: common.Data, device: Device) -> nn.Module:
     """Return the teacher, or with teacher_weights=untrained the network it began as (what the authors' code did)."""
-    if config["distillation"]["teacher_weights"] == "trained":
+    if config.distillation.teacher_weights == "trained":
         return teacher.load(teacher_run, data, device)
     log.warning("distillation.teacher_weights=untrained: the student learns from a network that was never trained")
-    model = teacher.build(teacher_run.config, data.header.shape, len(data.header.classes))
+    model = making.build(teacher_run.config, data.header.shape, len(data.header.classes))
     return common.placed(model, device).requires_grad_(False).eval()
 
 
-def logits(config: Config, outputs: Run) -> np.ndarray:
-    """Return the stored logits, float32 [N,K], of the training images of a checked "student" config."""
+def logits(config: HasDataset, outputs: Run) -> np.ndarray:
+    """Return the stored logits, float32 [N,K], of a student's training images."""
     images = names.dataset_header(config)
     return folders.stored_logits(outputs, LOGITS, images.count, len(images.classes))

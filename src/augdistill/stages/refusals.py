@@ -8,34 +8,33 @@ from torch import nn
 from augdistill import losses
 from augdistill.augment import check_ops
 from augdistill.base.errors import ModelError, as_typed
-from augdistill.config import Config, loss_parameters, model_parameters, ops_list, reader_parameters
+from augdistill.config.jobs import ModelConfig, StudentConfig
+from augdistill.config.studies import Study
 from augdistill.data import Header, expected_shape
 from augdistill.models import outline, trains_on_one
 from augdistill.stages import names
 from augdistill.store.identity import teacher_of
 from augdistill.training.batches import batch_sizes
 
-OWN_AUG = {"teacher": "aug", "student": "student_aug"}  # the strategies that a kind of job trains under
+
+def refuse_values(config: ModelConfig) -> nn.Module:
+    """Return the outline of a job's model; RequestError for what needs no data to be seen."""
+    shape = expected_shape(config.dataset.name, **config.dataset.parameters())
+    check_ops(config.own_aug.listed(), shape[-1], config.aug_key)
+    if isinstance(config, StudentConfig):
+        losses.build(config.distillation.loss.name, **config.distillation.loss_parameters())
+    return outline(config.model.name, shape, config.model.parameters(), config.kind)
 
 
-def refuse_values(kind: str, config: Config) -> nn.Module:
-    """Return the outline of a "teacher" or "student" config's model; RequestError for what needs no data to be seen."""
-    shape = expected_shape(config["dataset"]["name"], **reader_parameters(config["dataset"]))
-    check_ops(ops_list(config[OWN_AUG[kind]]), shape[-1], OWN_AUG[kind])
-    if kind == "student":
-        losses.build(config["distillation"]["loss"]["name"], **loss_parameters(config["distillation"]))
-    return outline(config[kind]["name"], shape, model_parameters(config[kind]), kind)
-
-
-def refuse(kind: str, config: Config) -> Header:
-    """Return what is known of a "teacher" or "student" config's training set; RequestError if it cannot be trained.
+def refuse(config: ModelConfig) -> Header:
+    """Return what is known of a job's training set; RequestError if its model cannot be trained.
 
     What needs no data is refused before any are read.
     """
-    model, name = refuse_values(kind, config), config[kind]["name"]
+    model, name = refuse_values(config), config.model.name
     header = names.dataset_header(config)
-    names.check_training_set(config, header)
-    count, batch = header.count - config["dataset"]["validation"], config["optim"]["batch_size"]
+    names.check_training_set(config.dataset, header)
+    count, batch = header.count - config.dataset.validation, config.optim.batch_size
     if batch_sizes(count, batch)[-1] == 1 and not trains_on_one(model, header.shape):
         side = header.shape[-1]
         raise ModelError(
@@ -52,20 +51,21 @@ def another(batch: int, count: int) -> int:
     return min(fitting, key=lambda size: (abs(size - batch), -size))
 
 
-def refuse_choices(study: Config, choices: Sequence[Config]) -> None:
+def refuse_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
     """Refuse, in the words of the study's keys, any of its distinct "student" configs and of their teachers."""
     seen = set()
     common = {"dataset.": "study.dataset.", "aug.ops.": "study.ops.", "student_aug.ops.": "study.ops."}
-    students = {model["name"]: name for name, model in study["students"].items()}
+    students = {model.name: name for name, model in study.students.items()}
     for choice in choices:
-        student = f"study.students.{students.get(choice['student']['name'], choice['student']['name'])}."
-        jobs = {
-            "student": (choice, {"student.": student, "optim.": f"{student}optim."}),
-            "teacher": (teacher_of(choice), {"teacher.": "study.teacher.", "optim.": "study.teacher.optim."}),
-        }
-        for kind, (config, keys) in jobs.items():
-            made_by = json.dumps([kind, config[kind], config["optim"], config["dataset"], config[OWN_AUG[kind]]])
+        student = f"study.students.{students.get(choice.student.name, choice.student.name)}."
+        jobs: list[tuple[ModelConfig, dict[str, str]]] = [
+            (choice, {"student.": student, "optim.": f"{student}optim."}),
+            (teacher_of(choice), {"teacher.": "study.teacher.", "optim.": "study.teacher.optim."}),
+        ]
+        for config, keys in jobs:
+            parts = (config.model, config.optim, config.dataset, config.own_aug)
+            made_by = json.dumps([config.kind, *(part.plain() for part in parts)])
             if made_by not in seen:
                 seen.add(made_by)
                 with as_typed({**common, **keys}):
-                    refuse(kind, config)
+                    refuse(config)

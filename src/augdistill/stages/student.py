@@ -11,17 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from augdistill import losses, models
+from augdistill import losses
 from augdistill.base.errors import DivergedError, RunError
-from augdistill.base.seeds import derive
 from augdistill.base.status import COLLAPSED
 from augdistill.base.text import now
-from augdistill.config import Config, aug_name, loss_parameters, model_parameters, ops_list
-from augdistill.config.checking import check
+from augdistill.config.groups import Distillation
+from augdistill.config.jobs import StudentConfig
 from augdistill.losses.shared import Term, distillation_loss, loss_dtype
 from augdistill.losses.soft_targets import class_means, logit_sd, teacher_probabilities, zscore
 from augdistill.metrics.health import health
-from augdistill.stages import common, folders, names, outputs, teacher
+from augdistill.stages import common, folders, making, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
 from augdistill.stages.refusals import refuse, refuse_values
 from augdistill.store.identity import Ref, dataset_fields, reference_of, student_ref, teacher_of, teacher_ref
@@ -29,7 +28,7 @@ from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device
-from augdistill.training.loop import Hooks, Loss, Task, fit
+from augdistill.training.loop import Loss, Task, fit
 
 log = logging.getLogger(__name__)
 
@@ -38,32 +37,31 @@ log = logging.getLogger(__name__)
 class Pupil:
     """A student that is not there yet: its config with all that its teacher decides, the runs it needs, its name."""
 
-    config: Config
+    config: StudentConfig
     parents: dict[str, Run]
     ref: Ref
 
 
-def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
-    """Return the finished student of a "student" config, distilling it if it is not there yet.
+def run(config: StudentConfig, wait: bool = True, planned: str | None = None) -> Run:
+    """Return the finished student of a config, distilling it if it is not there yet.
 
     Raises RunError, saying which command makes it, if its teacher is missing, unfinished or of other data.
     """
-    config = check("student", config)
-    device = common.device_of(config["runtime"])
-    refuse_values("student", config)
-    store = RunStore(Path(config["outputs"]))
+    device = common.device_of(config.runtime)
+    refuse_values(config)
+    store = RunStore(Path(config.outputs))
     pupil = named(config, store, planned)
-    header = refuse("student", config)
-    if (found := store.find(pupil.ref)) is not None:
-        log.info("%s is %s already", pupil.ref.folder, found.status)
-        return found
-    names.test_sets(config, header)
-    with store.writing(pupil.ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
-        return store.find(pupil.ref) or train(pupil, store, folder, device, stop)
+    header = refuse(config)
+
+    def make(folder: Path) -> Run:
+        with common.stop_on_signal() as stop:
+            return train(pupil, store, folder, device, stop)
+
+    return making.find_or_make(pupil.ref, store, wait, planned, make, lambda: names.test_sets(config, header))
 
 
-def named(config: Config, store: RunStore, planned: str | None) -> Pupil:
-    """Return the student of a checked config; DataError if it is not the one that was planned."""
+def named(config: StudentConfig, store: RunStore, planned: str | None) -> Pupil:
+    """Return the student of a config; DataError if it is not the one that was planned."""
     config, parents = with_parents(config, store)
     taught_by = parents["teacher"].ref if parents else None
     ref = student_ref(config, names.dataset_header(config).fingerprint, taught_by)
@@ -71,13 +69,7 @@ def named(config: Config, store: RunStore, planned: str | None) -> Pupil:
     return Pupil(config, parents, ref)
 
 
-def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return the untrained student, its weights from its seed alone."""
-    model, seed = config["student"], derive(config["seed"], "student", "weights")
-    return models.build(model["name"], shape, classes, seed=seed, **model_parameters(model))
-
-
-def with_parents(config: Config, store: RunStore) -> tuple[Config, dict[str, Run]]:
+def with_parents(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, dict[str, Run]]:
     """Return the config with all that its teacher decides, and the runs that it learns from, by what they are."""
     config, teacher_run = with_teacher(config, store)
     reference = reference_of(config)
@@ -86,11 +78,11 @@ def with_parents(config: Config, store: RunStore) -> tuple[Config, dict[str, Run
     return config, {part: run for part, run in found.items() if run}
 
 
-def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
+def with_teacher(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, Run | None]:
     """Return the config with all that its teacher decides, and the teacher; None where only labels are learnt from."""
-    if config["distillation"]["alpha"] == 0:
+    if config.distillation.alpha == 0:
         return config, None
-    named = config["distillation"]["teacher"]
+    named = config.distillation.teacher
     if named is None:
         if not any(store.runs.glob("teacher-*")):  # then the data are not asked for
             raise RunError(missing_teacher(config, store))
@@ -103,12 +95,13 @@ def with_teacher(config: Config, store: RunStore) -> tuple[Config, Run | None]:
     if found.kind != "teacher":
         raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
     must_teach(found)
-    same = dataset_fields(found.config["dataset"]) == dataset_fields(config["dataset"])
+    theirs = found.config
+    same = dataset_fields(theirs.dataset) == dataset_fields(config.dataset)
     if not same or found.manifest.document.data != names.dataset_header(config).fingerprint:
-        theirs = found.config["dataset"]["name"]
-        raise RunError(f"{found.path.name} was trained on other data: type dataset={theirs}, or name another teacher")
-    taken = {"teacher": found.config["teacher"], "aug": found.config["aug"]}
-    return {**config, **taken, "teacher_optim": found.config["optim"], "teacher_seed": found.config["seed"]}, found
+        other = f"type dataset={theirs.dataset.name}, or name another teacher"
+        raise RunError(f"{found.path.name} was trained on other data: {other}")
+    taken = {"teacher": theirs.teacher, "aug": theirs.aug, "teacher_optim": theirs.optim, "teacher_seed": theirs.seed}
+    return config.model_copy(update=taken), found
 
 
 def must_teach(found: Run) -> Run:
@@ -131,14 +124,14 @@ def train(pupil: Pupil, store: RunStore, folder: Path, device: Device, stop: com
         model=model,
         training=training,
         loss=loss,
-        ops=ops_list(config["student_aug"]),
-        recipe=config["optim"],
-        seed=config["seed"],
+        ops=config.student_aug.listed(),
+        recipe=config.optim.plain(),
+        seed=config.seed,
         role="student",
-        own_view=bool(pupil.parents) and config["distillation"]["view"] == "independent",
+        own_view=bool(pupil.parents) and config.distillation.view == "independent",
     )
-    arm = aug_name(config["aug"]) if pupil.parents else "labels"
-    hooks = hooks_of(config, fold, device, f"{config['student']['name']} from {arm}", stop)
+    arm = config.aug.name if pupil.parents else "labels"
+    hooks = making.hooks_of(config, fold, device, f"{config.student.name} from {arm}", stop)
     diverged, history = "", []
     try:
         history = fit(task, device, folder, hooks)
@@ -154,17 +147,7 @@ def train(pupil: Pupil, store: RunStore, folder: Path, device: Device, stop: com
 def untrained(pupil: Pupil, fold: common.Fold, device: Device) -> nn.Module:
     """Return the student as it begins, on the device."""
     header = fold.images.header
-    return common.placed(build(pupil.config, header.shape, len(header.classes)), device)
-
-
-def hooks_of(config: Config, fold: common.Fold, device: Device, title: str, stop: common.StopRequest) -> Hooks:
-    """Return what the training loop asks and tells."""
-    return Hooks(
-        score=common.scorer(config, fold, device),
-        tell=common.Progress(title, config["optim"]["epochs"]),
-        stop=stop,
-        checkpoint_every=config["runtime"]["checkpoint_every"],
-    )
+    return common.placed(making.build(pupil.config, header.shape, len(header.classes)), device)
 
 
 def publish(
@@ -200,7 +183,7 @@ def publish(
     parents = {part: run.path.name for part, run in pupil.parents.items()}
     provenance = folders.provenance(made, parents, folders.notes(header, config, told))
     status = "diverged" if diverged else "finished"
-    return folders.publish(store, pupil.ref, status, config, provenance, **facts, **found)
+    return folders.publish(store, pupil.ref, status, config.plain(), provenance, **facts, **found)
 
 
 def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet, Loss]:
@@ -209,13 +192,13 @@ def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet
     Where the teacher's outputs are data, they stand beside the one-hot labels and are mixed as these are; where the
     teacher must see the batch itself, it runs live. Class means are data always.
     """
-    part, distillation = fold.training, pupil.config["distillation"]
+    part, distillation = fold.training, pupil.config.distillation
     classes = len(part.header.classes)
-    targets = one_hot(part.labels, classes, loss_dtype(distillation["temperature"]) if pupil.parents else torch.float32)
+    targets = one_hot(part.labels, classes, loss_dtype(distillation.temperature) if pupil.parents else torch.float32)
     loss: Loss = common.label_loss
     teacher_says: Tensor | None = None
-    sees_the_batch = distillation["view"] != "clean" and distillation["transform"] != "class-mean"
-    if pupil.parents and pupil.config["student_aug"]["ops"] and sees_the_batch:
+    sees_the_batch = distillation.view != "clean" and distillation.transform != "class-mean"
+    if pupil.parents and pupil.config.student_aug.ops and sees_the_batch:
         soften = softened(pupil, fold, device)[1]
         model = outputs.load(pupil.config, pupil.parents["teacher"], fold.images, device)
         loss = loss_of(distillation, lambda batch: soften(live_logits(model, batch, device)))
@@ -228,7 +211,7 @@ def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet
 def taught(pupil: Pupil, fold: common.Fold, device: Device) -> Tensor:
     """Return the probabilities at T, or the logits, [N,K] that a student with a teacher learns from, as data."""
     stored, soften = softened(pupil, fold, device)
-    if pupil.config["distillation"]["transform"] == "class-mean":
+    if pupil.config.distillation.transform == "class-mean":
         return class_means(soften(stored), fold.training.labels)
     return soften(stored)
 
@@ -238,28 +221,28 @@ def softened(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[Tensor, C
     config = pupil.config
     stored = outputs.logits(config, outputs.run(config, pupil.parents["teacher"]))[fold.rows]
     logits = torch.from_numpy(stored).to(device.device)
-    return logits, softener(config["distillation"], logits, reference_sd(config, fold.rows))
+    return logits, softener(config.distillation, logits, reference_sd(config, fold.rows))
 
 
-def reference_sd(config: Config, rows: np.ndarray) -> float | None:
+def reference_sd(config: StudentConfig, rows: np.ndarray) -> float | None:
     """Return the s.d. to which a teacher's logits are rescaled, of images `rows`: `sd`, or that of the reference."""
     if (reference := reference_of(config)) is None:
-        return float(config["distillation"]["sd"]) if config["distillation"]["sd"] is not None else None
-    reference, reference_run = with_teacher(reference, RunStore(Path(config["outputs"])))
+        return config.distillation.sd
+    reference, reference_run = with_teacher(reference, RunStore(Path(config.outputs)))
     assert reference_run is not None
     return float(logit_sd(torch.from_numpy(outputs.logits(reference, outputs.run(reference, reference_run))[rows])))
 
 
-def softener(distillation: Config, stored: Tensor, sd: float | None) -> Callable[[Tensor], Tensor]:
+def softener(distillation: Distillation, stored: Tensor, sd: float | None) -> Callable[[Tensor], Tensor]:
     """Return what turns teacher logits [B,K] into what the student's loss learns from: probabilities at T, or logits.
 
     `sd` is what all of the teacher's logits are rescaled to, None where they stay as they are. Class means come after:
     KD is linear in the teacher's probabilities, so that their mean teaches each class as much as the teacher itself.
     """
-    temperature, transform = distillation["temperature"], distillation["transform"]
+    temperature, transform = distillation.temperature, distillation.transform
     factor = sd / max(float(logit_sd(stored)), 1e-12) if sd is not None else 1.0
     dtype = loss_dtype(temperature)
-    softens = losses.LOSSES[distillation["loss"]["name"]].learns_from == "probabilities"
+    softens = losses.LOSSES[distillation.loss.name].learns_from == "probabilities"
 
     def soften(logits: Tensor) -> Tensor:
         scaled = zscore(logits.to(dtype)) if transform == "zscore" else logits.to(dtype) * factor
@@ -276,9 +259,9 @@ def live_logits(model: nn.Module, batch: Batch, device: Device) -> Tensor:
     return logits.float()  # type: ignore[no-any-return]
 
 
-def loss_of(distillation: Config, teacher: Callable[[Batch], Tensor]) -> Loss:
+def loss_of(distillation: Distillation, teacher: Callable[[Batch], Tensor]) -> Loss:
     """Return the loss [3], with its parts, of a student with a teacher; `teacher` gives what its term learns from."""
-    term, weights, temperature = term_of(distillation), weights_of(distillation), distillation["temperature"]
+    term, weights, temperature = term_of(distillation), weights_of(distillation), distillation.temperature
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
         return distillation_loss(logits, batch.targets, teacher(batch), *weights, temperature, term)
@@ -292,14 +275,14 @@ def from_data(batch: Batch) -> Tensor:
     return batch.teacher
 
 
-def term_of(distillation: Config) -> Term:
+def term_of(distillation: Distillation) -> Term:
     """Return the student loss that `distillation.loss` names, with its own parameters."""
-    return losses.build(distillation["loss"]["name"], **loss_parameters(distillation))
+    return losses.build(distillation.loss.name, **distillation.loss_parameters())
 
 
-def weights_of(distillation: Config) -> tuple[float, float]:
+def weights_of(distillation: Distillation) -> tuple[float, float]:
     """Return the weights of the label's cross-entropy and of the teacher's term."""
-    return 1 - distillation["alpha"], distillation["alpha"]
+    return 1 - distillation.alpha, distillation.alpha
 
 
 def examine(model: nn.Module, data: common.Data, device: Device) -> dict[str, Any]:

@@ -8,20 +8,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from augdistill import models
 from augdistill.base.errors import DivergedError, RunError
-from augdistill.base.seeds import derive
 from augdistill.base.text import now, removal
-from augdistill.config import Config, aug_name, model_parameters, ops_list
-from augdistill.config.checking import check
-from augdistill.stages import common, folders, names
+from augdistill.config.jobs import TeacherConfig
+from augdistill.stages import common, folders, making, names
 from augdistill.stages.refusals import refuse
 from augdistill.store.identity import Ref, teacher_ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device
-from augdistill.training.loop import Hooks, Task, fit
+from augdistill.training.loop import Task, fit
 
 log = logging.getLogger(__name__)
 
@@ -31,53 +28,41 @@ PROBE_DISTANCE = 0.2  # elsewhere, of its logits, relative to their norm; anothe
 PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32 flips 0.3 % of predictions
 
 
-def run(config: Config, wait: bool = True, planned: str | None = None) -> Run:
-    """Return the finished teacher of a "teacher" config, training it if it is not there yet."""
-    config = check("teacher", config)
-    device = common.device_of(config["runtime"])
-    header = refuse("teacher", config)
-    ref = teacher_ref(config, header.fingerprint)
-    store = RunStore(Path(config["outputs"]))
-    names.must_be(ref, planned)
-    if (found := store.find(ref)) is not None:
-        log.info("%s is %s already", ref.folder, found.status)
-        return found
-    names.test_sets(config, header)
-    with store.writing(ref, wait) as folder, common.run_log(folder), common.stop_on_signal() as stop:
-        return store.find(ref) or train(config, ref, store, folder, device, stop)
+def run(config: TeacherConfig, wait: bool = True, planned: str | None = None) -> Run:
+    """Return the finished teacher of a config, training it if it is not there yet."""
+    device = common.device_of(config.runtime)
+    header = refuse(config)
+    ref, store = teacher_ref(config, header.fingerprint), RunStore(Path(config.outputs))
+
+    def make(folder: Path) -> Run:
+        with common.stop_on_signal() as stop:
+            return train(config, ref, store, folder, device, stop)
+
+    return making.find_or_make(ref, store, wait, planned, make, lambda: names.test_sets(config, header))
 
 
-def build(config: Config, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return the untrained teacher, its weights from its seed alone."""
-    model, seed = config["teacher"], derive(config["seed"], "teacher", "weights")
-    return models.build(model["name"], shape, classes, seed=seed, **model_parameters(model))
-
-
-def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Device, stop: common.StopRequest) -> Run:
+def train(
+    config: TeacherConfig, ref: Ref, store: RunStore, folder: Path, device: Device, stop: common.StopRequest
+) -> Run:
     """Train, prove and publish the teacher in its folder."""
     began, clock = now(), time.monotonic()
     fold = common.training_fold(config, ref.document["data"], device)
     header = fold.images.header
-    model = common.placed(build(config, header.shape, len(header.classes)), device)
+    model = common.placed(making.build(config, header.shape, len(header.classes)), device)
     log.info("%s: %d images, %s", ref.folder, len(fold.rows), common.told(device))
     task = Task(
         model=model,
         training=training_set(fold, device),
         loss=common.label_loss,
-        ops=ops_list(config["aug"]),
-        recipe=config["optim"],
-        seed=config["seed"],
+        ops=config.aug.listed(),
+        recipe=config.optim.plain(),
+        seed=config.seed,
         role="teacher",
     )
-    hooks = Hooks(
-        score=common.scorer(config, fold, device),
-        tell=common.Progress(f"{config['teacher']['name']} {aug_name(config['aug'])}", config["optim"]["epochs"]),
-        stop=stop,
-        checkpoint_every=config["runtime"]["checkpoint_every"],
-    )
+    title = f"{config.teacher.name} {config.aug.name}"
     status, history = "finished", []
     try:
-        history = fit(task, device, folder, hooks)
+        history = fit(task, device, folder, making.hooks_of(config, fold, device, title, stop))
         folders.save_weights(folder, model)
         folders.save_validation(folder, model, fold.held_out, device)
         write_probe(folder, model, fold.images, device)
@@ -88,7 +73,7 @@ def train(config: Config, ref: Ref, store: RunStore, folder: Path, device: Devic
     made = folders.Making(device, began, time.monotonic() - clock)
     told = history if status == "finished" else []
     provenance = folders.provenance(made, {}, folders.notes(header, config, told))
-    run = folders.publish(store, ref, status, config, provenance, **folders.facts(config, header, told))
+    run = folders.publish(store, ref, status, config.plain(), provenance, **folders.facts(config, header, told))
     if status == "finished":
         drop_checkpoints(folder)
     return run
@@ -115,7 +100,7 @@ def load(run: Run, data: common.Data, device: Device) -> nn.Module:
     """
     if run.status != "finished":
         raise RunError(f"{run.path.name} {run.status} and cannot teach: augdistill runs show {run.path.name}")
-    model = folders.load_model(run, lambda: build(run.config, data.header.shape, len(data.header.classes)))
+    model = folders.load_model(run, lambda: making.build(run.config, data.header.shape, len(data.header.classes)))
     model = common.placed(model, device).requires_grad_(False)
     recorded = torch.from_numpy(folders.stored_logits(run, PROBE_FILE, None, len(data.header.classes))[:PROBE].copy())
     logits, _ = common.predict(model, data.part(np.arange(len(recorded))), device)

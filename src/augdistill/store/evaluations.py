@@ -27,7 +27,7 @@ def sources(run: Run, store: RunStore) -> frozenset[str]:
 
 def evaluated_run(evaluation: Run, store: RunStore) -> Run | None:
     """Return the run that was evaluated, None if it was removed."""
-    path = store.runs / evaluation.config["run"]
+    path = store.runs / evaluation.manifest.config["run"]
     manifest = read_manifest(path)
     return None if manifest is None else Run(path, manifest)
 
@@ -54,7 +54,7 @@ def teacher_evaluation(evaluation: Run, store: RunStore) -> Run | None:
     teacher = teacher_of(evaluated, store) if evaluated else None
     if teacher is None:
         return None
-    return sibling(evaluation, store, teacher.id, precision=teacher.config["runtime"]["precision"])
+    return sibling(evaluation, store, teacher.id, precision=teacher.config.runtime.precision)
 
 
 def sibling(evaluation: Run, store: RunStore, run: str, data: str | None = None, **changed: str) -> Run | None:

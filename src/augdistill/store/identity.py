@@ -6,13 +6,14 @@ out, so that two configs that compute the same thing are the same run.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from augdistill.base.checks import file_name
-from augdistill.base.text import dataset_label
-from augdistill.config import SOFT_TARGETS, Config, aug_name, model_parameters, ops_list, reader_parameters
+from augdistill.config import Config
+from augdistill.config.groups import SOFT_TARGETS, Aug, Dataset, Distillation, Model, Optim
+from augdistill.config.jobs import ModelConfig, StudentConfig, TeacherConfig
 from augdistill.plugins import stated_versions
 
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
@@ -42,74 +43,57 @@ class Ref:
     document: Config
 
 
-def teacher_ref(config: Config, fingerprint: str) -> Ref:
-    """Return the name of the teacher that a checked "teacher" config makes on data with this `fingerprint`."""
-    made_by = {
-        "dataset": dataset_fields(config["dataset"]),
-        "aug": ops_fields(config["aug"]),
-        "model": model_fields(config["teacher"]),
-        "optim": optim_fields(config["optim"]),
-        "precision": config["runtime"]["precision"],
-        "seed": config["seed"],
-    }
-    return make_ref("teacher", teacher_folder(config).removeprefix("teacher-"), made_by, fingerprint)
+def teacher_ref(config: TeacherConfig, fingerprint: str) -> Ref:
+    """Return the name of the teacher that a config makes on data with this `fingerprint`."""
+    return make_ref("teacher", folder_label(config, config.aug.name), model_document(config), fingerprint)
 
 
-def teacher_folder(config: Config) -> str:
+def teacher_folder(config: TeacherConfig) -> str:
     """Return a teacher's folder name up to its hash."""
-    label = folder_label(config["dataset"], config["teacher"], aug_name(config["aug"]), config["seed"])
-    return f"teacher-{file_name(label)}"
+    return f"teacher-{file_name(folder_label(config, config.aug.name))}"
 
 
-def teacher_of(config: Config) -> Config:
-    """Return the "teacher" config of the teacher that a checked "student" config learns from."""
-    return {
-        "seed": config["teacher_seed"],
-        "outputs": config["outputs"],
-        "dataset": config["dataset"],
-        "aug": config["aug"],
-        "teacher": config["teacher"],
-        "optim": config["teacher_optim"],
-        "runtime": config["runtime"],
-    }
+def teacher_of(config: StudentConfig) -> TeacherConfig:
+    """Return the config of the teacher that a student learns from."""
+    return TeacherConfig(
+        seed=config.teacher_seed,
+        outputs=config.outputs,
+        dataset=config.dataset,
+        aug=config.aug,
+        teacher=config.teacher,
+        optim=config.teacher_optim,
+        runtime=config.runtime,
+    )
 
 
-def reference_of(config: Config) -> Config | None:
+def reference_of(config: StudentConfig) -> StudentConfig | None:
     """Return the "student" config of the teacher to whose s.d. `transform=rescale` without `sd` rescales logits.
 
     That is the teacher which differs in its strategy alone, having none. None where nothing is rescaled to another's.
     """
-    distillation = config["distillation"]
-    wanted = distillation["alpha"] > 0 and distillation["transform"] == "rescale" and distillation["sd"] is None
-    is_its_own = not config["aug"]["ops"] and distillation["teacher_weights"] == "trained"
+    distillation = config.distillation
+    wanted = distillation.alpha > 0 and distillation.transform == "rescale" and distillation.sd is None
+    is_its_own = not config.aug.ops and distillation.teacher_weights == "trained"
     if not wanted or is_its_own:
         return None
-    plain = {**distillation, "transform": "none", "teacher": None, "teacher_weights": "trained"}
-    return {**config, "aug": {"ops": {}}, "distillation": plain}
+    plain = {"transform": "none", "teacher": None, "teacher_weights": "trained"}
+    return config.model_copy(update={"aug": Aug(ops={}), "distillation": distillation.model_copy(update=plain)})
 
 
-def student_ref(config: Config, fingerprint: str, teacher: Ref | None = None) -> Ref:
-    """Return the name of the student that a checked "student" config makes on data with this `fingerprint`.
+def student_ref(config: StudentConfig, fingerprint: str, teacher: Ref | None = None) -> Ref:
+    """Return the name of the student that a config makes on data with this `fingerprint`.
 
     `teacher` is the one that `distillation.teacher` names, None for the one that the config's choices make.
     """
-    augmented = bool(config["student_aug"]["ops"])
+    augmented = bool(config.student_aug.ops)
     reference = reference_of(config)
-    distillation = distillation_fields(config["distillation"], augmented, reference is not None)
+    distillation = distillation_fields(config.distillation, augmented, reference is not None)
     labels_only = distillation["alpha"] == 0
-    made_by = {
-        "dataset": dataset_fields(config["dataset"]),
-        "student_aug": ops_fields(config["student_aug"]),
-        "model": model_fields(config["student"]),
-        "distillation": distillation,
-        "optim": optim_fields(config["optim"]),
-        "precision": config["runtime"]["precision"],
-        "seed": config["seed"],
-    }
-    arm = "labels" if labels_only else aug_name(config["aug"])
+    made_by = {**model_document(config), "distillation": distillation}
+    arm = "labels" if labels_only else config.aug.name
     if augmented:
-        arm += f"_{aug_name(config['student_aug'])}"
-    label = folder_label(config["dataset"], config["student"], arm, config["seed"])
+        arm += f"_{config.student_aug.name}"
+    label = folder_label(config, arm)
     parents = {}
     if not labels_only:
         parents["teacher"] = (teacher or teacher_ref(teacher_of(config), fingerprint)).id
@@ -118,10 +102,10 @@ def student_ref(config: Config, fingerprint: str, teacher: Ref | None = None) ->
     return make_ref("student", label, made_by, fingerprint, parents)
 
 
-def outputs_ref(teacher: Ref, config: Config, fingerprint: str) -> Ref:
-    """Return the name of a teacher's logits on the training set, in the precision of `config` (teacher or student)."""
-    weights = config.get("distillation", {}).get("teacher_weights", "trained")
-    made_by = {"precision": config["runtime"]["precision"], "teacher_weights": weights}
+def outputs_ref(teacher: Ref, config: ModelConfig, fingerprint: str) -> Ref:
+    """Return the name of a teacher's logits on the training set, in the precision of `config`."""
+    weights = config.distillation.teacher_weights if isinstance(config, StudentConfig) else "trained"
+    made_by = {"precision": config.runtime.precision, "teacher_weights": weights}
     label = teacher.folder.removeprefix("teacher-").rsplit("-", 1)[0]
     return make_ref("outputs", label, made_by, fingerprint, {"teacher": teacher.id})
 
@@ -159,60 +143,78 @@ def names_in(made_by: Config) -> list[str]:
     return [*ops, *(str(group["name"]) for group in groups if group)]
 
 
-def folder_label(dataset: Config, model: Config, aug: str, seed: int) -> str:
+def folder_label(config: ModelConfig, arm: str) -> str:
     """Return the readable middle of a run's folder name."""
-    return f"{dataset_label(dataset)}-{model['name']}-{aug}-s{seed}"
+    return f"{config.dataset.label}-{config.model.name}-{arm}-s{config.seed}"
 
 
-def shared_by_bank(config: Config, prefix: str = "") -> Config:
-    """Return what the "student" configs of a bank have in common: every field, new ones too, but for DIFFERING."""
+def shared_by_bank(config: StudentConfig) -> Config:
+    """Return what the configs of a bank's students have in common: every field, new ones too, but for DIFFERING."""
+    return without(DIFFERING, config.plain())
+
+
+def without(keys: Sequence[str], values: Config, prefix: str = "") -> Config:
+    """Return values without those at some dotted keys."""
     return {
-        key: shared_by_bank(value, f"{prefix}{key}.") if isinstance(value, dict) else value
-        for key, value in config.items()
-        if f"{prefix}{key}" not in DIFFERING
+        key: without(keys, value, f"{prefix}{key}.") if isinstance(value, dict) else value
+        for key, value in values.items()
+        if f"{prefix}{key}" not in keys
     }
 
 
-def dataset_fields(dataset: Config) -> Config:
+def model_document(config: ModelConfig) -> Config:
+    """Return what of a config decides any model: its data, its own strategies, itself, its recipe, precision, seed."""
+    return {
+        "dataset": dataset_fields(config.dataset),
+        config.aug_key: ops_fields(config.own_aug),
+        "model": model_fields(config.model),
+        "optim": optim_fields(config.optim),
+        "precision": config.runtime.precision,
+        "seed": config.seed,
+    }
+
+
+def dataset_fields(dataset: Dataset) -> Config:
     """Return what of a dataset decides a result beside its content: its reader's parameters, statistics, split.
 
     Older versions measured statistics with the validation images in, so that such runs have another name now.
     """
-    kept = {key: dataset[key] for key in ("name", "mean", "std", "validation")}
-    if not dataset["mean"] and dataset["validation"]:
+    deciding = ("name", "mean", "std", "validation", *(key for key in dataset.parameters() if key != "path"))
+    kept = {key: value for key, value in dataset.plain().items() if key in deciding}
+    if not dataset.mean and dataset.validation:
         kept["statistics"] = "of the images that train"
-    parameters = {key: value for key, value in reader_parameters(dataset).items() if key != "path"}
-    return {**kept, **parameters}
+    return kept
 
 
-def model_fields(model: Config) -> Config:
+def model_fields(model: Model) -> Config:
     """Return a model's name and parameters."""
-    return {"name": model["name"], **model_parameters(model)}
+    return {"name": model.name, **model.parameters()}
 
 
-def ops_fields(aug: Config) -> list[list[Any]]:
+def ops_fields(aug: Aug) -> list[list[Any]]:
     """Return the strategies in their order, as [name, parameters]."""
-    return [[name, without_later_defaults(values, f"aug.{name}.")] for name, values in ops_list(aug)]
+    return [[name, without_later_defaults(values, f"aug.{name}.")] for name, values in aug.listed()]
 
 
-def optim_fields(optim: Config) -> Config:
+def optim_fields(optim: Optim) -> Config:
     """Return the fields of `optim` that have an effect: milestones and gamma belong to the multi-step schedule."""
-    unused = set() if optim["schedule"] == "multistep" else {"milestones", "gamma"}
-    return {key: value for key, value in optim.items() if key not in unused}
+    unused = set() if optim.schedule == "multistep" else {"milestones", "gamma"}
+    return {key: value for key, value in optim.plain().items() if key not in unused}
 
 
-def distillation_fields(distillation: Config, augmented: bool, has_reference: bool) -> Config:
+def distillation_fields(distillation: Distillation, augmented: bool, has_reference: bool) -> Config:
     """Return the fields of `distillation` that have an effect; the teacher itself enters as a parent.
 
     Class means are those of clean images, whatever the view; rescaling to the teacher's own s.d. changes nothing.
     """
-    if distillation["alpha"] == 0:
+    if distillation.alpha == 0:
         return {"alpha": 0.0}
-    transform = distillation["transform"]
-    if transform == "rescale" and distillation["sd"] is None and not has_reference:
+    transform = distillation.transform
+    if transform == "rescale" and distillation.sd is None and not has_reference:
         transform = "none"
     unused = {"teacher"} if augmented and transform != "class-mean" else {"teacher", "view"}
-    kept = {key: value for key, value in {**distillation, "transform": transform}.items() if key not in unused}
+    values = {**distillation.plain(), "transform": transform}
+    kept = {key: value for key, value in values.items() if key not in unused}
     loss = kept.pop("loss")
     return {**kept, **loss_fields(loss)}
 

@@ -21,6 +21,7 @@ from augdistill.base.locks import held, holder
 from augdistill.base.reading import in_short, names_by_digits, read_json, read_text, sha256
 from augdistill.base.text import removal
 from augdistill.config.checking import check_saved
+from augdistill.config.jobs import ModelConfig
 from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
 from augdistill.store.identity import Ref
 
@@ -64,8 +65,8 @@ class Run:
         return self.manifest
 
     @cached_property
-    def config(self) -> dict[str, Any]:
-        """What the run was asked for; that of a model is checked as if it were typed. Raises RunError."""
+    def config(self) -> ModelConfig:
+        """What a model, or outputs, were asked for, checked as if it were typed. Raises RunError."""
         try:
             return check_saved(self.kind, self.manifest.config)
         except ConfigError as error:

@@ -12,8 +12,11 @@ from typing import Any
 
 from augdistill.base.checks import known_keys, one_of, require
 from augdistill.base.errors import ConfigError
-from augdistill.config import Config, aug_name, parameters
+from augdistill.config import Config, parameters
 from augdistill.config.checking import check
+from augdistill.config.groups import Aug
+from augdistill.config.jobs import StudentConfig
+from augdistill.config.studies import MATCHING, Study, StudyConfig
 
 VARIED = (
     "dataset",
@@ -31,38 +34,38 @@ MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
 
 @dataclass(frozen=True)
 class StudentJob:
-    """A checked "student" config, the distinct choice that it is a seed of, and its place in the design."""
+    """A student's config, the distinct choice that it is a seed of, and its place in the design."""
 
-    config: Config
+    config: StudentConfig
     choice: str
     arm: Config
     teacher_variant: str
 
 
-def student_jobs(config: Config, checked: dict[str, Config]) -> Iterator[StudentJob]:
+def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iterator[StudentJob]:
     """Yield every student of a study, controls included, block by block, so that a study grows by whole blocks.
 
     Every distinct choice is checked once, not every stage, and put into `checked`.
     """
-    study = config["study"]
-    blocks = range(study["first_block"], study["first_block"] + study["blocks"])
-    for block, variant, student in itertools.product(blocks, variants(study), study["students"]):
+    study = config.study
+    blocks = range(study.first_block, study.first_block + study.blocks)
+    for block, variant, student in itertools.product(blocks, variants(study), study.students):
         labels = [("labels", "baseline", own) for own in student_augs(study, "labels")]
-        arms = [("distilled", aug, own) for aug in study["aug"] for own in student_augs(study, aug)]
-        for (role, aug, own), k in itertools.product(labels + arms, range(study["students_per_teacher"])):
+        arms = [("distilled", aug, own) for aug in study.aug for own in student_augs(study, aug)]
+        for (role, aug, own), k in itertools.product(labels + arms, range(study.students_per_teacher)):
             key = f"{role} {aug} {own} {student} {variant}"
             if key not in checked:
                 checked[key] = checked_arm(student_config(config, aug, own, student), variant, role)
-            seed = block * study["students_per_teacher"] + k
+            seed = block * study.students_per_teacher + k
             place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
-            place["teacher_aug"] = role if role == "labels" else name_in(study, aug, checked[key]["aug"])
-            place["student_aug"] = name_in(study, own, checked[key]["student_aug"])
+            place["teacher_aug"] = role if role == "labels" else name_in(study, aug, checked[key].aug)
+            place["student_aug"] = name_in(study, own, checked[key].student_aug)
             of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
-            job = {**checked[key], "seed": seed, "teacher_seed": block}
+            job = checked[key].model_copy(update={"seed": seed, "teacher_seed": block})
             yield StudentJob(job, key, place, variant_name(of_teacher))
 
 
-def checked_arm(config: Config, variant: Mapping[str, Any], role: str) -> Config:
+def checked_arm(config: Config, variant: Mapping[str, Any], role: str) -> StudentConfig:
     """Return the checked "student" config of one arm in one cell of a grid; ConfigError names the cell."""
     try:
         for key, value in variant.items():
@@ -76,17 +79,17 @@ def checked_arm(config: Config, variant: Mapping[str, Any], role: str) -> Config
         raise ConfigError(f"study.grids, the cell {variant_name(variant)}: {error}") from None
 
 
-def count_students(study: Config) -> int:
+def count_students(study: Study) -> int:
     """Return how many students a study has at most, without writing them out."""
-    cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study["grids"] or [])
-    arms = (len(study["aug"]) + 1) * (len(study["student_aug"]) + len(study["aug"]))
-    return int(study["blocks"] * study["students_per_teacher"] * len(study["students"]) * cells * arms)
+    cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study.grids)
+    arms = (len(study.aug) + 1) * (len(study.student_aug) + len(study.aug))
+    return study.blocks * study.students_per_teacher * len(study.students) * cells * arms
 
 
-def variants(study: Config) -> list[dict[str, Any]]:
+def variants(study: Study) -> list[dict[str, Any]]:
     """Return the study's main arm, {}, and every cell of its grids: dotted key -> value."""
     cells: list[dict[str, Any]] = [{}]
-    for grid in study["grids"] or []:
+    for grid in study.grids:
         cells += [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     return cells
 
@@ -96,51 +99,40 @@ def variant_name(variant: Mapping[str, Any]) -> str:
     return ",".join(f"{key}={value}" for key, value in variant.items())
 
 
-def student_augs(study: Config, aug: str) -> list[str]:
+def student_augs(study: Study, aug: str) -> list[str]:
     """Return the students' own strategies under a teacher's: "matching" means the teacher's, if it has one."""
-    names = [name for name in study["student_aug"] if name != "matching"]
-    if "matching" not in study["student_aug"]:
+    names = [name for name in study.student_aug if name != MATCHING]
+    if MATCHING not in study.student_aug:
         return names
-    augmented = [name for name in study["aug"] if name != "baseline"]
+    augmented = [name for name in study.aug if name != "baseline"]
     if aug in ("labels", "baseline"):
         return list(dict.fromkeys([*names, *augmented]))
     return list(dict.fromkeys([*names, aug]))
 
 
-def student_config(config: Config, aug: str, own: str, student: str) -> Config:
-    """Return the unchecked "student" config of one arm."""
-    study = config["study"]
-    teacher, pupil = dict(study["teacher"]), dict(study["students"][student])
+def student_config(config: StudyConfig, aug: str, own: str, student: str) -> Config:
+    """Return the unchecked "student" config of one arm, in which a grid may still vary values."""
+    study = config.study
+    teacher, pupil, runtime = study.teacher.plain(), study.students[student].plain(), study.runtime.plain()
     return {
         "seed": 0,
-        "outputs": config["outputs"],
-        "dataset": study["dataset"],
-        "aug": {"ops": stack(study, aug)},
+        "outputs": config.outputs,
+        "dataset": study.dataset.plain(),
+        "aug": {"ops": study.parameters_of(aug)},
         "teacher_optim": teacher.pop("optim"),
         "teacher": teacher,
         "teacher_seed": 0,
         "optim": pupil.pop("optim"),
         "student": pupil,
-        "student_aug": {"ops": stack(study, own)},
-        "distillation": study["distillation"],
-        "runtime": {**study["runtime"], "threads": study["runtime"]["threads"]["student"]},
+        "student_aug": {"ops": study.parameters_of(own)},
+        "distillation": study.distillation.plain(),
+        "runtime": {**runtime, "threads": study.runtime.threads.student},
     }
 
 
-def stack(study: Config, name: str) -> Config:
-    """Return the strategies that `name` stacks, "flip-crop+cutmix", with the study's own parameters of them."""
-    found: Config = {}
-    for part in [] if name == "baseline" else name.split("+"):
-        if (own := (study.get("stacks") or {}).get(part)) is not None:
-            found |= {op: {**parameters("aug", op), **values} for op, values in own["ops"].items()}
-        else:
-            found[part] = {**parameters("aug", part), **(study.get("ops") or {}).get(part, {})}
-    return found
-
-
-def name_in(study: Config, name: str, aug: Config) -> str:
+def name_in(study: Study, name: str, aug: Aug) -> str:
     """Return what a study calls the strategies of an arm: its `name`, unless a grid changed which they are."""
-    return name if [*aug["ops"]] == [*stack(study, name)] else aug_name(aug)
+    return name if [*aug.ops] == [*study.parameters_of(name)] else aug.name
 
 
 def applies(config: Config, path: list[str]) -> bool:

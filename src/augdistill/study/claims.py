@@ -10,29 +10,29 @@ from augdistill.base.checks import one_of
 from augdistill.base.errors import ConfigError
 from augdistill.claims.expansion import expand
 from augdistill.claims.schema import BASELINE, Claim, Study, check_claims, load_claims, parse_claims
-from augdistill.config import Config
+from augdistill.config import Config, studies
 from augdistill.config.folders import read_plain
 
 
-def claims_of(study: Config) -> Config | None:
-    """Return the content of the file of claims that a checked `study` group names, None for the package's claims.
+def claims_of(study: studies.Study) -> Config | None:
+    """Return the content of the file of claims that a `study` group names, None for the package's claims.
 
     Raises ConfigError for a file that is not there or holds anything but claims, for a claim that the study asks for
     and that is not in it, and for one of the file's that this study can never answer.
     """
-    if (file := study["claims_file"]) is None:
-        check_claims(study, load_claims())
+    if (file := study.claims_file) is None:
+        check_claims(study.plain(), load_claims())
         return None
     content = read_claims(Path(file))
     claims = parse_claims(content, file)
-    check_claims(study, claims)
-    augs, base = tuple(study["aug"]), study["base"] or (BASELINE if BASELINE in study["aug"] else study["aug"][0])
-    models = tuple(student["name"] for student in study["students"].values())
-    design = Study(study["name"], study["blocks"], (), augs, models, study["dataset"]["name"], "", base=base)
+    check_claims(study.plain(), claims)
+    augs, base = study.aug, study.base or (BASELINE if BASELINE in study.aug else study.aug[0])
+    models = tuple(student.name for student in study.students.values())
+    design = Study(study.name, study.blocks, (), augs, models, study.dataset.name, "", base=base)
     for claim in claims.claims:
         for metric in metrics_in(claim):
             check_metric(f"{file}, claim {claim.id}: metric", metric)
-        if claim.id in study["claims"] and not expand(claim.parts, claim, design, claims)[0]:
+        if claim.id in study.claims and not expand(claim.parts, claim, design, claims)[0]:
             has = f"it has students {', '.join(models)} and strategies {', '.join(augs)}"
             raise ConfigError(f"{file}, claim {claim.id}: the study has none of the arms that it compares: {has}")
     return content

@@ -4,10 +4,9 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from augdistill.base.checks import file_name
-from augdistill.base.text import dataset_label
+from augdistill.config.jobs import EvaluationConfig, ModelConfig, StudentConfig
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
 
@@ -39,27 +38,28 @@ class Rates:
 
     def learn(self, stage: Stage, seconds: float) -> None:
         """Take in how long a stage of a plan took."""
-        self.seen.setdefault(kind_of(stage), []).append(seconds / self.work(stage.kind, stage.job["config"]))
+        self.seen.setdefault(kind_of(stage), []).append(seconds / self.work(stage.kind, stage.config))
 
     def learn_from(self, runs: Iterable[Run], wanted: Iterable[Kind]) -> None:
         """Take in the times of any finished runs that are of a wanted kind."""
         kinds = set(wanted)
         for run in runs:
             for kind in (kind for kind in kinds if run.path.name.startswith(kind[0])):
-                if run.status == "finished" and settings(run.kind, run.config) == kind[1]:
+                config = run.config if run.kind != "evaluation" else None
+                if run.status == "finished" and settings(run.kind, config) == kind[1]:
                     seconds = run.manifest.provenance.seconds
-                    self.seen.setdefault(kind, []).append(seconds / self.work(run.kind, run.config))
+                    self.seen.setdefault(kind, []).append(seconds / self.work(run.kind, config))
 
-    def work(self, kind: str, config: dict[str, Any]) -> float:
+    def work(self, kind: str, config: ModelConfig | EvaluationConfig | None) -> float:
         """Return the units of work of a job."""
-        if kind not in ("teacher", "student"):
+        if kind not in ("teacher", "student") or not isinstance(config, ModelConfig):
             return 1
-        return float(config["optim"]["epochs"] * max(1, self.images - config["dataset"]["validation"]))
+        return float(config.optim.epochs * max(1, self.images - config.dataset.validation))
 
     def seconds(self, stage: Stage) -> float | None:
         """Return how long a stage will take, None where nothing tells."""
         seen = self.seen.get(kind_of(stage))
-        return statistics.median(seen) * self.work(stage.kind, stage.job["config"]) if seen else None
+        return statistics.median(seen) * self.work(stage.kind, stage.config) if seen else None
 
     def left(self, stages: Iterable[Stage], workers: int) -> Left:
         """Return what is left where these stages are to do, parents first, on so many one-thread workers.
@@ -82,20 +82,17 @@ class Rates:
 
 def kind_of(stage: Stage) -> Kind:
     """Return the kind of a stage: runs of one kind on one machine take the same time for the same work."""
-    config, model = stage.job["config"], file_name(stage.arm["model"])
-    if stage.kind != "evaluation":
-        return f"{stage.kind}-{file_name(dataset_label(config['dataset']))}-{model}-", settings(stage.kind, config)
-    run = config["run"]
-    return f"evaluation-{stage.arm['test_set']}-{run[: run.index(model)]}{model}-", ""
+    config, model = stage.config, file_name(stage.arm["model"])
+    if isinstance(config, EvaluationConfig):
+        return f"evaluation-{stage.arm['test_set']}-{config.run[: config.run.index(model)]}{model}-", ""
+    return f"{stage.kind}-{file_name(config.dataset.label)}-{model}-", settings(stage.kind, config)
 
 
-def settings(kind: str, config: dict[str, Any]) -> str:
+def settings(kind: str, config: ModelConfig | None) -> str:
     """Return what beside kind, dataset and model decides a job's time: the model's size, and who sees which images."""
-    if kind in ("teacher", "outputs"):
-        return f"{config['teacher']}"
-    if kind == "student":
-        return f"{config['student']} {bool(config['student_aug']['ops'])} {config['distillation'].get('view')}"
-    return ""
+    if kind == "student" and isinstance(config, StudentConfig):
+        return f"{config.student.plain()} {bool(config.student_aug.ops)} {config.distillation.view}"
+    return f"{config.teacher.plain()}" if config is not None else ""
 
 
 def time_left(plan: Plan, store: RunStore, workers: int) -> tuple[Left, int]:

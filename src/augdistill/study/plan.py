@@ -4,14 +4,15 @@
 need is one stage.
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from augdistill.base.checks import one_of, require
 from augdistill.base.errors import DataError, as_typed
 from augdistill.base.files import write_json
-from augdistill.config import Config, aug_name
-from augdistill.config.checking import check_command
+from augdistill.config import Config
+from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig, StudentConfig
+from augdistill.config.studies import Study, StudyConfig
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.stages import names
 from augdistill.store.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
@@ -26,19 +27,40 @@ SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
 
 @dataclass(frozen=True)
 class Stage:
-    """One job of a study: its run's id and folder, the ids it waits for, its CPU threads, its place in the design."""
+    """One job of a study: its run's id and folder, its config, the ids it waits for, its CPU threads.
+
+    `arm` is its place in the design. With `wait` false, a run that another process holds fails the stage. `bank` are
+    all the students that train together, this one among them.
+    """
 
     id: str
     kind: str
     folder: str
-    job: Config
+    config: ModelConfig | EvaluationConfig
     parents: tuple[str, ...]
     threads: int
     arm: Config = field(default_factory=dict)
+    wait: bool = True
+    bank: tuple["Stage", ...] = ()
 
     @property
     def ref(self) -> Ref:
         return Ref(self.kind, self.id, self.folder, {})
+
+    @property
+    def job(self) -> Config:
+        """What who runs it is given, as JSON."""
+        job: Config = {"kind": self.kind, "config": self.config.plain(), "id": self.id}
+        if not self.wait:
+            job["wait"] = False
+        if self.bank:
+            job["bank"] = [{**member.job, "folder": member.folder} for member in self.bank]
+        return job
+
+    def saved(self) -> Config:
+        """Return what plan.json says of it, as JSON."""
+        names = {"id": self.id, "kind": self.kind, "folder": self.folder, "job": self.job}
+        return {**names, "parents": self.parents, "threads": self.threads, "arm": self.arm}
 
 
 @dataclass(frozen=True)
@@ -51,55 +73,51 @@ class Plan:
     """
 
     name: str
-    study: Config
+    study: Study
     stages: list[Stage]
     skipped: dict[str, str]
-    choices: list[Config]
-    shared: list[Config]
+    choices: list[StudentConfig]
+    shared: list[dict[str, str]]
     images: int
     claims: Config | None = None
 
     def save(self, folder: Path) -> None:
         """Write plan.json, from which the report is made."""
         folder.mkdir(parents=True, exist_ok=True)
-        kept = {"name": self.name, "study": self.study, "skipped": self.skipped, "shared": self.shared}
+        kept = {"name": self.name, "study": self.study.plain(), "skipped": self.skipped, "shared": self.shared}
         kept |= {"claims": self.claims} if self.claims is not None else {}
-        write_json(folder / "plan.json", {**kept, "stages": [asdict(stage) for stage in self.stages]})
+        write_json(folder / "plan.json", {**kept, "stages": [stage.saved() for stage in self.stages]})
 
 
-def make_plan(config: Config) -> Plan:
-    """Return the plan of a composed `study` config; needs the datasets' fingerprints, no pixels and no torch.
+def make_plan(config: StudyConfig) -> Plan:
+    """Return the plan of a `study` config; needs the datasets' fingerprints, no pixels and no torch.
 
     Raises ConfigError for keys and values that no job could have, DataError for a training set that is not there.
     """
-    config = check_command("study", config)
-    claims = claims_of(config["study"])
-    study = {**config["study"], "claims_file": None}  # whose content is kept, wherever it lay
+    claims = claims_of(config.study)
+    study = config.study.model_copy(update={"claims_file": None})  # whose content is kept, wherever it lay
     count = count_students(study)
     require(count <= MOST_STUDENTS, "study", f"{count:,} students", f"at most {MOST_STUDENTS:,} at once")
     with as_typed({"dataset.": "study.dataset."}):
         sets = TestSets(config)
         check_reported(study, sets)
     stages: dict[str, Stage] = {}
-    choices: dict[str, Config] = {}
+    choices: dict[str, StudentConfig] = {}
     for student in student_jobs(config, choices):
         add_student(stages, student, sets)
-    if not config["wait"]:
-        for stage in stages.values():
-            stage.job["wait"] = False
     shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
     known = list(stages.values()), sets.missing, list(choices.values()), shared, sets.images
-    return Plan(study["name"], study, *known, claims)
+    return Plan(study.name, study, *known, claims)
 
 
-def check_reported(study: Config, sets: "TestSets") -> None:
+def check_reported(study: Study, sets: "TestSets") -> None:
     """Raise ConfigError, or DataError where it is not there, for a `study.test_set` that no run is evaluated on."""
-    wanted = study["test_set"]
+    wanted = study.test_set
     if wanted in (None, VALIDATION):
         return
     known = [
-        *(test_set_name(name, study["dataset"]) for name in study["dataset"]["test_sets"]),
-        *([VALIDATION] if study["dataset"]["validation"] else []),
+        *(test_set_name(name, study.dataset.plain()) for name in study.dataset.test_sets),
+        *([VALIDATION] if study.dataset.validation else []),
     ]
     one_of("study.test_set", wanted, known)
     if wanted in sets.missing:
@@ -110,50 +128,45 @@ def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> 
     """Add a student, before it what it needs, after it its evaluations; what is there already is shared."""
     config = job.config
     teacher, parents, role = None, [], "control"
-    if config["distillation"]["alpha"] > 0:
+    if config.distillation.alpha > 0:
         role = "student"
         teacher, outputs = add_teacher(stages, job, config, sets)
         parents.append(outputs.id)
         if (reference := reference_of(config)) is not None:
             parents.append(add_teacher(stages, job, reference, sets)[1].id)
-    place = {**job.arm, "role": role, "model": config["student"]["name"]}
+    place = {**job.arm, "role": role, "model": config.student.name}
     if role == "control":
         place["teacher_aug"] = "labels"
     ref = sets.known_as(student_ref(config, sets.training, teacher))
-    threads = sets.config["study"]["runtime"]["threads"]["student"]
-    stage = add(stages, ref, {"kind": "student", "config": config}, tuple(dict.fromkeys(parents)), threads, place)
+    threads = sets.study.runtime.threads.student
+    stage = sets.add(stages, ref, config, tuple(dict.fromkeys(parents)), threads, place)
     sets.share(place, stage)
     sets.add_evaluations(stages, ref, config, stage.arm, teacher)
 
 
-def add_teacher(stages: dict[str, Stage], job: StudentJob, config: Config, sets: "TestSets") -> tuple[Ref, Ref]:
+def add_teacher(stages: dict[str, Stage], job: StudentJob, config: StudentConfig, sets: "TestSets") -> tuple[Ref, Ref]:
     """Add the teacher of a "student" config, its evaluations and its outputs; return the names of it and of these."""
-    study = sets.config["study"]
-    threads = study["runtime"]["threads"]
-    taught_by = {**teacher_of(config), "runtime": {**config["runtime"], "threads": threads["teacher"]}}
-    aug = job.arm["teacher_aug"] if config is job.config else aug_name(config["aug"])
-    known = (job.choice, aug, taught_by["seed"])
+    study = sets.study
+    threads = study.runtime.threads
+    taught_by = teacher_of(
+        config.model_copy(update={"runtime": config.runtime.model_copy(update={"threads": threads.teacher})})
+    )
+    aug = job.arm["teacher_aug"] if config is job.config else config.aug.name
+    known = (job.choice, aug, taught_by.seed)
     if known not in sets.teachers:
         sets.teachers[known] = sets.known_as(teacher_ref(taught_by, sets.training))
     teacher = sets.teachers[known]
-    place = {"role": "teacher", "model": config["teacher"]["name"], "teacher_aug": aug, "student_aug": ""}
-    place = {**job.arm, **place, "student_seed": -1}
+    of_model = {"role": "teacher", "model": config.teacher.name, "teacher_aug": aug, "student_aug": ""}
+    place = {**job.arm, **of_model, "student_seed": -1}
     own = {**place, "variant": job.teacher_variant}
-    stage = add(stages, teacher, {"kind": "teacher", "config": taught_by}, (), threads["teacher"], own)
+    stage = sets.add(stages, teacher, taught_by, (), threads.teacher, own)
     sets.share(place, stage)
     sets.add_evaluations(stages, teacher, taught_by, stage.arm, None)
     outputs = sets.known_as(outputs_ref(teacher, config, sets.training))
-    other_weights = config["distillation"]["teacher_weights"] != study["distillation"]["teacher_weights"]
+    other_weights = config.distillation.teacher_weights != study.distillation.teacher_weights
     place = {**stage.arm, "role": "outputs", **({"variant": job.arm["variant"]} if other_weights else {})}
-    add(stages, outputs, {"kind": "outputs", "config": config}, (teacher.id,), threads["student"], place)
+    sets.add(stages, outputs, config, (teacher.id,), threads.student, place)
     return teacher, outputs
-
-
-def add(stages: dict[str, Stage], ref: Ref, job: Config, parents: tuple[str, ...], threads: int, arm: Config) -> Stage:
-    """Return the stage of this name, added unless it is there."""
-    if ref.id not in stages:
-        stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, {**job, "id": ref.id}, parents, threads, arm)
-    return stages[ref.id]
 
 
 class TestSets:
@@ -161,38 +174,35 @@ class TestSets:
 
     __test__ = False  # no test class, whatever its name
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        dataset = config["study"]["dataset"]
-        header = names.dataset_header({"dataset": dataset, "outputs": config["outputs"]})
+    def __init__(self, config: StudyConfig) -> None:
+        self.study, self.outputs, self.wait = config.study, config.outputs, config.wait
+        self.dataset = self.study.dataset.plain()
+        data = DatasetAt(self.study.dataset, self.outputs)
+        header = names.dataset_header(data)
         self.training, self.images = header.fingerprint, header.count
         self.evaluated: set[str] = set()
         self.known: dict[str, dict[str, Ref]] = {}
         self.teachers: dict[tuple[str, str, int], Ref] = {}
         self.shared: dict[tuple[str, ...], None] = {}
-        self.found, missing = names.test_sets({"dataset": dataset, "outputs": config["outputs"]}, header)
-        self.missing = {test_set_name(name, dataset): why for name, why in missing.items()}
+        self.found, missing = names.test_sets(data, header)
+        self.missing = {test_set_name(name, self.dataset): why for name, why in missing.items()}
 
-    def evaluation(self, run: str, test_set: str) -> Config:
+    def evaluation(self, run: str, test_set: str) -> EvaluationConfig:
         """Return the config of one evaluation of this study."""
-        runtime = {"device": self.config["study"]["runtime"]["device"], "threads": 1}
-        normalisation = self.config["study"]["normalisation"]
-        dataset = self.config["study"]["dataset"]
-        where = {key: dataset.get(key) for key in ("root", "path")}
-        return names.evaluation_config(
-            run, test_set, self.config["outputs"], normalisation=normalisation, runtime=runtime, **where
-        )
+        where = {key: self.dataset.get(key) for key in ("root", "path")}
+        how = {"normalisation": self.study.normalisation, "runtime": {"device": self.study.runtime.device}}
+        return names.evaluation_config(run, test_set, self.outputs, **how, **where)
 
     def known_as(self, ref: Ref) -> Ref:
         """Return the name of a run, its folder as it is there: of a user's own data it may have another label."""
-        if "path" not in self.config["study"]["dataset"]:
+        if "path" not in self.dataset:
             return ref
-        return replace(ref, folder=RunStore(Path(self.config["outputs"])).folder(ref).name)
+        return replace(ref, folder=RunStore(Path(self.outputs)).folder(ref).name)
 
     def refs(self, run: Ref, precision: str) -> dict[str, Ref]:
         """Return the names of a run's evaluations, by test set."""
-        dataset = self.config["study"]["dataset"]
         if run.id not in self.known:
+            dataset = self.study.dataset
             self.known[run.id] = {
                 name: self.known_as(
                     names.evaluation_name(self.evaluation(run.folder, name), run, dataset, precision, fingerprint)
@@ -206,17 +216,31 @@ class TestSets:
         if place["variant"] != stage.arm["variant"]:
             self.shared[*(place[key] for key in SHARED), stage.arm["variant"]] = None
 
+    def add(
+        self,
+        stages: dict[str, Stage],
+        ref: Ref,
+        config: ModelConfig | EvaluationConfig,
+        parents: tuple[str, ...],
+        threads: int,
+        arm: Config,
+    ) -> Stage:
+        """Return the stage of this name, added unless it is there."""
+        if ref.id not in stages:
+            stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, config, parents, threads, arm, self.wait)
+        return stages[ref.id]
+
     def add_evaluations(
-        self, stages: dict[str, Stage], run: Ref, config: Config, arm: Config, teacher: Ref | None
+        self, stages: dict[str, Stage], run: Ref, config: ModelConfig, arm: Config, teacher: Ref | None
     ) -> None:
         """Add a run's evaluations; each waits for its run, its teacher's evaluation, and, about humans, the images'."""
         if run.id in self.evaluated:
             return
         self.evaluated.add(run.id)
-        precision = config["runtime"]["precision"]
+        precision = config.runtime.precision
         refs, taught = self.refs(run, precision), self.refs(teacher, precision) if teacher else {}
         for name, ref in refs.items():
             images = [refs[HUMAN_LABELS[name]].id] if HUMAN_LABELS.get(name) in refs else []
             parents = (run.id, *images, *([taught[name].id] if teacher else []))
-            job = {"kind": "evaluation", "config": self.evaluation(run.folder, name)}
-            add(stages, ref, job, parents, 1, {**arm, "test_set": test_set_name(name, self.config["study"]["dataset"])})
+            place = {**arm, "test_set": test_set_name(name, self.dataset)}
+            self.add(stages, ref, self.evaluation(run.folder, name), parents, 1, place)

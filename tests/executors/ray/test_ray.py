@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from augdistill.base.errors import ConfigError, NoMemoryError, RequestError, StoppedError
+from augdistill.config.checking import check_group
+from augdistill.config.executors import Ray
 from augdistill.executors import chosen
 from augdistill.executors import ray as executor
 from augdistill.executors.base import Outcome
 from augdistill.executors.ray import clusters as ray_cluster
 from augdistill.executors.ray import worker as ray_worker
 from augdistill.store.runs import Run, RunStore
+from composed import changed
 from conftest import COMMAND
 from plans import do_nothing, fail_when_named, plan_of
 from tiny import bad_teacher, is_without_the_bad_teachers_student, manifests, tiny_plan, training_workers
@@ -27,13 +30,7 @@ os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'augdistill[ray]'")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
-RAY = {
-    "name": "ray",
-    "address": None,
-    "retries": 3,
-    "bank": "auto",
-    "gpus": {"teacher": 1.0, "outputs": 0.5, "student": 0.2, "evaluation": 0.2},
-}
+RAY = Ray(name="ray")
 NODE = {"num_cpus": 1, "object_store_memory": ray_cluster.OBJECTS, "include_dashboard": False}
 
 
@@ -59,7 +56,7 @@ def weights(outputs: Path) -> dict[str, str]:
 def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_study, caplog):
     caplog.set_level(logging.INFO, "augdistill")
     plan = tiny_plan(tmp_path)
-    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address})
+    results = executor.run(plan, RunStore(tmp_path), changed(RAY, {"address": nodes.address}))
     assert {outcome.status for outcome in results.outcomes.values()} == {"finished"}
     assert manifests(tmp_path).keys() == manifests(tiny_study).keys()
     assert weights(tmp_path) == weights(tiny_study)
@@ -72,7 +69,7 @@ def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_st
 @pytest.mark.long
 def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(nodes, tmp_path):
     plan = bad_teacher(tmp_path)
-    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address, "bank": 3})
+    results = executor.run(plan, RunStore(tmp_path), changed(RAY, {"address": nodes.address, "bank": 3}))
     folders = {stage.id: stage.folder for stage in plan.stages}
     is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
 
@@ -80,7 +77,7 @@ def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(nodes, tmp_
 def test_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
     parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(50)}
     plan = plan_of({**parents, "bad": (), "child": ("bad",), "hungry": ()})
-    results = executor.run(plan, RunStore(tmp_path), {**RAY, "address": nodes.address}, work=fail_when_named)
+    results = executor.run(plan, RunStore(tmp_path), changed(RAY, {"address": nodes.address}), work=fail_when_named)
     assert {id: outcome.error for id, outcome in results.failed.items()} == {
         "bad": "KeyError: 'bad'",
         "hungry": "no memory left",
@@ -159,21 +156,21 @@ def test_a_killed_node_costs_a_retry_only(nodes, tmp_path, tiny_study):
             "executor.address=ray://head:10001 is out of range: null, auto, or",
         ),
         ({"retries": None}, "executor.retries=null is not what it must be"),
-        ({"gpus": {**RAY["gpus"], "student": 2}}, "executor.gpus.student=2 is out of range: "),
-        ({"gpus": {**RAY["gpus"], "pupil": 1}}, "executor.gpus.pupil is not a config key"),
+        ({"gpus": {**RAY.gpus.plain(), "student": 2}}, "executor.gpus.student=2 is out of range: "),
+        ({"gpus": {**RAY.gpus.plain(), "pupil": 1}}, "executor.gpus.pupil is not a config key"),
     ],
 )
 def test_a_cluster_that_cannot_be_is_refused(changed, words):
     assert chosen(RAY) is executor
     with pytest.raises(ConfigError) as refused:
-        chosen({**RAY, **changed})
+        check_group("executor", {**RAY.plain(), **changed})
     assert words in str(refused.value)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "no.such.host.invalid:6379"])
 def test_an_address_where_nobody_answers_is_refused(address, tmp_path):
     with pytest.raises(RequestError, match=f"executor.address={address}: .*ray start --head"):
-        executor.run(plan_of({"a": ()}), RunStore(tmp_path), {**RAY, "address": address})
+        executor.run(plan_of({"a": ()}), RunStore(tmp_path), changed(RAY, {"address": address}))
 
 
 def resources(

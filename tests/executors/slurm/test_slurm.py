@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from augdistill.base.errors import ConfigError, RequestError, RunError, WorkError
-from augdistill.config import parameters
 from augdistill.config.checking import check_group
+from augdistill.config.executors import Local, Slurm
 from augdistill.executors import chosen, local, slurm
 from augdistill.executors.slurm import queue
 from augdistill.executors.slurm.arrays import Array, Place
@@ -28,14 +28,14 @@ from augdistill.executors.slurm.queue import Folder, Job, Standing, parse, stand
 from augdistill.store.documents import Told
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, make_plan
-from composed import composed
+from composed import changed, study
 from conftest import COMMAND
 from plans import plan_of, stage
 from tiny import bad_teacher, is_without_the_bad_teachers_student
 
 SLURMD = "^slurmd$"  # the test bed's, by its command line
 TESTBED = Path(__file__).parents[3] / "scripts" / "slurm-testbed"
-EXECUTOR = {"name": "slurm", **parameters("executor", "slurm"), "poll_seconds": 1}
+EXECUTOR = Slurm(name="slurm", poll_seconds=1)
 LONGER = ("study=tiny", "study.teacher.optim.epochs=100")  # longer than SLURM takes to preempt, half a minute alone
 FLAGS = [  # of every submission
     *("sbatch", "--parsable", "--job-name=study-00-teacher", "--array=0-1", "--output=/out/slurm/logs/%x-%a.log"),
@@ -51,7 +51,7 @@ def array(**how) -> Array:
 
 
 def asked(found: Array, **resources) -> list[str]:
-    executor = {**EXECUTOR, "teacher": {**EXECUTOR["teacher"], **resources}}
+    executor = changed(EXECUTOR, {f"teacher.{key}": value for key, value in resources.items()})
     return slurm.arguments(found, {"first": "17", "second": "18"}, Path("/out/slurm"), executor)
 
 
@@ -93,14 +93,15 @@ def test_what_an_array_waits_for():
     ],
 )
 def test_values_that_cannot_be_are_refused(changed, words):
-    nested = {kind: {**EXECUTOR[kind], **changed.get(kind, {})} for kind in ("teacher", "student")}
+    values = EXECUTOR.plain()
+    nested = {kind: {**values[kind], **changed.get(kind, {})} for kind in ("teacher", "student")}
     with pytest.raises(ConfigError, match=words):
-        check_group("executor", {**EXECUTOR, **changed, **nested})
+        check_group("executor", {**values, **changed, **nested})
 
 
 def test_fewer_cores_than_threads_are_refused():
     with pytest.raises(ConfigError, match=r"executor.teacher.cpus=1 .* 2 or more"):
-        slurm.enough_cpus(stage("a", (), threads=2), {"teacher": {"cpus": 1}})
+        slurm.enough_cpus(stage("a", (), threads=2), changed(EXECUTOR, {"teacher.cpus": 1}))
 
 
 def test_without_slurm_the_request_is_refused(monkeypatch):
@@ -237,7 +238,7 @@ def testbed() -> None:
 
 
 def slurm_plan(outputs: Path, *overrides: str) -> Plan:
-    return make_plan(composed(outputs, *overrides))
+    return make_plan(study(outputs, *overrides))
 
 
 def results(outputs: Path) -> dict[str, object]:
@@ -275,7 +276,7 @@ def test_a_study_is_submitted_once_and_gives_the_same_results_as_here(testbed, t
 
 def test_a_bank_is_one_job_that_trains_without_the_students_of_a_teacher_that_failed(testbed, tmp_path):
     plan = bad_teacher(tmp_path)
-    results = slurm.run(plan, RunStore(tmp_path), {**EXECUTOR, "bank": 3})
+    results = slurm.run(plan, RunStore(tmp_path), changed(EXECUTOR, {"bank": 3}))
     folders = {stage.id: stage.folder for stage in plan.stages}
     is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
     _, bank = submissions(tmp_path)
@@ -287,9 +288,9 @@ def test_a_bank_is_one_job_that_trains_without_the_students_of_a_teacher_that_fa
 def test_a_thousand_stages_take_one_submission(testbed, tiny_study, tmp_path):
     """Their runs are found when their jobs begin, so that what is measured is the way there and back."""
     plan, store = slurm_plan(tmp_path, "study=tiny", "study.aug=[]", "study.blocks=500"), RunStore(tmp_path)
-    held = {**EXECUTOR["student"], "sbatch": {"hold": True}}
+    held = changed(EXECUTOR, {"student.sbatch": {"hold": True}, "pack": 250, "detach": True})
     began = time.monotonic()
-    assert slurm.run(plan, store, {**EXECUTOR, "student": held, "pack": 250, "detach": True}).queued == 1000
+    assert slurm.run(plan, store, held).queued == 1000
     submitted = time.monotonic()
     manifests = [json.loads(path.read_text()) for path in tiny_study.glob("runs/*labels*/manifest.json")]
     kinds = {manifest["kind"]: {key: manifest[key] for key in manifest if key != "checksum"} for manifest in manifests}
@@ -316,8 +317,7 @@ def undisturbed(tmp_path_factory) -> dict[str, object]:
 
 def undisturbed_results(outputs: Path, *more: str) -> dict[str, object]:
     """Return the results of the longer study from the local pool."""
-    executor = {"name": "local", **parameters("executor", "local")}
-    local.run(slurm_plan(outputs, *LONGER, *more), RunStore(outputs), executor)
+    local.run(slurm_plan(outputs, *LONGER, *more), RunStore(outputs), Local(name="local"))
     return results(outputs)
 
 

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from augdistill.base.errors import NoMemoryError, RequestError
-from augdistill.config import Config
+from augdistill.config.executors import Ray, Shares
 from augdistill.executors.banks import banks_of
 from augdistill.executors.base import Board, Outcome, Results, Work, noting_signals
 from augdistill.executors.ray.clusters import Events, alive_nodes, cluster, heard, last_line, look_at, note, token
@@ -30,11 +30,11 @@ WINDOW = 1000  # stages handed to Ray at once, at least, so that a long plan tak
 PER_CORE = 20  # and for each core: a block's one teacher comes with 20 to 30 stages
 
 
-def check(executor: Config) -> None:
+def check(executor: Ray) -> None:
     """Refuse nothing: whatever passes the schema can be tried."""
 
 
-def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> Results:
+def run(plan: Plan, store: RunStore, executor: Ray, work: Work = run_job) -> Results:
     """Run what of a plan is not there yet and return how every stage ended.
 
     A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker has
@@ -46,13 +46,13 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     events: Events = SimpleQueue()
     noting = partial(noting_signals, partial(note, events))
     # Ray sets a handler of its own for SIGTERM while it starts: ours is set again then.
-    with noting(), cluster(executor["address"], executor["retries"]), noting():
+    with noting(), cluster(executor.address, executor.retries), noting():
         nodes = alive_nodes()
-        resources = {stage.id: resources_of(stage, executor["gpus"], nodes) for stage in board.todo}
-        board.banks = banks_of(plan, executor["bank"], any(needed["num_gpus"] for needed in resources.values()))
+        resources = {stage.id: resources_of(stage, executor.gpus, nodes) for stage in board.todo}
+        board.banks = banks_of(plan, executor.bank, any(needed["num_gpus"] for needed in resources.values()))
         with token(store.outputs) as place:
             look_at(nodes, place, events)
-            tasks = Tasks(board, resources, place, executor["retries"], work, events)
+            tasks = Tasks(board, resources, place, executor.retries, work, events)
             with board.shown():
                 try:
                     tasks.loop()
@@ -61,24 +61,24 @@ def run(plan: Plan, store: RunStore, executor: Config, work: Work = run_job) -> 
     return board.results
 
 
-def resources_of(stage: Stage, gpus: Config, nodes: list[dict[str, Any]]) -> dict[str, float]:
+def resources_of(stage: Stage, gpus: Shares, nodes: list[dict[str, Any]]) -> dict[str, float]:
     """Return what a stage takes of a node: cores for its threads, and its kind's share of a GPU if there are any.
 
     Raises RequestError if no node has so much. A stage takes no more cores than the largest node has.
     """
-    runtime = stage.job["config"]["runtime"]
+    runtime = stage.config.runtime
     has_gpus = [node for node in nodes if node["Resources"].get("GPU", 0) > 0]
     for key, in_vain in (("device", "cuda"), ("cuda_graphs", "true")):
-        if runtime.get(key) == in_vain and not has_gpus:
+        if getattr(runtime, key, None) == in_vain and not has_gpus:
             asked = f"study.runtime.{key}={in_vain}"
             raise RequestError(f"{asked}, but no node of the Ray cluster has a GPU: study.runtime.{key}=auto")
-    on_gpu = bool(has_gpus) and runtime["device"] != "cpu"
+    on_gpu = bool(has_gpus) and runtime.device != "cpu"
     most = max(node["Resources"].get("CPU", 0) for node in (has_gpus if on_gpu else nodes))
     if most < 1:
         raise RequestError(
             "no node of the Ray cluster has a free core for a stage: ray start --num-cpus=N gives it some"
         )
-    return {"num_cpus": min(stage.threads, int(most)), "num_gpus": gpus[stage.kind] if on_gpu else 0}
+    return {"num_cpus": min(stage.threads, int(most)), "num_gpus": getattr(gpus, stage.kind) if on_gpu else 0}
 
 
 class Tasks:
@@ -139,7 +139,7 @@ class Tasks:
         """Make a stage, or a bank, a task of Ray's."""
         message = json.dumps({**self.place, "id": stage.id, "job": stage.job})
         parents = [self.refs[parent] for parent in stage.parents if parent in self.refs]
-        resources = for_all(self.resources[stage.id], len(stage.job.get("bank", ())))
+        resources = for_all(self.resources[stage.id], len(stage.bank))
         options = {**resources, "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
         ref = self.task.options(**options).remote(message, self.work, *parents)
         future = ref.future()

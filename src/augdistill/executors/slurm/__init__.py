@@ -10,7 +10,6 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from augdistill.base.errors import RequestError
 from augdistill.base.files import write_atomic, write_json
 from augdistill.base.locks import held
 from augdistill.config import Config
-from augdistill.executors.banks import Banks, bank_job, banks_of
+from augdistill.config.executors import Resources, Slurm
+from augdistill.executors.banks import Banks, banks_of
 from augdistill.executors.base import Board, Outcome, Results, raising_on_signals
 from augdistill.executors.slurm.arrays import Array, arrange, indices
 from augdistill.executors.slurm.queue import GONE, TOGETHER, Folder, Standing, command, live_places, queue, standings
@@ -32,7 +32,7 @@ SCRIPT = Path(__file__).with_name("slurm.sh")
 LEAST = {"gpus": 0, "cpus": 1, "mem_gb": 1, "minutes": 2}
 
 
-def check(executor: Config) -> None:
+def check(executor: Slurm) -> None:
     """Raise RequestError where SLURM is not."""
     if shutil.which("sbatch") is None or shutil.which("squeue") is None:
         raise RequestError(
@@ -40,7 +40,7 @@ def check(executor: Config) -> None:
         )
 
 
-def run(plan: Plan, store: RunStore, executor: Config) -> Results:
+def run(plan: Plan, store: RunStore, executor: Slurm) -> Results:
     """Submit what of a plan is not there yet and no job runs, and return how every stage ended, or which are queued.
 
     A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt when told to stop; the
@@ -52,12 +52,12 @@ def run(plan: Plan, store: RunStore, executor: Config) -> Results:
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with held(folder.path, "submission", f"the submission of {plan.name}"):
         submit(plan, board, folder, executor)
-    if executor["detach"]:
+    if executor.detach:
         board.results.queued = len(board.todo)
         return board.results
     with raising_on_signals(), board.shown():
         try:
-            watch(board, plan, store, folder, executor["poll_seconds"])
+            watch(board, plan, store, folder, executor.poll_seconds)
         except BaseException:
             log.warning("the jobs stay in the queue: the same command waits for them, scancel NUMBER ends them")
             raise
@@ -73,7 +73,7 @@ def job_folder(plan: Plan, store: RunStore) -> Folder:
     return Folder(store.outputs / "studies" / plan.name / "slurm")
 
 
-def submit(plan: Plan, board: Board, folder: Folder, executor: Config) -> None:
+def submit(plan: Plan, board: Board, folder: Folder, executor: Slurm) -> None:
     """Submit the stages to do that no job runs any more, each array with what it waits for."""
     jobs = queue()
     live = live_places(folder.places(plan.stages), jobs)
@@ -84,8 +84,8 @@ def submit(plan: Plan, board: Board, folder: Folder, executor: Config) -> None:
     if not todo:
         return
     prefix = f"{board.name}-{int(1000 * time.time()):x}"
-    banks = banks_of(plan, executor["bank"], on_gpu=executor["student"]["gpus"] > 0)
-    arrays = arrange(plan.stages, todo, live, prefix, executor["pack"], max_array_size(), banks)
+    banks = banks_of(plan, executor.bank, on_gpu=executor.student.gpus > 0)
+    arrays = arrange(plan.stages, todo, live, prefix, executor.pack, max_array_size(), banks)
     numbers = {place.array: jobs[place].number for place in live.values()}
     for array in arrays:
         write_jobs(board, folder, array, banks)
@@ -104,10 +104,10 @@ def submit(plan: Plan, board: Board, folder: Folder, executor: Config) -> None:
         )
 
 
-def enough_cpus(stage: Stage, executor: Config) -> None:
+def enough_cpus(stage: Stage, executor: Slurm) -> None:
     """Raise ConfigError if a stage has more threads than its job cores: it would be slower by far."""
     kind = "teacher" if stage.kind == "teacher" else "student"
-    cpus = executor[kind]["cpus"]
+    cpus = resources_of(kind, executor).cpus
     require(cpus is None or cpus >= stage.threads, f"executor.{kind}.cpus", cpus, f"null, or {stage.threads} or more")
 
 
@@ -132,17 +132,22 @@ def write_jobs(board: Board, folder: Folder, array: Array, banks: Banks) -> None
 def job_of(board: Board, stage: Stage, banks: Banks) -> Config:
     """Return a stage's job as it is written: with what it needs and, of a student in a bank, the jobs of them all."""
 
-    def with_needs(stage: Stage) -> Stage:
+    def with_needs(stage: Stage) -> Config:
         needs = [[parent.kind, parent.id, parent.folder] for parent in map(board.stages.__getitem__, stage.parents)]
-        return replace(stage, job={**stage.job, "needs": needs, "awaited": stage.kind != "evaluation"})
+        return {**stage.job, "needs": needs, "awaited": stage.kind != "evaluation"}
 
-    bank = bank_job([with_needs(member) for member in banks.get(stage.id, ())])
-    return {**with_needs(stage).job, **({"bank": bank} if bank else {})}
+    bank = [{**with_needs(member), "folder": member.folder} for member in banks.get(stage.id, ())]
+    return {**with_needs(stage), **({"bank": bank} if bank else {})}
 
 
-def arguments(array: Array, numbers: Mapping[str, str], folder: Path, executor: Config) -> list[str]:
+def resources_of(kind: str, executor: Slurm) -> Resources:
+    """Return what the jobs of teachers get, or of all others."""
+    return executor.teacher if kind == "teacher" else executor.student
+
+
+def arguments(array: Array, numbers: Mapping[str, str], folder: Path, executor: Slurm) -> list[str]:
     """Return the sbatch call of an array; `numbers` are SLURM's, by name, of the arrays that it may wait for."""
-    resources = executor[array.kind]
+    resources = resources_of(array.kind, executor)
     options: dict[str, Any] = {
         "job-name": array.name,
         "array": indices(array.jobs),
@@ -151,23 +156,23 @@ def arguments(array: Array, numbers: Mapping[str, str], folder: Path, executor: 
         "export": "ALL",
         "nodes": 1,
         "ntasks": 1,
-        "cpus-per-task": resources["cpus"] or array.threads,
-        "gres": f"gpu:{resources['gpus']}" if resources["gpus"] else None,
-        "mem": f"{int(1024 * resources['mem_gb'])}M" if resources["mem_gb"] else None,
-        "time": resources["minutes"],
-        "partition": resources["partition"],
+        "cpus-per-task": resources.cpus or array.threads,
+        "gres": f"gpu:{resources.gpus}" if resources.gpus else None,
+        "mem": f"{int(1024 * resources.mem_gb)}M" if resources.mem_gb else None,
+        "time": resources.minutes,
+        "partition": resources.partition,
         "requeue": True,
-        "signal": f"B:USR1@{executor['warn_seconds']}",
+        "signal": f"B:USR1@{executor.warn_seconds}",
         "dependency": dependency(array, numbers),
         "kill-on-invalid-dep": "yes",
-        **resources["sbatch"],
+        **resources.sbatch,
     }
     flags = [
         f"--{key}" if value is True else f"--{key}={value}"
         for key, value in options.items()
         if value not in (None, False)
     ]
-    script = [str(SCRIPT), sys.executable, str(folder / f"{array.name}.tasks"), str(executor["requeues"])]
+    script = [str(SCRIPT), sys.executable, str(folder / f"{array.name}.tasks"), str(executor.requeues)]
     return ["sbatch", "--parsable", *flags, *script]
 
 

@@ -1,0 +1,94 @@
+"""Find a run or make it: its lock and log, its untrained model, what the training loop asks and tells."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from tqdm import tqdm
+
+from augdistill import models
+from augdistill.base.seeds import derive
+from augdistill.config.jobs import ModelConfig
+from augdistill.stages import common, names
+from augdistill.store.identity import Ref
+from augdistill.store.runs import Run, RunStore
+from augdistill.training.device import Device
+from augdistill.training.loop import Hooks
+
+log = logging.getLogger("augdistill")
+
+
+def find_or_make(
+    ref: Ref,
+    store: RunStore,
+    wait: bool,
+    planned: str | None,
+    make: Callable[[Path], Run],
+    check: Callable[[], object] = lambda: None,
+) -> Run:
+    """Return the run of this name: as it is there, else what `make` makes of its folder while its lock is held.
+
+    `check` refuses what can be refused before the lock is taken. Raises DataError for another run than was `planned`,
+    HeldError where it is held elsewhere and not to `wait`.
+    """
+    names.must_be(ref, planned)
+    if (found := store.find(ref)) is not None:
+        if ref.kind in common.MODELS:
+            log.info("%s is %s already", ref.folder, found.status)
+        return found
+    check()
+    with store.writing(ref, wait) as folder, common.run_log(folder):
+        return store.find(ref) or make(folder)
+
+
+def build(config: ModelConfig, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return the untrained model of a job, its weights from its seed alone."""
+    seed = derive(config.seed, config.kind, "weights")
+    return models.build(config.model.name, shape, classes, seed=seed, **config.model.parameters())
+
+
+def hooks_of(config: ModelConfig, fold: common.Fold, device: Device, title: str, stop: common.StopRequest) -> Hooks:
+    """Return what the training loop asks and tells."""
+    return Hooks(
+        score=scorer(config, fold, device),
+        tell=Progress(title, config.optim.epochs),
+        stop=stop,
+        checkpoint_every=config.runtime.checkpoint_every,
+    )
+
+
+def scorer(config: ModelConfig, fold: common.Fold, device: Device) -> Callable[[nn.Module], dict[str, float]]:
+    """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if asked."""
+    parts = {"validation_accuracy": fold.held_out} if len(fold.held_out.images) else {}
+    if config.optim.select == "best-test":
+        log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
+        statistics = common.statistics_of(config, fold.images.header)
+        parts["test_accuracy"] = common.on_device(common.dataset_images(config, "test"), statistics, device)
+    return lambda model: {name: common.accuracy(model, part, device) for name, part in parts.items()}
+
+
+@dataclass
+class Progress:
+    """One line per epoch in the log; on a terminal a bar with the time left instead."""
+
+    title: str
+    epochs: int
+    bar: "tqdm[Any] | None" = field(default=None)
+
+    def __call__(self, epoch: int, row: dict[str, float]) -> None:
+        shown = {
+            name: f"{value:.4g}" for name, value in row.items() if name not in ("epoch", "lr", "images_per_second")
+        }
+        if not sys.stderr.isatty() or os.environ.get("AUGDISTILL_WORKER"):
+            text = ", ".join(f"{name} {value}" for name, value in shown.items())
+            log.info("epoch %d/%d: %s, %.0f images/s", epoch + 1, self.epochs, text, row["images_per_second"])
+            return
+        if self.bar is None:
+            self.bar = tqdm(total=self.epochs, initial=epoch, desc=self.title, unit="epoch")
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update()
