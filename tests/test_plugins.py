@@ -56,8 +56,8 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str = BROKEN, 
 
 
 def config(outputs: Path, *overrides: str) -> dict[str, Any]:
-    """Return the checked config of a teacher of seconds, with the plugin's strategy and model where it is there."""
-    found = core.teacher_config(outputs, "optim.epochs=1", *overrides)
+    """Return the config of a teacher of seconds, not checked, with the strategy and the model of the plugin."""
+    found = core.teacher_values(outputs, "optim.epochs=1", *overrides)
     return {
         **found,
         "aug": {"ops": {"extra/shift": {"flip": 0.25, "padding": 0.125}}},
@@ -199,7 +199,7 @@ def test_a_run_is_made_by_a_plugin_and_read_without_it(
     outputs = tmp_path / "outputs"
     with monkeypatch.context() as inner:
         plugin_files.put_on_path(tmp_path / "site", inner)
-        made = teacher.run(config(outputs))
+        made = teacher.run(check("teacher", config(outputs)))
         manifest = json.loads((made.path / "manifest.json").read_text())
         assert manifest["provenance"]["versions"]["dist-extra"] == "0.3"
         assert manifest["document"]["plugins"] == {"extra": "7"}
@@ -207,16 +207,16 @@ def test_a_run_is_made_by_a_plugin_and_read_without_it(
         assert " aug=extra/shift teacher=extra/net " in typed
     plugin_files.forget(*NAMES)
     (run,) = RunStore(outputs).all("teacher")
-    assert run.config["teacher"] == {"name": "extra/net"}
-    assert run.config["aug"]["ops"]["extra/shift"] == {"flip": 0.25, "padding": 0.125}
+    assert run.config.teacher.plain() == {"name": "extra/net"}
+    assert run.config.aug.ops["extra/shift"].plain() == {"flip": 0.25, "padding": 0.125}
     with pytest.raises(ConfigError, match=r"^extra/(shift|net) needs the plugin extra, which is not installed here"):
-        teacher.run(config(outputs))
+        teacher.run(check("teacher", config(outputs)))
 
 
 def test_what_names_a_plugin_that_is_not_there_is_data_all_the_same(tmp_path: Path) -> None:
     saved = config(tmp_path)
     saved["teacher"] = {"name": "gone/net", "hidden": [64, 32], "act": "relu"}
-    assert check_saved("teacher", saved)["teacher"] == saved["teacher"]
+    assert check_saved("teacher", saved).teacher.plain() == saved["teacher"]
     for name in ("../x/y", "/etc", "a/", "a//b", "a/<b>"):
         with pytest.raises(ConfigError, match="is unknown"):
             check_saved("teacher", {**saved, "teacher": {"name": name}})

@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 from augdistill.base.errors import ConfigError
 from augdistill.cli.composing import composed
 from augdistill.cli.main import dispatch
-from augdistill.config.checking import check_command
+from augdistill.config.checking import typed
+from augdistill.config.studies import Study, StudyConfig
 from augdistill.study.arms import student_jobs
 
 LONG = """
@@ -47,10 +48,9 @@ def config(*words: str, folder: Path | None = None, command: str = "study") -> d
     return found
 
 
-def study(*words: str, folder: Path | None = None) -> dict[str, Any]:
+def study(*words: str, folder: Path | None = None) -> Study:
     """Return the checked group `study`."""
-    found: dict[str, Any] = check_command("study", config(*words, folder=folder))["study"]
-    return found
+    return typed(StudyConfig, config(*words, folder=folder)).study
 
 
 def written(folder: Path, **files: str) -> Path:
@@ -62,10 +62,10 @@ def written(folder: Path, **files: str) -> Path:
     return folder
 
 
-def arms(checked: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+def arms(checked: Study) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the strategies of each arm of the students by its names."""
-    jobs = student_jobs({"outputs": "outputs", "study": checked}, {})
-    return {(job.arm["teacher_aug"], job.arm["student_aug"]): job.config["aug"]["ops"] for job in jobs}
+    jobs = student_jobs(StudyConfig.model_construct(outputs="outputs", study=checked), {})
+    return {(job.arm["teacher_aug"], job.arm["student_aug"]): job.config.aug.plain()["ops"] for job in jobs}
 
 
 def test_the_short_form_is_the_long_form(tmp_path) -> None:
@@ -76,29 +76,26 @@ def test_the_short_form_is_the_long_form(tmp_path) -> None:
 def test_four_lines_are_a_study_with_each_models_recipe(tmp_path) -> None:
     found = study("study=four", folder=written(tmp_path, four=MINIMAL))
     models = config("student=lenet", command="distill"), config("student=alexnet", command="distill")
-    assert found["name"] == "four"
-    assert {name: student["optim"]["lr"] for name, student in found["students"].items()} == {
-        "lenet": 0.05,
-        "alexnet": 0.1,
-    }
+    assert found.name == "four"
+    assert {name: student.optim.lr for name, student in found.students.items()} == {"lenet": 0.05, "alexnet": 0.1}
     for name, job in zip(("lenet", "alexnet"), models, strict=True):
-        assert {**found["students"][name]} == {**job["student"], "optim": {**job["optim"], "weight_decay": 5e-4}}
-    assert found["dataset"]["size"] == 16
-    assert found["teacher"]["width"] == 64
+        assert found.students[name].plain() == {**job["student"], "optim": {**job["optim"], "weight_decay": 5e-4}}
+    assert found.dataset.parameters()["size"] == 16
+    assert found.teacher.parameters() == {"width": 64}
 
 
 def test_students_are_picked_by_name_and_keep_what_the_file_changes() -> None:
     words = ("study=quickstart", "study.students=[alexnet,lenet]", "study.students.alexnet.optim.epochs=3")
-    found = study(*words)["students"]
+    found = study(*words).students
     assert list(found) == ["alexnet", "lenet"]
-    assert [student["optim"]["epochs"] for student in found.values()] == [3, 15]
-    assert list(study("study.students=resnet18")["students"]) == ["resnet18"]
+    assert [student.optim.epochs for student in found.values()] == [3, 15]
+    assert list(study("study.students=resnet18").students) == ["resnet18"]
 
 
 def test_students_are_picked_where_a_study_builds_on_another(tmp_path) -> None:
     folder = written(tmp_path, mine="defaults: [quickstart]\nname: mine\nstudents: {lenet: {optim: {lr: 0.01}}}\n")
-    assert study("study=mine", folder=folder)["students"]["lenet"]["optim"]["lr"] == 0.01
-    assert list(study("study=mine", "study.students=[alexnet]", folder=folder)["students"]) == ["alexnet"]
+    assert study("study=mine", folder=folder).students["lenet"].optim.lr == 0.01
+    assert list(study("study=mine", "study.students=[alexnet]", folder=folder).students) == ["alexnet"]
 
 
 def test_a_sweep_over_students_is_a_study_of_each(tmp_path, monkeypatch, capsys) -> None:
@@ -171,8 +168,8 @@ def test_a_stack_is_spelt_either_way(stack: str) -> None:
 def test_arms_are_a_list_of_strategies_and_stacks(typed: str, wanted: list[str]) -> None:
     base = wanted[0] if "+" not in wanted[0] else "[flip-crop,cutmix]"
     found = study("study=tiny", f"study.aug={typed}", f"study.base={base}", f"study.student_aug={typed}")
-    assert found["aug"] == found["student_aug"] == wanted
-    assert found["base"] == wanted[0]
+    assert list(found.aug) == list(found.student_aug) == wanted
+    assert found.base == wanted[0]
     assert list(arms(found)[wanted[-1], wanted[-1]]) == [op for op in wanted[-1].split("+") if op != "baseline"]
 
 

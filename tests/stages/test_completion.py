@@ -10,11 +10,12 @@ import pytest
 
 from augdistill.api import score_predictions
 from augdistill.cli import commands
+from augdistill.config.jobs import DataOf
 from augdistill.metrics import METRICS
 from augdistill.report.command import write_report
 from augdistill.report.page.cautions import cautions
 from augdistill.results.study import SavedStudy
-from augdistill.stages import completion, evaluation, names
+from augdistill.stages import completion, evaluation
 from augdistill.store import runs
 from augdistill.store.runs import Run, RunStore
 from composed import compose
@@ -84,7 +85,7 @@ def test_one_run_is_completed_alone_and_what_no_version_knows_is_kept(outputs: P
         content["scalars"] = {"of_another_version": 0.5, **content["scalars"]}
         (run.path / "metrics.json").write_text(json.dumps(content))
         forget(run, "brier")
-    evaluate(outputs, f"run={first.config['run']}")
+    evaluate(outputs, f"run={first.manifest.config['run']}")
     assert list(scalars(first))[-1] == "of_another_version"
     assert "brier" in scalars(first)
     assert "brier" not in scalars(second)
@@ -99,7 +100,7 @@ def test_one_that_was_killed_between_two_writes_is_whole_and_completed_next_time
     with monkeypatch.context() as patch:
         patch.setattr(runs, "write_atomic", lambda *_: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
-            completion.complete(old, {"outputs": str(outputs), **dict.fromkeys(names.WHERE)})
+            completion.complete(old, DataOf("", str(outputs)))
     assert "nll" not in scalars(run)
     assert not RunStore(outputs).damage(run.path)
     evaluate(outputs)

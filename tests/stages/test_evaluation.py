@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from scipy.special import log_softmax, softmax
 import core
 import data_files
 from augdistill.base.errors import DataError, RequestError, RunError
-from augdistill.config.jobs import DatasetAt
+from augdistill.config.jobs import DataOf, DatasetAt
 from augdistill.metrics import score
 from augdistill.stages import common, completion, evaluation, making, names, student, teacher
 from augdistill.store.runs import Run, RunStore
@@ -206,9 +207,9 @@ def test_people_are_compared_by_a_newer_metric_too(cifar: Path, cifar_run: Run, 
     core.rewrite_manifest(made)
     made = RunStore(outputs).get(made.path.name)
     data_files.write_cifar10h(tmp_path, np.roll(data_files.human_probabilities(), 1, axis=0))
-    where = {"outputs": str(outputs), **dict.fromkeys(names.WHERE)}
+    where = DataOf("", str(outputs))
     with pytest.raises(DataError, match="other answers"):
-        completion.complete(made, {**where, "root": str(tmp_path)})
+        completion.complete(made, replace(where, root=str(tmp_path)))
     assert completion.complete(made, where).id == made.id
     assert path.read_text() == before
 

@@ -34,13 +34,13 @@ def written(folder: Path, content: Any) -> Path:
 def asked(path: Path | str, *words: str) -> dict[str, Any] | None:
     """Return the content of a file of claims, as the study `tiny` with one claim gets it."""
     found = compose("study", "study=tiny", f"study.claims_file='{path}'", "study.claims=[surer]", *words)
-    return claims_of(check_command("study", found)["study"])
+    return claims_of(check_command("study", found).study)
 
 
 def test_a_file_of_claims_is_kept_as_it_was_written(tmp_path) -> None:
     content = {"claims": [CLAIM], "dataset": "digits", "stand_ins": {"lenet": "alexnet"}}
     assert asked(written(tmp_path, content), "+study.margins={surer: 0.5}") == content
-    assert claims_of(check_command("study", compose("study", "study=paper"))["study"]) is None
+    assert claims_of(check_command("study", compose("study", "study=paper")).study) is None
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_repeats_the_study_brings_its_claims_along(outputs) -> None:
     report = build_report(["tiny"], outputs)
     write_files(report)
     again = as_config(composed("study", ["study=tiny-as-run"], str(report.folder / "conf")))
-    content = claims_of(check_command("study", again)["study"])
+    content = claims_of(check_command("study", again).study)
     assert content is not None
     assert content["claims"][0] == CLAIM
 

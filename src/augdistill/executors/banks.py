@@ -33,12 +33,8 @@ def banks_of(plan: Plan, size: object, on_gpu: bool) -> Banks:
         return {}
     groups: dict[str, list[Stage]] = {}
     for stage in plan.stages:
-        config = stage.config
-        if (
-            stage.kind == "student"
-            and isinstance(config, StudentConfig)
-            and can_be_stacked(config, small=size == "auto")
-        ):
+        config, small = stage.config, size == "auto"
+        if stage.kind == "student" and isinstance(config, StudentConfig) and can_be_stacked(config, small=small):
             groups.setdefault(shared(stage, config), []).append(stage)
     found = (bank for group in groups.values() for bank in even_parts(group, most) if len(bank) > 1)
     return {stage.id: bank for bank in found for stage in bank}

@@ -21,9 +21,8 @@ def missing_teacher(config: StudentConfig, store: RunStore) -> str:
         if run.id == other.id and run.status == "finished":
             change = overrides("teacher_optim", theirs.plain(), wanted.optim.plain())
             return f"no such teacher by this recipe; {run.path.name} has another one: add {change}"
-    return (
-        f"the teacher {teacher_folder(wanted)} of this recipe is not there yet; make it with: {teacher_command(wanted)}"
-    )
+    folder = teacher_folder(wanted)
+    return f"the teacher {folder} of this recipe is not there yet; make it with: {teacher_command(wanted)}"
 
 
 def teacher_command(config: TeacherConfig) -> str:
