@@ -9,6 +9,7 @@ from pathlib import Path
 
 from augdistill.config import Config
 from augdistill.executors import local, ray
+from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.arms import student_jobs
 from augdistill.study.plan import Plan, Stage
@@ -20,7 +21,7 @@ CHAIN = 4  # as a study's: a teacher, its outputs, a student, its evaluation
 
 def do_nothing(job: Config) -> Run:
     """Return a finished run that is nowhere."""
-    return Run(Path("nowhere"), {"status": "finished"})
+    return Run(Path("nowhere"), Manifest.model_construct(status="finished"))
 
 
 def chains(stages: int) -> Plan:
