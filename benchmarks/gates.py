@@ -66,7 +66,7 @@ def loops_agree(
         )
         with torch.no_grad():
             cached = teacher(pixels)[0]
-        loss = conventional.distillation_loss(teacher, ours.DISTILLATION["alpha"], ours.DISTILLATION["temperature"])
+        loss = conventional.distillation_loss(teacher, ours.DISTILLATION.alpha, ours.DISTILLATION.temperature)
     work = ours.task(mine, data, recipe, device, teacher_logits=cached, dtype=dtype, role="gate")
     history = ours.train(work, device)
     sgd = conventional.optimizer(theirs, recipe)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from augdistill import models
 from augdistill.config import conf_dir, parameters
+from augdistill.config.groups import Distillation
 from augdistill.data import ImageSet, load
 from augdistill.losses.soft_targets import teacher_probabilities
 from augdistill.stages import common, student
@@ -23,7 +24,7 @@ from augdistill.training.loop import Hooks, Task, fit
 from benchmarks.measure import synchronize
 
 Tell = Callable[[int, dict[str, float]], None]
-DISTILLATION: dict[str, Any] = {"alpha": 0.5, "temperature": 20, "loss": {"name": "kd"}}
+DISTILLATION = Distillation(alpha=0.5, temperature=20.0)
 
 
 def recipe(model: str, **changed: Any) -> dict[str, Any]:
@@ -70,12 +71,12 @@ def task(
     """Return what the loop trains: on labels, on cached teacher logits [N,K], or with a live teacher."""
     targets, loss, soft = one_hot(data.labels, 10, dtype), common.label_loss, None
     if teacher_logits is not None:
-        soft = teacher_probabilities(teacher_logits.to(targets), DISTILLATION["temperature"])
+        soft = teacher_probabilities(teacher_logits.to(targets), DISTILLATION.temperature)
         loss = student.loss_of(DISTILLATION, student.from_data)
     elif teacher is not None:
 
         def taught(batch: Batch) -> Tensor:
-            return teacher_probabilities(student.live_logits(teacher, batch, device), DISTILLATION["temperature"])
+            return teacher_probabilities(student.live_logits(teacher, batch, device), DISTILLATION.temperature)
 
         loss = student.loss_of(DISTILLATION, taught)
     header = data.header  # of which the statistics on the device are fp32 copies
@@ -113,7 +114,7 @@ def train(work: Task, device: Device, tell: Tell = lambda epoch, row: None) -> l
 
 def train_bank(works: list[Task], device: Device, tell: Tell) -> list[Trained]:
     """Train tasks on cached teacher logits together, as a bank, from the beginning."""
-    weights, temperature = student.weights_of(DISTILLATION), DISTILLATION["temperature"]
+    weights, temperature = student.weights_of(DISTILLATION), DISTILLATION.temperature
     members = [Member(work.model, work.training.teacher, weights, temperature, work.seed) for work in works]
     hooks = Hooks(lambda model: {}, tell, lambda: False, "600min")
     first, term = works[0], student.term_of(DISTILLATION)

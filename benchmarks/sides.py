@@ -130,7 +130,7 @@ def conventional_side(setting: Setting, name: str, strategy: str, count: int, di
     loss = conventional.label_loss
     if distilled:
         taught = plain(ours.build("resnet18", images, device, 2, **setting.params("resnet18"))).eval()
-        alpha, temperature = ours.DISTILLATION["alpha"], ours.DISTILLATION["temperature"]
+        alpha, temperature = ours.DISTILLATION.alpha, ours.DISTILLATION.temperature
         loss = conventional.distillation_loss(in_layout(taught, tuned), alpha, temperature, tuned)
     sgd = conventional.optimizer(in_layout(model, tuned), recipe)
     sampler = RandomSampler(range(len(images.images)), num_samples=count)

@@ -184,7 +184,7 @@ def test_processes_at_once_are_timed_together_and_wait_for_none_that_failed(tmp_
 
 def test_the_gate_sees_a_loop_that_computes_something_else(tmp_path: Path, monkeypatch) -> None:
     images = ours.read("digits", "train", tmp_path, tmp_path)
-    changed = {**ours.DISTILLATION, "temperature": 19}
+    changed = ours.DISTILLATION.model_copy(update={"temperature": 19.0})
     monkeypatch.setattr(ours, "DISTILLATION", changed)
     same, _ = gates.loops_agree(images, "lenet", torch.float64, 2)
     monkeypatch.setattr(gates.conventional, "distillation_loss", lambda *_: gates.conventional.label_loss)
@@ -289,7 +289,7 @@ def test_one_gpu_takes_all_stages_one_after_the_other_and_shared_ones_are_shared
     monkeypatch.setattr(study, "lasts", lasts)
     monkeypatch.setattr(study, "devices", lambda plan: ["0"])
     runs = [(stage, ended(Path("nowhere"), stage.kind), seconds[stage.kind]) for stage in paper.stages]
-    one, two = (study.told(paper, runs, {"per_device": n, "workers": None}, 11, []) for n in (1, 2))
+    one, two = (study.told(paper, runs, Local(name="local", per_device=n), 11, []) for n in (1, 2))
     whole = 25 * (600 + 6) + 120 * 60 + (25 + 120) * 3
     assert one["the whole study"] == {"stages": 605, "minutes": whole / 60, "computing_minutes": whole / 60}
     assert one["its first block"]["minutes"] == pytest.approx(whole / 5 / 60)

@@ -7,7 +7,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -84,7 +87,7 @@ def test_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
     }
     assert results.blocked == {"child": "teacher-bad"}
     assert {results.outcomes[id].status for id in parents} == {"finished"}
-    assert 0 < len([line for line in caplog.messages if line.startswith("lost teacher-hungry")]) <= RAY["retries"]
+    assert 0 < len([line for line in caplog.messages if line.startswith("lost teacher-hungry")]) <= RAY.retries
     assert capfd.readouterr().out == ""  # Ray's own lines would be among a study's tables
 
 
@@ -177,9 +180,9 @@ def resources(
     kind: str, device: str, *nodes: dict[str, float], threads: int = 2, graphs: str = "auto"
 ) -> dict[str, float]:
     (stage,) = plan_of({"a": ()}, {"a": threads}).stages
-    job = {"kind": kind, "config": {"runtime": {"device": device, "cuda_graphs": graphs}}}
-    stage = type(stage)(stage.id, kind, stage.folder, job, (), threads)
-    return executor.resources_of(stage, RAY["gpus"], [{"Resources": node} for node in nodes])
+    config: Any = SimpleNamespace(runtime=SimpleNamespace(device=device, cuda_graphs=graphs))
+    stage = replace(stage, kind=kind, config=config)
+    return executor.resources_of(stage, RAY.gpus, [{"Resources": node} for node in nodes])
 
 
 def test_a_stage_takes_the_cores_of_its_threads_and_its_share_of_a_gpu():
