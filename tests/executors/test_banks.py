@@ -87,7 +87,7 @@ def test_models_are_asked_whether_they_can_be_stacked():
 def test_a_loss_that_takes_no_bank_trains_alone_and_is_refused_in_one(tmp_path, monkeypatch):
     plan = tiny_plan(tmp_path, "study.students_per_teacher=2", "loss@study.distillation.loss=dkd")
     assert banks_of(plan, 25, on_gpu=True)
-    monkeypatch.setitem(LOSSES, "dkd", replace(LOSSES["dkd"], stacks=False))
+    monkeypatch.setitem(LOSSES.own, "dkd", replace(LOSSES["dkd"], stacks=False))
     assert not banks_of(plan, 25, on_gpu=True)
     jobs = [stage.job for stage in plan.stages if stage.kind == "student"]
     with pytest.raises(RequestError, match=r"^distillation\.loss=dkd cannot train students as a bank"):

@@ -113,7 +113,7 @@ def test_a_metric_is_one_entry(outputs: Path, monkeypatch: pytest.MonkeyPatch, c
     places = ("table-5", "table-calibration", "table-teachers", "figure-properties")
     toy = replace(METRICS["accuracy"], label="Share of 7", stands_in=places, heading="7s", percent=False)
     toy = replace(toy, compute=lambda p: (p.log_probabilities.argmax(1) == 7).mean())
-    monkeypatch.setitem(METRICS, "sevens", toy)
+    monkeypatch.setitem(METRICS.own, "sevens", toy)
     evaluate(outputs)
     assert " 7s " in capsys.readouterr().out
     assert all("sevens" in scalars(run) for run in scored(outputs))
