@@ -8,7 +8,7 @@ from augdistill.config import Config
 from augdistill.config.checking import check_group
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
-from augdistill.executors.slurm.queue import Standing
+from augdistill.executors.slurm.queues import Standing
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
 
