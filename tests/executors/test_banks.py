@@ -18,7 +18,7 @@ from augdistill.executors.banks import SMALL, banks_of, stacked_size
 from augdistill.executors.base import Board, Outcome
 from augdistill.losses import LOSSES
 from augdistill.models import MODELS
-from augdistill.stages import run_bank
+from augdistill.stages import bank
 from augdistill.store.runs import RunStore
 from augdistill.study.arms import with_value
 from augdistill.study.plan import Plan, Stage, make_plan
@@ -91,7 +91,7 @@ def test_a_loss_that_takes_no_bank_trains_alone_and_is_refused_in_one(tmp_path, 
     assert not banks_of(plan, 25, on_gpu=True)
     jobs = [stage.job for stage in plan.stages if stage.kind == "student"]
     with pytest.raises(RequestError, match=r"^distillation\.loss=dkd cannot train students as a bank"):
-        run_bank(jobs[-1:])
+        bank.run(jobs[-1:])
 
 
 def test_members_share_every_field_but_those_that_are_listed(tmp_path, monkeypatch):
