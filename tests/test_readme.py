@@ -3,13 +3,9 @@
 And does what CONTRIBUTING says: its example of a new strategy trains a teacher.
 """
 
-import os
 import re
 import shlex
-import shutil
 import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -126,24 +122,3 @@ def test_the_study_of_ones_own_runs_and_answers_with_its_own_claim(
     assert "calibrated: Students of CutMix teachers are better calibrated: " in ran.stdout
     page = (tmp_path / "outputs" / "studies" / "calibrated" / "report" / "index.html").read_text()
     assert "<h1>Are students of CutMix teachers better calibrated?</h1>" in page
-
-
-def test_the_strategy_of_contributing_trains_a_teacher(tmp_path: Path) -> None:
-    for folder in ("src", "conf"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    told = re.findall(r"^   ```\w+\n(.*?)^   ```", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL)
-    module, line, values = map(textwrap.dedent, told)
-    room = tmp_path / "src" / "augdistill" / "augment"
-    (room / "flip_vertical.py").write_text(module)
-    table = (room / "__init__.py").read_text().replace("flip_crop, mixup", "flip_crop, flip_vertical, mixup")
-    (room / "__init__.py").write_text(table.replace("] = {\n", "] = {\n    " + line))
-    (tmp_path / "conf" / "aug" / "flip-vertical.yaml").write_text(values)
-    words = ["train-teacher", "aug=[flip-vertical,cutmix]", "dataset=digits", "teacher.width=2", "optim.epochs=1"]
-    subprocess.run(
-        [sys.executable, "-m", "augdistill.cli", *words],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
-        check=True,
-    )
-    (run,) = (tmp_path / "outputs" / "runs").glob("teacher-digits-resnet18-flip-vertical+cutmix-s0-*")
-    assert (run / "manifest.json").is_file()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from augdistill.augment import AUGMENTATIONS
+from augdistill.augment.shared import Samples
 
 SIDE, COUNT = 32, 100_000
 RARE = 1e-4  # p-value below which a test fails; seeds are fixed, so it fails always or never
@@ -50,12 +51,13 @@ def test_cutout_masks_as_much_as_the_closed_form():
     assert mean_is(share, expected, share.std())
     assert share.max() == 0.25
     assert share.min() == 64 / SIDE**2  # a quarter of the square, in the corner
-    pixels = AUGMENTATIONS["cutout"].apply(
-        torch.ones(2000, 1, SIDE, SIDE),
-        torch.ones(2000, 1),
-        {key: torch.from_numpy(values[:2000]) for key, values in AUGMENTATIONS["cutout"].prepare(draws, SIDE).items()},
-        torch.zeros(1),
-    )[0]
+    prepared = AUGMENTATIONS["cutout"].prepare(draws, SIDE)
+    whole = Samples(torch.ones(2000, 1, SIDE, SIDE), torch.ones(2000, 1), None, torch.zeros(1))
+    pixels = (
+        AUGMENTATIONS["cutout"]
+        .apply(whole, {key: torch.from_numpy(values[:2000]) for key, values in prepared.items()})
+        .images
+    )
     np.testing.assert_allclose(1 - pixels.double().mean(dim=(1, 2, 3)).numpy(), share[:2000])
 
 

@@ -70,6 +70,13 @@ def test_every_choice_of_every_group_composes(command: str, group: str, choice: 
         )
 
 
+@pytest.mark.parametrize("choice", choices("loss"))
+def test_every_student_loss_composes(choice: str) -> None:
+    assert (
+        job("distill", compose("distill", f"loss@distillation.loss={choice}"))["distillation"]["loss"]["name"] == choice
+    )
+
+
 @pytest.mark.parametrize("command", JOBS)
 def test_a_job_needs_a_dataset_of_its_own(command: str) -> None:
     with pytest.raises(ConfigError, match="dataset"):
@@ -80,6 +87,7 @@ def test_every_file_is_composed_by_some_command() -> None:
     reached = {Path(f"{command}.yaml") for command in COMPOSING} | {Path("common.yaml")}
     reached |= {Path(folder(group), f"{choice}.yaml") for _, group, choice in every_choice()}
     reached.add(Path("dataset/as-trained.yaml"))
+    reached |= {Path("loss", f"{choice}.yaml") for choice in choices("loss")}
     assert reached == {path.relative_to(conf_dir()) for path in conf_dir().rglob("*.yaml")}
 
 

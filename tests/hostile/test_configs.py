@@ -11,9 +11,10 @@ import core
 import saved_studies
 from augdistill.base.errors import AugdistillError, ConfigError, RequestError
 from augdistill.cli.listing import remove_run
+from augdistill.config import conf_dir
 from augdistill.config.checking import check
 from augdistill.config.folders import read_plain
-from augdistill.stages import names, refusals, run_job
+from augdistill.stages import refusals, run_job
 from augdistill.stages.__main__ import main as run_jobs
 from augdistill.store.runs import RunStore
 from composed import planned
@@ -59,7 +60,7 @@ def test_plain_values_are_read_as_they_are(tmp_path) -> None:
     shared += "third: {<<: *s}\nday: 2026-01-01\nsame: ${study.name}-${study.${study.name}}\n"
     shared += "dataset: {root: '${oc.env:AUGDISTILL_DATA,data}'}\n"  # as a report writes it out
     assert read_plain(folder_with(tmp_path, shared), "study/theirs.yaml") == shared
-    for path in (Path(names.conf_dir()) / "study").glob("*.yaml"):
+    for path in (conf_dir() / "study").glob("*.yaml"):
         assert read_plain(path.parent, path.name) == path.read_text()
 
 

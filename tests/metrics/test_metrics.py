@@ -144,7 +144,7 @@ def test_a_metric_of_what_is_asked_for_alone_and_of_outputs_alone(monkeypatch):
     logits, labels, *_ = draw(0)
     assert list(score(logits, labels, only=["ece", "accuracy", "human_ce"]).scalars) == ["accuracy", "ece"]
     of_outputs = replace(METRICS["accuracy"], needs=frozenset({"labels", "outputs"}))
-    monkeypatch.setitem(METRICS, "of_outputs", of_outputs)
+    monkeypatch.setitem(METRICS.own, "of_outputs", of_outputs)
     assert "of_outputs" not in score(logits, labels).scalars
     found = score(logits, labels, outputs=True).scalars
     assert found["of_outputs"] == found["accuracy"]

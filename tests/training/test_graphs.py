@@ -177,7 +177,7 @@ def test_a_member_that_diverges_stays_apart_in_replays(step: int, graphed: bool,
 
     def hurt() -> bool:
         if next(asked) == step:
-            lessons[0].targets[1] = math.nan
+            lessons[0].teachers[1] = math.nan
         return False
 
     students, training = members(BANKS["bank"], "cpu")

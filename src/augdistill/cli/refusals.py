@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from augdistill import plugins
-from augdistill.base.checks import nearest
+from augdistill.base.checks import is_prefixed, nearest
 from augdistill.base.errors import AugdistillError
 from augdistill.cli.words import KEY_PART, OVERRIDE
 from augdistill.config import choices, conf_dir
@@ -39,7 +39,7 @@ def unknown_choice(command: str, path: str, options: Sequence[str] | None, typed
     words = filter(None, map(OVERRIDE.fullmatch, typed.values()))
     keys = [word[2] for word in words if word[2].partition("@")[0] == group and choice in word[3]]
     key = keys[-1] if keys else group
-    if "/" in choice and choice.partition("/")[0] not in plugins.installed():
+    if is_prefixed(choice) and choice.partition("/")[0] not in plugins.installed():
         return f"{key}={plugins.absent(choice)}"
     example = f", as in {key}={known[0]}" if known else ""
     return f"{key}={choice} is unknown{nearest(choice, known)}: choose one of {', '.join(known) or 'none'}{example}"

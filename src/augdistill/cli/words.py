@@ -21,6 +21,7 @@ from augdistill.config.places import files
 NULL_TEXT = {  # what is null in `conf/`, where nothing else says that it stands for text
     *("run", "predictions", "dataset.path", "distillation.teacher", "executor.address"),
     *("executor.teacher.partition", "executor.student.partition"),
+    *("study.claims_file", "study.question"),
 }
 WORD_OR_NUMBER = {"executor.bank"}  # a word in `conf/`, and a number where somebody wants one
 LITERALS = {"text": (), "null or text": ("null",), "option": ("null", "true", "false")}  # kind -> what is no text

@@ -7,7 +7,7 @@ from augdistill.base.errors import RequestError
 from augdistill.config import executors as configs
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
-from augdistill.executors.slurm.queue import Standing
+from augdistill.executors.slurm.queues import Standing
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
 

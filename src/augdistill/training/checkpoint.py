@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge
-from pydantic import AllowInfNan
+from pydantic import AllowInfNan, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -47,7 +47,9 @@ class State:
 
 
 class SavedFacts(Record):
-    """Where a run began to train."""
+    """Where a run began to train, and what is known of that machine."""
+
+    model_config = ConfigDict(extra="allow")
 
     device: str
     precision: str

@@ -22,9 +22,9 @@ from augdistill.base.errors import ConfigError, RequestError, RunError, WorkErro
 from augdistill.config.checking import check_group
 from augdistill.config.executors import Local, Slurm
 from augdistill.executors import chosen, local, slurm
-from augdistill.executors.slurm import queue
+from augdistill.executors.slurm import queues
 from augdistill.executors.slurm.arrays import Array, Place
-from augdistill.executors.slurm.queue import Folder, Job, Standing, parse, standing, standings
+from augdistill.executors.slurm.queues import Folder, Job, Standing, parse, standing, standings
 from augdistill.store.documents import Told
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, make_plan
@@ -112,7 +112,7 @@ def test_without_slurm_the_request_is_refused(monkeypatch):
 
 def test_a_command_that_fails_says_why():
     with pytest.raises(WorkError, match=r"ls: .*nowhere"):
-        queue.command(["ls", "/nowhere"])
+        queues.command(["ls", "/nowhere"])
 
 
 def test_the_queue_is_read():
@@ -299,9 +299,9 @@ def test_a_thousand_stages_take_one_submission(testbed, tiny_study, tmp_path):
         (store.folder(found.ref) / "manifest.json").write_text(json.dumps({**kinds[found.kind], "id": found.id}))
     (array,) = (Path(name).stem for name in submissions(tmp_path))
     published = time.monotonic()
-    subprocess.run(["scontrol", "release", queue.queue()[Place(array, 0)].number], check=True)
+    subprocess.run(["scontrol", "release", queues.queue()[Place(array, 0)].number], check=True)
     assert not slurm.run(plan, store, EXECUTOR).failed
-    while any(job.live for place, job in queue.queue().items() if place.array == array):
+    while any(job.live for place, job in queues.queue().items() if place.array == array):
         time.sleep(1)
     told = [json.loads(path.read_text()) for path in tmp_path.glob("studies/tiny/slurm/jobs/*.state.json")]
     assert [state["state"] for state in told] == ["finished"] * 1000
@@ -343,7 +343,7 @@ def ended(study: "subprocess.Popen[str]", seconds: float = 900) -> str:
 
 def first_job(outputs: Path) -> str:
     """Return SLURM's number of the first teacher's job."""
-    jobs = queue.queue()
+    jobs = queues.queue()
     (name,) = (Path(tasks).stem for tasks in submissions(outputs) if tasks.endswith("teacher.tasks"))
     return f"{jobs[Place(name, 0)].number}_0"
 

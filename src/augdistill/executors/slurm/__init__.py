@@ -22,7 +22,7 @@ from augdistill.config.executors import Resources, Slurm
 from augdistill.executors.banks import Banks, banks_of
 from augdistill.executors.base import Board, Outcome, Results, raising_on_signals
 from augdistill.executors.slurm.arrays import Array, arrange, indices
-from augdistill.executors.slurm.queue import GONE, TOGETHER, Folder, Standing, command, live_places, queue, standings
+from augdistill.executors.slurm.queues import GONE, TOGETHER, Folder, Standing, command, live_places, queue, standings
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, Stage
 
