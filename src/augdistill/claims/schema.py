@@ -12,6 +12,7 @@ from augdistill.base.errors import ConfigError
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
 KINDS = ("difference", "equivalence", "rank")
+VARIANCES = ("pooled", "separate")
 PAIRINGS = ("none", "own-teacher", "student-seed")
 ROLES = ("teacher", "student", "control")
 IN_DISTRIBUTION = "in-distribution"
@@ -90,7 +91,8 @@ class Claim:
     test_set: str = IN_DISTRIBUTION
     direction: str = "positive"
     strategies: int = 0
-    crossed_bootstrap: bool = False
+    variance: str = "separate"
+    contrast: bool = False
     excludes: tuple[str, ...] = ()
     power: tuple[Power, ...] = ()
 
@@ -98,6 +100,11 @@ class Claim:
     def scale(self) -> float:
         """What a value of the metric is multiplied by to be in `unit`."""
         return 100.0 if self.unit == "pt" else 1.0
+
+    @property
+    def needs_every_part(self) -> bool:
+        """Whether every part has to be as claimed, not their mean."""
+        return not self.contrast and self.kind != "rank"
 
 
 @dataclass(frozen=True)
@@ -125,8 +132,9 @@ class Claims:
 class Study:
     """What a study file says that the verdicts depend on.
 
-    `looks` is the number of this look: 1, and one more each time that blocks are added after looking. `base` is the
-    first strategy of the ladder on which the others are stacked.
+    Claims in `primary` are tested at the full level, the others by Holm's procedure. `looks` is how many are planned,
+    at equal steps, the last when all `blocks` are there. `base` is the first strategy of the ladder on which the others
+    are stacked.
     """
 
     name: str
@@ -137,6 +145,7 @@ class Study:
     dataset: str
     test_set: str
     margins: Mapping[str, float] = field(default_factory=dict)
+    primary: tuple[str, ...] = ("2",)
     looks: int = 1
     base: str = BASELINE
 
@@ -147,7 +156,8 @@ class Study:
         given = {key: value for key, value in meta.items() if key in known and value is not None}
         study = _build(cls, given, f"study {meta.get('name')}")
         ids = [claim.id for claim in claims.claims]
-        for claim in (*study.claims, *study.margins):
+        primary = () if study.primary == cls.primary else study.primary
+        for claim in (*study.claims, *study.margins, *primary):
             if claim not in ids:
                 raise ConfigError(f"study {study.name} names claim {claim!r}; claims are {', '.join(ids)}")
         for claim, margin in study.margins.items():
@@ -156,6 +166,11 @@ class Study:
         if study.looks < 1 or study.blocks < 1 or len(set(study.claims)) < len(study.claims):
             raise ConfigError(f"study {study.name}: looks must be >= 1, blocks >= 1, and each claim listed once")
         return study
+
+    @property
+    def planned_looks(self) -> tuple[int, ...]:
+        """The numbers of blocks at which the study is to be looked at."""
+        return tuple(dict.fromkeys(-(-self.blocks * look // self.looks) for look in range(1, self.looks + 1)))
 
     def aug(self, name: str) -> str:
         """Return what `name` is on this study's ladder: mixup on flip-crop is flip-crop+mixup, baseline flip-crop."""
@@ -179,14 +194,17 @@ def load_claims(path: Path = CLAIMS) -> Claims:
 def check_claims(study: Mapping[str, Any]) -> None:
     """Raise ConfigError for a claim that a `study` group asks for, or sets a margin of, and that does not exist."""
     known = [claim.id for claim in load_claims().claims]
-    for key in ("claims", "margins"):
-        for claim in study[key]:
-            one_of(f"study.{key}", claim, known)
+    for key in ("claims", "margins", "primary"):
+        for claim in study.get(key, ()):
+            if (key, claim) != ("primary", *Study.primary):
+                one_of(f"study.{key}", claim, known)
 
 
 def _check(claim: Claim, where: str) -> None:
     if claim.kind not in KINDS:
         raise ConfigError(f"{where}: kind {claim.kind!r}; it is one of {', '.join(KINDS)}")
+    if claim.variance not in VARIANCES:
+        raise ConfigError(f"{where}: variance {claim.variance!r}; it is one of {', '.join(VARIANCES)}")
     if not claim.margin > 0:
         raise ConfigError(f"{where}: margin {claim.margin}; it must be above 0")
     for group in (*claim.parts, *claim.beside):
@@ -249,6 +267,6 @@ def _convert(cls: type[Any], name: str, value: Any, where: str) -> Any:
         return tuple(_build(Power, entry, where) for entry in value)
     if name == "margins":
         return {str(claim): float(margin) for claim, margin in value.items()}
-    if name in ("claims", "excludes", "augs", "students", "studies"):
+    if name in ("claims", "primary", "excludes", "augs", "students", "studies"):
         return tuple(str(entry) for entry in value)
     return str(value) if name == "id" else value

@@ -140,6 +140,7 @@ class Study(Group):
     students_per_teacher: AtLeastOne = 1
     runtime: StudyRuntime
     claims: Annotated[Many[Claim], AfterValidator(without_repeats)] = Field(default=(), examples=[["1", "2"]])
+    primary: Annotated[Many[Claim], AfterValidator(without_repeats)] = Field(default=("2",), examples=[["2"]])
     margins: dict[Claim, Annotated[float, Gt(0), Lt(1e6)]] = Field(
         default={}, examples=[Whole("+study.margins={7a: 0.5}")]
     )

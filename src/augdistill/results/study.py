@@ -128,7 +128,7 @@ class SavedStudy:
         """What the verdicts need to know of the design."""
         design = self.design
         named = {"name": self.name, "augs": self.augs, "students": self.students, "dataset": self.dataset}
-        kept = ("blocks", "students_per_teacher", "claims", "margins", "looks")
+        kept = ("blocks", "students_per_teacher", "claims", "primary", "margins", "looks")
         judged = {"base": self.base, "test_set": self.test_set}
         return {**{key: design[key] for key in kept if key in design}, **named, **judged}
 

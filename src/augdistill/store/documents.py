@@ -88,6 +88,7 @@ STUDY: dict[str, Any] = {
     "students_per_teacher": int,
     "claims?": [(str, int)],
     "margins?": {every: float},
+    "primary?": [(str, int)],
     "looks?": int,
     "base?": (is_name, None),
     "test_set": (is_name, None),

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from augdistill.base.text import counted
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures.forest import in_words
+from augdistill.report.sentences import head, sentences
 from augdistill.results import labels
 from augdistill.results.cells import Cells
 from augdistill.results.effects import Effect, effects
 from augdistill.results.study import SavedStudy
-from augdistill.stats.decisions import ALPHA, NOT_TESTED
+from augdistill.stats.decisions import ALPHA, CONTRADICTED, NOT_TESTED, SUPPORTED
 
 MAIN_CLAIM = "2"
 HURTS, HELPS, DEPENDS, OPEN = "hurts", "helps", "depends", "open"
@@ -30,9 +31,12 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
     """Return a study's answer; `verdicts` are its own."""
     found = effects(saved, cells)
     tested = [effect for effect in found if effect.is_tested]
+    main = _main(verdicts, saved.name)
+    if main:
+        tone, answer = _from_claim(main, f"on {labels.test_set(saved.test_set)}")
+        return Headline(saved.name, tone, answer, tuple(sentences(main)[1:]))
     tone, answer = _answer(saved, found, tested)
-    sentences = (*_size(found), *_certainty(saved, tested), *_verdict(saved, verdicts))
-    return Headline(saved.name, tone, answer, sentences)
+    return Headline(saved.name, tone, answer, (*_size(found), *_certainty(saved, tested)))
 
 
 def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]) -> tuple[str, str]:
@@ -80,11 +84,18 @@ def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:
     ]
 
 
-def _verdict(saved: SavedStudy, verdicts: Sequence[Verdict]) -> list[str]:
-    """What became of the paper's main claim."""
-    mine = [verdict for verdict in verdicts if verdict.study == saved.name and verdict.word != NOT_TESTED]
-    return [
-        f"The paper’s main claim, “{verdict.claim.text}”: {verdict.line}."
-        for verdict in mine
-        if verdict.claim.id == MAIN_CLAIM
-    ]
+def _main(verdicts: Sequence[Verdict], study: str) -> Verdict | None:
+    """What the study says of the paper's main claim, if it was tested."""
+    mine = (verdict for verdict in verdicts if verdict.study == study and verdict.claim.id == MAIN_CLAIM)
+    return next((verdict for verdict in mine if verdict.outcome != NOT_TESTED and verdict.p == verdict.p), None)
+
+
+def _from_claim(verdict: Verdict, where: str) -> tuple[str, str]:
+    """Tone and answer of the planned test of the main claim."""
+    if verdict.outcome == SUPPORTED:
+        little = ", but by less than matters" if verdict.negligible else ""
+        return HURTS, f"Yes, {where}: students of mixing teachers lose accuracy{little}."
+    if verdict.outcome == CONTRADICTED:
+        return HELPS, f"No, {where}: students of mixing teachers gain accuracy."
+    words = head(verdict)
+    return OPEN, f"{words} {where}." if words == "Not settled" else f"{words} ({where})."
