@@ -6,6 +6,7 @@ with dummies, and the bound on Welch's size is a mean over quantiles. The packag
 
 import csv
 from collections import defaultdict
+from functools import cache
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def report(tmp_path_factory):
         f"study.dataset.root={root}",
         "study.dataset.verify=false",
         "study.blocks=4",
-        "study.students_per_teacher=2",
+        "study.students_per_teacher=1",
     )
     saved_studies.write_study(base / "outputs", "study=paper", *words)
     with pytest.MonkeyPatch.context() as patch:
@@ -135,15 +136,22 @@ class Test:
         return self.value - high, self.value + high
 
 
-def worst_size(p, n, m):
-    """The largest size of Welch's test at nominal p over all shares of variance, by a mean over Beta quantiles."""
-    quantiles = stats.beta.ppf((np.arange(1500) + 0.5) / 1500, (n - 1) / 2, (m - 1) / 2)
-    sizes = []
-    for share in 1 / (1 + np.exp(-np.linspace(-8, 8, 33))):
-        a, b = share * quantiles / (n - 1), (1 - share) * (1 - quantiles) / (m - 1)
+@cache
+def sizes(n, m):
+    """The largest size of Welch's test over all shares of variance, at nominal p; a mean over Beta quantiles."""
+    quantiles = stats.beta.ppf((np.arange(400) + 0.5) / 400, (n - 1) / 2, (m - 1) / 2)
+    nominal, worst = np.logspace(-9, np.log10(0.5), 60), []
+    shares = 1 / (1 + np.exp(-np.linspace(-8, 8, 33)))[:, None]
+    a, b = shares * quantiles / (n - 1), (1 - shares) * (1 - quantiles) / (m - 1)
+    for p in nominal:
         critical = stats.t.isf(p, (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1)))
-        sizes.append(stats.t.sf(critical * np.sqrt((n + m - 2) * (a + b)), n + m - 2).mean())
-    return max(*sizes, p)
+        size = stats.t.sf(critical * np.sqrt((n + m - 2) * (a + b)), n + m - 2).mean(axis=1)
+        worst.append(max(p, size.max()))
+    return np.log(nominal), np.log(worst)
+
+
+def worst_size(p, n, m):
+    return float(np.exp(np.interp(np.log(p), *sizes(n, m))))
 
 
 def welch(a, b):

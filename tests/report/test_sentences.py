@@ -66,7 +66,7 @@ def test_the_paper_losses_are_excluded_by_the_three_old_blocks():
     assert "(95 % interval 0." in effect
     assert effect.endswith("more).")
     assert printed == "The paper prints 2.5 points less; our interval excludes it."
-    assert could.startswith("3 blocks find 1.")
+    assert could.startswith("3 blocks find 2.0 points in four of five studies; 6 find 1.3 points")
     assert could.endswith(" and take 3 hours.")
     assert (badge(found), tone(found)) == ("not settled", "open")
     assert levels_text(found).startswith("p 0.")

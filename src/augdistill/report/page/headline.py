@@ -87,7 +87,8 @@ def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:
 def _main(verdicts: Sequence[Verdict], study: str) -> Verdict | None:
     """What the study says of the paper's main claim, if it was tested."""
     mine = (verdict for verdict in verdicts if verdict.study == study and verdict.claim.id == MAIN_CLAIM)
-    return next((verdict for verdict in mine if verdict.outcome != NOT_TESTED and verdict.p == verdict.p), None)
+    asked = (verdict for verdict in mine if verdict.outcome != NOT_TESTED and verdict.deciding)
+    return next((verdict for verdict in asked if all(part.p == part.p for part in verdict.deciding)), None)
 
 
 def _from_claim(verdict: Verdict, where: str) -> tuple[str, str]:
