@@ -139,8 +139,8 @@ class Test:
 @cache
 def sizes(n, m):
     """The largest size of Welch's test over all shares of variance, at nominal p; a mean over Beta quantiles."""
-    quantiles = stats.beta.ppf((np.arange(400) + 0.5) / 400, (n - 1) / 2, (m - 1) / 2)
-    nominal, worst = np.logspace(-9, np.log10(0.5), 60), []
+    quantiles = stats.beta.ppf((np.arange(4000) + 0.5) / 4000, (n - 1) / 2, (m - 1) / 2)
+    nominal, worst = np.logspace(-8, np.log10(0.5), 40), []
     shares = 1 / (1 + np.exp(-np.linspace(-8, 8, 33)))[:, None]
     a, b = shares * quantiles / (n - 1), (1 - shares) * (1 - quantiles) / (m - 1)
     for p in nominal:
