@@ -1,9 +1,9 @@
 """Cross-entropy with a sharpened teacher: a student loss to show the form of one."""
 
-from augdistill.losses.shared import widened
 from torch import Tensor
 
 from augdistill.base.checks import require
+from augdistill.losses.shared import widened
 
 
 def loss(
