@@ -57,22 +57,25 @@ def test_a_file_of_claims_is_kept_as_it_was_written(tmp_path) -> None:
         ({"claims": [CLAIM, CLAIM]}, "claims.yaml, claim surer: id is a name of its own"),
         ({"claims": [{**CLAIM, "id": "<b>"}]}, "claims.yaml, claim <b>: id is a name of its own: letters, digits"),
         ({"claims": [{**CLAIM, "marign": 1}]}, "claims.yaml, claim surer: unknown key 'marign'"),
-        ({"claims": [{**CLAIM, "kind": "equal"}]}, "claim surer: kind 'equal'; it is one of difference, equivalence"),
-        ({"claims": [{**CLAIM, "margin": "wide"}]}, "claim surer: margin=wide is not what it must be: a finite number"),
-        ({"claims": [{**CLAIM, "margin": float("nan")}]}, "claim surer: margin=nan is not what it must be"),
-        ({"claims": [{**CLAIM, "margin": 0}]}, "claim surer: margin 0; it must be above 0"),
-        ({"claims": [{**CLAIM, "text": 5}]}, "claim surer: text=5 is not what it must be: text"),
-        ({"claims": [{**CLAIM, "parts": {"plus": 1}}]}, "claim surer: it has not the form of a claim"),
+        ({"claims": [{**CLAIM, "kind": "equal"}]}, "claim surer: kind 'equal': it must be 'difference', 'equi"),
+        ({"claims": [{**CLAIM, "margin": "wide"}]}, "claim surer: margin 'wide': it must be a valid number"),
+        ({"claims": [{**CLAIM, "margin": float("nan")}]}, "claim surer: margin 'nan': it must be a finite number"),
+        ({"claims": [{**CLAIM, "margin": 0}]}, "claim surer: margin '0': it must be greater than 0"),
+        ({"claims": [{**CLAIM, "text": [5]}]}, "claim surer: text '[5]': it must be a valid string"),
+        ({"claims": [{**CLAIM, "parts": {"plus": 1}}]}, "it must be a valid tuple"),
         ({"claims": [{**CLAIM, "parts": [{"plus": ARMS["plus"]}]}]}, "claim surer: a difference needs plus and minus"),
-        ({"claims": [{**CLAIM, "parts": [{**ARMS, "plus": {"role": "pupil"}}]}]}, "role 'pupil'; it is one of teacher"),
+        (
+            {"claims": [{**CLAIM, "parts": [{**ARMS, "plus": {"role": "pupil"}}]}]},
+            "role 'pupil': it must be one of teacher",
+        ),
         ({"claims": [{**CLAIM, "metric": "brierr"}]}, "metric=brierr is unknown (did you mean brier?)"),
-        ({"claims": [RANK]}, "claim surer: it has not the form of a claim"),
+        ({"claims": [RANK]}, "claim surer: 'parts.0.y.metric' is missing"),
         (
             {"claims": [{**CLAIM, "parts": [{**ARMS, "plus": {**ARMS["plus"], "teacher_aug": "cutmx"}}]}]},
             "the study has none of the arms that it compares: it has students lenet and strategies baseline",
         ),
         ({"claims": [{**CLAIM, "id": "other"}]}, "study.claims=surer is unknown: choose one of other"),
-        ({"claims": [CLAIM], "stand_ins": 5}, "claims.yaml: printed and stand_ins are maps from names to names"),
+        ({"claims": [CLAIM], "stand_ins": 5}, "claims.yaml: stand_ins '5': it must be a valid dictionary"),
     ],
 )
 def test_a_file_that_holds_anything_else_is_refused_by_file_and_place(content: Any, line: str, tmp_path) -> None:
@@ -129,7 +132,7 @@ def test_the_page_asks_the_studys_question_and_shows_its_claims_as_ours(outputs)
     assert "They are surer: " in page.partition('<p class="big">')[2].partition("</p>")[0]
     assert "Does augmenting the teacher hurt the student? " in page
     assert "another &lt;b&gt;claim&lt;/b&gt;" in page
-    assert "<h2>Verdicts on claims</h2>" in page
+    assert "<h2>What it says about its claims</h2>" in page
     plain = render(build_report([write_study(outputs / "plain", "study=tiny").name], outputs / "plain"))
     assert "<h1>Does augmenting the teacher hurt the student?</h1>" in plain
 

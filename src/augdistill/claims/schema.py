@@ -25,7 +25,9 @@ T = TypeVar("T")
 class Written:
     """What people write: every key known; a number may stand for text, as that of a claim does."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False
+    )
 
 
 def is_role(role: str) -> str:
