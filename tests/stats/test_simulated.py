@@ -6,8 +6,9 @@ must say the same of the same data. Rates are compared with a bound that a right
 
 What the rules do not hold exactly is measured here too: one variance for all arms is a model, and where one arm
 scatters two or three times as much as the others its test finds effects that are not there up to four times as often
-as it says. (The larger p of both tests decides where the s.d. seen differ by more than a factor of 3, or the variance of
-the arms compared is more than 1.5 times that of all.) Accuracies were never seen to differ that much; metrics that do have `separate`.
+as it says. (The larger p of both tests decides where the s.d. seen differ by more than a factor of 3, or the variance
+of the arms compared is more than 1.5 times that of all.) Accuracies were never seen to differ that much; metrics
+that do have `separate`.
 """
 
 from collections.abc import Mapping

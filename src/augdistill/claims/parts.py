@@ -130,7 +130,7 @@ def _difference(spec: Contrast, claim: Claim, margin: float, runs: Runs, predict
 
 
 def _pooled(spec: Contrast, claim: Claim, runs: Runs, own: st.Estimate) -> tuple[st.Estimate, str, str]:
-    """The contrast under one variance; where its arms scatter too much or too differently, the one with the larger p."""
+    """The contrast under one variance; where arms scatter too much or too unlike, the one with the larger p."""
     found = responses(runs, spec.pairs, spec.metric, spec.test_set, claim.scale)
     contrast = pooled(found.values, found.weights)
     ratio = sd_ratio(found.values)
