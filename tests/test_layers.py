@@ -312,7 +312,7 @@ def test_what_breaks_a_rule_is_found(module: str, source: str, words: str) -> No
         ("study.plan", "from augdistill.stages import names"),
         ("stages.teacher", "from augdistill.store.identity import Ref"),
         ("study.plan", "def f():\n    import torch"),
-        ("claims.wording", "if TYPE_CHECKING:\n    from torch import Tensor"),
+        ("claims.comparison", "if TYPE_CHECKING:\n    from torch import Tensor"),
         ("store.runs", "from augdistill.store.identity import Ref"),
         ("models.shapes", "import torch\ntorch.default_generator.manual_seed(1)"),
         ("augment.mixup", "import numpy as np\nrng = np.random.default_rng(3)\nx = rng.random(2)"),

@@ -8,10 +8,8 @@ from scipy import stats
 
 from augdistill.claims.comparison import not_significantly_below_best
 from augdistill.stats import contrasts as st
-from augdistill.stats.bootstrap import crossed_bootstrap
-from augdistill.stats.decisions import difference_levels, equivalence_levels, holm_levels, look_level, word_at
-from augdistill.stats.power import blocks_needed, power, power_equivalence, sd_upper
-from augdistill.stats.ranks import p_within, spearman, spearman_interval
+from augdistill.stats.decisions import decide, difference_levels, equivalence_levels, outcome_at
+from augdistill.stats.ranks import rho_range, spearman
 
 
 @pytest.fixture(params=[(5, 5), (3, 8)], ids=["5 and 5", "3 and 8"])
@@ -125,12 +123,6 @@ def test_holm_by_hand_and_with_tests_that_could_not_be_made():
     assert st.holm([]).size == 0
 
 
-def test_holm_levels_decide_as_the_adjusted_p_do():
-    for p in itertools.product([0.004, 0.011, 0.02, 0.03, 0.2], repeat=3):
-        adjusted, levels = holm_levels(p, 0.05)
-        assert ((np.array(p) <= levels) == (adjusted <= 0.05)).all()
-
-
 def test_intersection_union_takes_the_largest_and_keeps_what_is_unknown():
     assert st.intersection_union([[0.01, 0.2], [0.03, 0.02]]) == pytest.approx([0.2, 0.03])
     assert np.isnan(st.intersection_union([0.01, np.nan]))
@@ -208,172 +200,81 @@ def test_ranks_that_do_not_vary_or_are_determined_by_the_third_variable_have_no_
     assert np.isnan(spearman([1, 2], [2, 1]).p_below)
 
 
-def test_the_interval_of_rho_covers_the_truth_and_decides_as_its_p():
-    rng, covered, trials = np.random.default_rng(7), 0, 1000
-    truth = 6 / np.pi * np.arcsin(0.6 / 2)  # of a normal with r = 0.6
-    for _ in range(trials):
-        x = rng.normal(size=20)
-        rho = stats.spearmanr(x, 0.6 * x + 0.8 * rng.normal(size=20)).statistic
-        low, high = spearman_interval(rho, 20)
-        covered += low <= truth <= high
-    assert 0.92 <= covered / trials <= 0.98
-    low, high = spearman_interval(0.1, 40, alpha=0.1)
-    assert p_within(0.1, 40, high) == pytest.approx(0.05)
-    assert np.isnan(spearman_interval(1.0, 8)).all()
-
-
-@pytest.mark.parametrize(("d", "pairs", "n"), [(1.0, False, 17), (0.5, False, 64), (0.8, False, 26), (0.5, True, 34)])
-def test_blocks_needed_are_the_sample_sizes_of_tables(d, pairs, n):
-    """Cohen (1988), G*Power 3: t tests, two-sided 5 %, power 80 %."""
-    assert blocks_needed(d, 1.0, 0.05, pairs=pairs) == n
-
-
-def test_power_is_what_simulation_finds():
-    rng = np.random.default_rng(8)
-    a, b = rng.normal(1.2, 1, (20_000, 6)), rng.normal(0, 1, (20_000, 6))
-    reached = stats.ttest_ind(a, b, axis=1, alternative="greater").pvalue <= 0.025
-    assert power(6, 1.2, 1.0, 0.05) == pytest.approx(reached.mean(), abs=0.012)
-
-
-def test_power_of_equivalence_is_what_simulation_finds():
-    rng = np.random.default_rng(9)
-    a, b = rng.normal(0, 1, (20_000, 20)), rng.normal(0, 1, (20_000, 20))
-    reached = st.tost(st.welch(a, b), 1.2) <= 0.025
-    assert power_equivalence(20, 1.2, 1.0, 0.05) == pytest.approx(reached.mean(), abs=0.012)
-    needed = blocks_needed(1.2, 1.0, 0.05, equivalence=True)
-    assert power_equivalence(needed, 1.2, 1.0, 0.05) >= 0.8 > power_equivalence(needed - 1, 1.2, 1.0, 0.05)
-
-
-def test_more_parts_and_more_scatter_need_more_blocks_and_none_is_said_where_there_is_no_number():
-    assert blocks_needed(1.0, 1.0, 0.05, parts=4) > blocks_needed(1.0, 1.0, 0.05)
-    assert blocks_needed(1.0, 2.0, 0.05) > blocks_needed(1.0, 1.0, 0.05)
-    assert blocks_needed(0.001, 1.0, 0.05) is None
-    assert blocks_needed(1.0, float("nan"), 0.05) is None
-    assert blocks_needed(1.0, 0.001, 0.05) == 2
-
-
-def test_the_upper_limit_of_the_sd_is_above_the_truth_in_80_percent():
-    """And by hand: chi-square's 20 % point at 9 degrees of freedom is 5.380."""
-    assert sd_upper(1.0, 9) == pytest.approx(np.sqrt(9 / 5.380), rel=1e-4)
-    sds = np.random.default_rng(10).normal(size=(20_000, 5)).std(axis=1, ddof=1)
-    assert np.mean([sd_upper(sd, 4) > 1 for sd in sds]) == pytest.approx(0.8, abs=0.01)
-
-
-def crossed(rng, blocks, images, block_sd=0.3, effect=0.0):
-    """Correctness of an arm: what an image does and what a block does, on the probit scale, are random."""
-    difficulty = rng.normal(0.5, 1.0, images)
-    return [
-        rng.normal(size=(blocks, images)) < difficulty + shift + rng.normal(0, block_sd, (blocks, 1))
-        for shift in (effect, 0.0)
-    ]
-
-
-def test_the_crossed_bootstrap_has_the_variance_that_its_resampling_implies():
-    """Owen (2007): with independent weights w, v of blocks and images, the exact variance of w' X v."""
-    rng = np.random.default_rng(11)
-    a, b = (arm.astype(float) for arm in crossed(rng, 4, 60))
-    x = np.concatenate([a, -b])
-    n, blocks = 60, 4
-    image_cov = (np.eye(n) - 1 / n) / n**2
-    block_cov = np.kron(np.eye(2), (np.eye(blocks) - 1 / blocks) / blocks / (blocks - 1))
-    block_mean, image_mean = np.full(2 * blocks, 1 / blocks), np.full(n, 1 / n)
-    variance = (
-        block_mean @ x @ image_cov @ x.T @ block_mean
-        + image_mean @ x.T @ block_cov @ x @ image_mean
-        + np.trace(block_cov @ x @ image_cov @ x.T)
-    )
-    found = crossed_bootstrap(a, b, np.random.default_rng(0), draws=20_000)
-    assert found.se == pytest.approx(np.sqrt(variance), rel=0.02)
-    assert found.value == pytest.approx(a.mean() - b.mean())
-
-
-def test_with_endless_images_only_the_blocks_count():
-    """Every image alike: the standard error is Welch's."""
-    a, b = np.repeat([[0.6], [0.7], [0.65]], 50, axis=1), np.repeat([[0.5], [0.58], [0.49]], 50, axis=1)
-    found = crossed_bootstrap(a, b, np.random.default_rng(0), draws=20_000)
-    assert found.se == pytest.approx(float(st.welch(a.mean(1), b.mean(1)).se), rel=0.02)
-    together = crossed_bootstrap(a, b, np.random.default_rng(0), pairs=True, draws=20_000)
-    assert together.se == pytest.approx(float(st.paired(a.mean(1), b.mean(1)).se), rel=0.02)
-
-
-def test_the_crossed_interval_covers_where_the_block_interval_does_not():
-    """Few images, many blocks: a new set of images moves the difference more than new blocks do."""
-    rng, trials = np.random.default_rng(12), 200
-    inside = {"crossed": 0, "blocks": 0}
-    for trial in range(trials):
-        difficulty = rng.normal(0.0, 1.0, 40)
-        bias = 0.7 * rng.normal(0.0, 1.0, 40)  # one arm finds other images hard; the population's difference is 0
-        a, b = (rng.normal(size=(10, 40)) < difficulty + side * bias + rng.normal(0, 0.1, (10, 1)) for side in (-1, 1))
-        found = crossed_bootstrap(a, b, np.random.default_rng(trial), draws=300)
-        low, high = st.interval(st.welch(a.mean(1), b.mean(1)))
-        inside["crossed"] += found.low <= 0 <= found.high
-        inside["blocks"] += low <= 0 <= high
-    assert inside["crossed"] >= 0.92 * trials
-    assert inside["blocks"] < 0.75 * trials
-
-
-def test_the_crossed_bootstrap_repeats_with_its_generator_and_refuses_single_blocks():
-    a, b = crossed(np.random.default_rng(13), 3, 100)
-    first, second = (crossed_bootstrap(a, b, np.random.default_rng(5), draws=50) for _ in range(2))
-    assert first == second
-    assert np.isnan(crossed_bootstrap(a[:1], b, np.random.default_rng(5)).se)
-
-
-def test_looks_together_spend_no_more_than_five_percent():
-    assert look_level(1) == 0.025
-    assert sum(look_level(k) for k in range(1, 60)) <= 0.05
+def test_the_range_of_rho_is_that_of_resampled_blocks():
+    """A naive loop over the same draws; blocks of a strategy go together in all variables."""
+    rng = np.random.default_rng(7)
+    x = [rng.normal(i, 1, n) for i, n in enumerate((3, 4, 3, 5, 3))]
+    y = [values + rng.normal(0, 1, len(values)) for values in x]
+    low, high = rho_range([x, y], np.random.default_rng(0), draws=400)
+    again, found = np.random.default_rng(0), []
+    drawn = [again.integers(len(values), size=(400, len(values))) for values in x]
+    for k in range(400):
+        means = [[each[s][drawn[s][k]].mean() for s in range(5)] for each in (x, y)]
+        found.append(stats.spearmanr(*means).statistic)
+    assert (low, high) == pytest.approx(tuple(np.quantile(found, [0.05, 0.95])))
+    exact = [[values.mean()] * len(values) for values in y]
+    assert rho_range([exact, exact], np.random.default_rng(0)) == pytest.approx((1.0, 1.0))
+    third = rho_range([x, y, [[float(i % 3)] * len(v) for i, v in enumerate(x)]], np.random.default_rng(0))
+    assert -1 <= third[0] < third[1] <= 1
+    assert np.isnan(rho_range([[[1.0]] * 4, [[1.0]] * 4], np.random.default_rng(0))).all()
 
 
 def decided(means, se=1.0, margin=10.0, level=0.05, kind="difference"):
-    """The word for parts with normal intervals: value +- 1.96 se at 5 %."""
+    """The outcome for parts with normal intervals: value +- 1.96 se at 5 %."""
     estimate = st.Estimate(np.array(means, float), np.full(len(means), se), np.full(len(means), 1e9))
-    within = st.tost(estimate, margin)
     if kind == "equivalence":
-        return word_at(equivalence_levels(within, st.p_outside(estimate, margin)), level)
-    return word_at(difference_levels(st.p_above(estimate), st.p_below(estimate), within), level)
+        within, outside = st.tost(estimate, margin), st.p_outside(estimate, margin)
+        return outcome_at(equivalence_levels(within, outside), level)
+    short = st.p_below(estimate, margin)
+    return outcome_at(difference_levels(st.p_above(estimate), st.p_below(estimate), short), level)
 
 
 @pytest.mark.parametrize(
-    ("means", "margin", "word"),
+    ("means", "margin", "outcome"),
     [
         ([2.0, 5.0], 1.0, "supported"),
-        ([1.9, 5.0], 1.0, "undecided"),
-        ([-2.0, -9.0], 1.0, "contradicted: opposite"),
-        ([0.5, -0.5], 3.0, "contradicted: negligible"),
+        ([1.9, 5.0], 1.0, "open"),
+        ([-2.0, -9.0], 1.0, "contradicted"),
+        ([3.0, -2.3], 1.0, "contradicted in part"),
+        ([3.0, -2.2], 1.0, "open"),
+        ([-1.9], 1.0, "excluded beyond the margin"),
+        ([-1.9, -1.0], 1.0, "excluded beyond the margin"),
+        ([-1.9, 0.0], 1.0, "open"),
         ([2.1, 2.1], 4.2, "supported"),
-        ([3.0, -3.0], 1.0, "mixed"),
-        ([3.0, -2.0], 1.0, "undecided"),
-        ([3.0, 0.0], 3.0, "mixed"),
-        ([3.0, 0.0], 2.1, "undecided"),
     ],
 )
-def test_words_are_read_off_the_intervals(means, margin, word):
-    """At 5 %: half-widths are 1.96, and 2.24 where a part counts alone (`mixed`)."""
-    assert decided(means, margin=margin) == word
-
-
-def test_a_part_significant_by_itself_does_not_speak_against_the_claim():
-    """At 1 %, 2.2 is neither above 0 nor, though inside the margin, evidence that nothing is there; 1.8 is."""
-    assert decided([4.0, 2.2], margin=6.0, level=0.01) == "undecided"
-    assert decided([4.0, 1.8], margin=6.0, level=0.01) == "mixed"
+def test_outcomes_are_read_off_the_intervals(means, margin, outcome):
+    """At 5 %: half-widths are 1.96, and 2.24 where one of two parts counts alone (refutation in part)."""
+    assert decided(means, margin=margin) == outcome
 
 
 @pytest.mark.parametrize(
-    ("means", "margin", "word"),
+    ("means", "margin", "outcome"),
     [
         ([0.5, -1.0], 3.0, "supported"),
-        ([0.5, -1.1], 3.0, "undecided"),
-        ([0.0, 5.3], 3.0, "contradicted: opposite"),
-        ([0.0, 5.1], 3.0, "undecided"),
+        ([0.5, -1.1], 3.0, "open"),
+        ([0.0, 5.3], 3.0, "contradicted"),
+        ([0.0, 5.1], 3.0, "open"),
     ],
 )
-def test_no_difference_is_refuted_by_one_part_beyond_the_margin(means, margin, word):
-    assert decided(means, margin=margin, kind="equivalence") == word
+def test_no_difference_is_refuted_by_one_part_beyond_the_margin(means, margin, outcome):
+    assert decided(means, margin=margin, kind="equivalence") == outcome
 
 
-def test_a_part_that_was_not_tested_keeps_a_claim_undecided():
-    above, below, within = np.array([0.001, np.nan]), np.array([0.999, np.nan]), np.array([0.9, np.nan])
-    assert word_at(difference_levels(above, below, within), 0.05) == "undecided"
+def test_a_part_that_was_not_tested_keeps_a_claim_open_unless_another_refutes_it():
+    above, below, short = np.array([0.001, np.nan]), np.array([0.999, np.nan]), np.array([0.9, np.nan])
+    assert outcome_at(difference_levels(above, below, short), 0.05) == "open"
+    assert outcome_at(difference_levels(below, above, short), 0.05) == "contradicted in part"
+
+
+def test_holms_procedure_decides_as_adjusted_p_do_and_says_its_steps():
+    for p in itertools.product([0.004, 0.011, 0.02, 0.03, 0.2], repeat=3):
+        family = {str(i): {"supported": np.array(value)} for i, value in enumerate(p)}
+        found = decide(family, lambda alpha: alpha, 0.05)
+        assert [found[claim].outcome == "supported" for claim in family] == [q <= 0.05 for q in st.holm(p)]
+        for decision in found.values():
+            assert decision.level == pytest.approx(0.05 / (3 - decision.step + 1))
+    assert decide({}, lambda alpha: alpha) == {}
 
 
 def test_arms_as_good_as_the_best():

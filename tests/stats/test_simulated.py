@@ -1,13 +1,19 @@
-"""The guarantees of the verdicts, on simulated studies whose truth is known.
+"""The guarantees of the verdicts, on simulated studies whose truth is known, at the levels that decide.
 
 Nested, as studies are: a teacher shifts all its students (s.d. at least that between students of one teacher), partly
-the same way in both architectures. The vectorised statistics run over thousands of studies, `judge` itself over fewer,
-and both must say the same of the same data. Rates are compared with a bound that a right procedure keeps in 99.9 % of
-trials.
+the same way in both architectures. The vectorised statistics run over many studies, `judge` itself over fewer, and both
+must say the same of the same data. Rates are compared with a bound that a right procedure keeps in 99.9 % of trials.
+
+What the rules do not hold exactly is measured here too: one variance for all arms is a model, and where one arm
+scatters two or three times as much as the others its test finds effects that are not there up to four times as often
+as it says. (The larger p of both tests decides where the s.d. seen differ by more than a factor of 3, or the variance
+of the arms compared is more than 1.5 times that of all.) Accuracies were never seen to differ that much; metrics
+that do have `separate`.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,12 +25,16 @@ from augdistill.claims.judging import judge
 from augdistill.claims.schema import Arm, Claim, Claims, Study, load_claims
 from augdistill.stats import contrasts as st
 from augdistill.stats import decisions as de
+from augdistill.stats.pooled import EXCEEDS, UNEQUAL, pooled
+from augdistill.stats.spending import look_level
 
 STRATEGIES = ("baseline", "flip-crop", "cutout", "mixup", "cutmix")
 MODELS = ("lenet", "alexnet")
 STUDIES = 4000
-FIRST_LOOK = de.look_level(1)
-EFFECTS = (de.SUPPORTED, de.OPPOSITE, de.MIXED)
+MANY = 60_000
+DECIDING = 0.025 / 12
+"""the smallest level at which a claim of cifar10-small is decided, two-sided: 0.0021"""
+WRONG = (de.SUPPORTED, de.CONTRADICTED, de.IN_PART)  # where there is no effect
 
 
 @pytest.fixture(scope="module")
@@ -69,148 +79,279 @@ def specs_of(claim: Claim, claims: Claims) -> list[Contrast]:
     return [spec for spec in specs if isinstance(spec, Contrast)]
 
 
+def deciding_pairs(claim: Claim, claims: Claims) -> list[tuple[tuple[tuple[Arm, Arm], ...], str]]:
+    """The pairs of arms and the pairing of each part that decides: for a group, of its one contrast."""
+    specs = specs_of(claim, claims)
+    if claim.contrast:
+        return [(tuple(pair for spec in specs for pair in spec.pairs), "none")]
+    return [(spec.pairs, spec.pairing) for spec in specs]
+
+
+def units(values: np.ndarray, unit: str) -> np.ndarray:
+    """Block means, or every student by itself, which is the wrong analysis."""
+    return values.mean(axis=-1) if unit == "block" else values.reshape(len(values), -1)
+
+
+def larger_p(equal: st.Estimate, own: st.Estimate, responses: np.ndarray) -> st.Estimate:
+    """Of many studies: the pooled contrast, or the one with the larger p where arms scatter too much or unlike."""
+    spread = responses.std(axis=-1, ddof=1)
+    unlike = (spread.max(axis=1) > UNEQUAL * spread.min(axis=1)) | (own.se**2 > EXCEEDS * equal.se**2)
+    switch = unlike & (st.p_two_sided(own) > st.p_two_sided(equal))
+    chosen = (
+        np.where(switch, b, a) for a, b in zip(vars(equal).values(), vars(own).values(), strict=True) if a is not None
+    )
+    return st.Estimate(*chosen), switch, own.counts
+
+
+def one_sided(estimate, margin):
+    """One-sided p of above, below, short of, within and outside the margin."""
+    if isinstance(estimate, tuple):  # a mixture of both tests: the corrected p where Welch's was taken
+        mixed, switch, counts = estimate
+        pair = one_sided(mixed, margin), one_sided(replace(mixed, counts=counts), margin)
+        return {name: np.where(switch, pair[1][name], pair[0][name]) for name in pair[0]}
+    return {
+        "above": st.p_above(estimate),
+        "below": st.p_below(estimate),
+        "short": st.p_below(estimate, margin),
+        "within": st.tost(estimate, margin),
+        "outside": st.p_outside(estimate, margin),
+    }
+
+
 def levels_of(claim: Claim, claims: Claims, data: Simulated, unit: str = "block") -> de.Levels:
-    """Levels [studies] of every word, from the vectorised statistics alone; `unit` "student" is the wrong analysis."""
-    found = {"above": [], "below": [], "within": [], "outside": []}
-    for spec in specs_of(claim, claims):
-        arms = [np.mean([data.arm(pair[side]) for pair in spec.pairs], axis=0) for side in (0, 1)]
-        per_block = unit == "block"
-        values = [arm.mean(axis=-1) if per_block else arm.reshape(len(arm), -1) for arm in arms]
-        contrast = (st.welch if spec.pairing == "none" else st.paired)(*values)
-        found["above"].append(st.p_above(contrast))
-        found["below"].append(st.p_below(contrast))
-        found["within"].append(st.tost(contrast, claim.margin))
-        found["outside"].append(st.p_outside(contrast, claim.margin))
+    """Levels [studies] of every outcome, from the vectorised statistics alone."""
+    found: dict[str, list[np.ndarray]] = {}
+    for pairs, pairing in deciding_pairs(claim, claims):
+        plus, minus = (units(np.mean([data.arm(pair[side]) for pair in pairs], axis=0), unit) for side in (0, 1))
+        if pairing != "none":
+            estimate = st.paired(plus, minus)
+        elif claim.variance == "separate":
+            estimate = st.welch_corrected(plus, minus)
+        else:
+            estimate = larger_p(*pooled_of(pairs, data, unit, st.welch_corrected(plus, minus)))
+        for name, p in one_sided(estimate, claim.margin).items():
+            found.setdefault(name, []).append(p)
     p = {name: np.stack(parts, axis=-1) for name, parts in found.items()}
     if claim.kind == "equivalence":
         return de.equivalence_levels(p["within"], p["outside"])
-    return de.difference_levels(p["above"], p["below"], p["within"])
+    return de.difference_levels(p["above"], p["below"], p["short"])
 
 
-def words(levels: de.Levels, level: float) -> np.ndarray:
-    """The word [studies] at a level, as `word_at` picks it for one study."""
-    size = len(next(iter(levels.values())))
-    return np.array([de.word_at({word: reached[i] for word, reached in levels.items()}, level) for i in range(size)])
+def pooled_of(pairs, data: Simulated, unit: str, own: st.Estimate):
+    """The pooled contrast over all arms of the roles compared, models averaged first."""
+    arms = [arm for pair in pairs for arm in pair]
+    models, roles = dict.fromkeys(arm.model for arm in arms), {arm.role for arm in arms}
+    keys = [(role, aug) for role in ("teacher", "student") if role in roles for aug in STRATEGIES]
+    keys += [("control", "labels")] if "control" in roles else []
+    own_aug = "" if roles == {"teacher"} else "baseline"
+    responses = np.stack(
+        [np.mean([units(data.arm(Arm(role, m, aug, own_aug)), unit) for m in models], axis=0) for role, aug in keys], 1
+    )
+    weights = np.zeros(len(keys))
+    for plus, minus in pairs:
+        weights[keys.index((plus.role, plus.teacher_aug))] += 1 / len(pairs)
+        weights[keys.index((minus.role, minus.teacher_aug))] -= 1 / len(pairs)
+    return pooled(responses, weights), own, responses
+
+
+def outcomes(levels: de.Levels, level: float) -> np.ndarray:
+    """The outcome [studies] at a level, as `outcome_at` picks it for one study."""
+    found = np.full(len(next(iter(levels.values()))), de.OPEN, dtype=object)
+    for outcome, reached in reversed(levels.items()):
+        found[reached <= level] = outcome
+    return found
 
 
 def at_most(count: int, trials: int, rate: float) -> bool:
-    return bool(count <= stats.binom.ppf(0.999, trials, rate))
+    return bool(count <= stats.binom.ppf(0.999, trials, min(rate, 1.0)))
 
 
 def at_least(count: int, trials: int, rate: float) -> bool:
     return bool(count >= stats.binom.ppf(0.001, trials, rate))
 
 
+# --- size -----------------------------------------------------------------------------------------------------------
+
+GROUP, PAIR = np.array([1, 0, 0, -0.5, -0.5]), np.array([1, 0, 0, -1, 0])
+TIMES = {1: 1.0, 2: 4.0, 3: 4.5}  # how often one variance for all arms may err, as a multiple of the level
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+@pytest.mark.parametrize("blocks", [3, 5, 6])
+@pytest.mark.parametrize("weights", [GROUP, PAIR], ids=["group", "pair"])
+def test_size_under_one_variance(weights, blocks, ratio):
+    """The arm that all contrasts share is the one that scatters more: the worst case."""
+    rng = np.random.default_rng([20, blocks, ratio])
+    responses = rng.normal(size=(MANY, 5, blocks)) * np.array([ratio, 1, 1, 1, 1])[:, None]
+    sides = (np.einsum("sab,a->sb", responses, side) for side in (weights.clip(0), (-weights).clip(0)))
+    p = one_sided(larger_p(pooled(responses, weights), st.welch_corrected(*sides), responses), 0.5)
+    for name in ("above", "below"):
+        assert at_most((p[name] <= DECIDING / 2).sum(), MANY, TIMES[ratio] * DECIDING / 2)
+
+
+@pytest.mark.parametrize("ratio", [1, 5, 10])
+@pytest.mark.parametrize("blocks", [(3, 3), (5, 5), (3, 5), (10, 10)], ids=str)
+def test_size_under_separate_variances(blocks, ratio):
+    """Welch's own p would spend up to 2.8 times the level, the corrected one never more than it."""
+    rng = np.random.default_rng([21, *blocks, ratio])
+    estimate = st.welch_corrected(rng.normal(size=(MANY, blocks[0])), ratio * rng.normal(size=(MANY, blocks[1])))
+    assert at_most((st.p_two_sided(estimate) <= DECIDING).sum(), MANY, DECIDING)
+    if (blocks, ratio) == ((3, 3), 10):
+        assert not at_most((st.p_two_sided(replace(estimate, counts=None)) <= DECIDING).sum(), MANY, 1.8 * DECIDING)
+
+
 DIRECTIONAL = ["1", "2", "7b", "8", "11", "12", "14", "15"]
-UNEQUAL = {"baseline": 3.0, "mixup": 1.0, "cutmix": 0.3}
+UNEQUAL_ARMS = {"baseline": 3.0, "mixup": 1.0, "cutmix": 0.3}
 
 
-@pytest.mark.parametrize("spread", [None, UNEQUAL], ids=["equal variances", "unequal variances"])
-@pytest.mark.parametrize("blocks", [3, 5, 10])
+@pytest.mark.parametrize("blocks", [3, 6])
 @pytest.mark.parametrize("claim_id", DIRECTIONAL)
-def test_directional_claims_without_effect_reach_a_verdict_in_at_most_5_percent(claims, claim_id, blocks, spread):
+def test_directional_claims_without_effect_are_decided_no_more_often_than_the_level(claims, claim_id, blocks):
     claim = claims[claim_id]
-    sd = claim.margin
-    data = Simulated(np.random.default_rng([1, blocks]), STUDIES, blocks, 2, sd, sd, spread=spread)
-    found = words(levels_of(claim, claims, data), FIRST_LOOK)
-    assert at_most(np.isin(found, EFFECTS).sum(), STUDIES, 0.05)
+    spread = UNEQUAL_ARMS if claim.variance == "separate" else None
+    data = Simulated(np.random.default_rng([1, blocks]), STUDIES, blocks, 2, claim.margin, claim.margin, spread=spread)
+    levels = levels_of(claim, claims, data)
+    for level in (DECIDING, 0.05):
+        assert at_most(np.isin(outcomes(levels, level), WRONG).sum(), STUDIES, level)
 
 
-@pytest.mark.parametrize("spread", [None, UNEQUAL], ids=["equal variances", "unequal variances"])
-@pytest.mark.parametrize("claim_id", DIRECTIONAL)
-def test_no_effect_is_called_an_effect_in_at_most_5_percent_of_precise_studies_too(claims, claim_id, spread):
-    """Where the margin is wide, parts are often shown to be negligible, which must not make `mixed` too easy."""
-    claim = replace(claims[claim_id], margin=2.0)
-    data = Simulated(np.random.default_rng(2), STUDIES, 5, 2, 0.2, 0.2, spread=spread)
-    found = words(levels_of(claim, claims, data), FIRST_LOOK)
-    assert at_most(np.isin(found, EFFECTS).sum(), STUDIES, 0.05)
-    assert (found == de.NEGLIGIBLE).sum() > 0.05 * STUDIES
-
-
-@pytest.mark.parametrize("claim_id", ["1", "2", "14"])
-def test_a_claim_that_fails_in_one_part_only_is_supported_in_at_most_5_percent(claims, claim_id):
-    """The least favourable truth for "all parts hold": every effect is huge but one strategy's, which is none."""
+@pytest.mark.parametrize("claim_id", ["1", "5", "7b"])
+def test_refutation_in_part_errs_no_more_often_than_the_level(claims, claim_id):
+    """The least favourable truths: nothing anywhere, and every effect huge but that of one strategy, which is none."""
     claim = claims[claim_id]
-    sign = 1 if claim_id == "1" else -1
-    means = {"mixup": 0.0, "cutmix": sign * 50.0, "flip-crop": 0.0, "cutout": 50.0}
-    data = Simulated(np.random.default_rng(3), STUDIES, 5, 2, 0.5, 0.5, means=means)
-    found = words(levels_of(claim, claims, data), FIRST_LOOK)
-    assert at_most((found == de.SUPPORTED).sum(), STUDIES, FIRST_LOOK / 2 + 0.005)
-    assert at_most(np.isin(found, (de.SUPPORTED, de.OPPOSITE)).sum(), STUDIES, 0.05)
+    huge = 50 * claim.margin * (-1 if claim_id == "7b" else 1)
+    for means in ({}, {"cutmix": huge}, {"flip-crop": huge, "cutout": huge, "cutmix": huge}):
+        data = Simulated(np.random.default_rng(3), 20_000, 5, 2, claim.margin, claim.margin, means=means)
+        levels = levels_of(claim, claims, data)
+        for level in (0.02, 0.05):
+            found = outcomes(levels, level)
+            assert at_most(np.isin(found, (de.CONTRADICTED, de.IN_PART)).sum(), 20_000, level / 2)
+            assert at_most((found == de.SUPPORTED).sum(), 20_000, level / 2)
 
 
-@pytest.mark.parametrize("sd", [0.2, 0.5, 1.0])
-@pytest.mark.parametrize("spread", [None, UNEQUAL], ids=["equal variances", "unequal variances"])
+def test_refutation_in_part_finds_the_part_that_refutes(claims):
+    data = Simulated(np.random.default_rng(4), STUDIES, 5, 2, 0.3, 0.3, means={"mixup": -3.0, "cutmix": 3.0})
+    assert at_least((outcomes(levels_of(claims["1"], claims, data), DECIDING) == de.IN_PART).sum(), STUDIES, 0.9)
+
+
+@pytest.mark.parametrize("claim_id", ["2", "12", "7a"])
+def test_an_effect_as_large_as_the_margin_is_excluded_no_more_often_than_the_level(claims, claim_id):
+    claim = claims[claim_id]
+    sign = {"2": -1, "12": 1, "7a": -1}[claim_id]
+    means = dict.fromkeys(("mixup", "cutmix"), sign * claim.margin)
+    data = Simulated(np.random.default_rng(5), 20_000, 5, 2, claim.margin, claim.margin, means=means)
+    found = outcomes(levels_of(claim, claims, data), 0.02)
+    assert at_most(np.isin(found, (de.EXCLUDED, de.CONTRADICTED, de.IN_PART)).sum(), 20_000, 0.01)
+
+
+@pytest.mark.parametrize("sd", [0.2, 0.5])
 @pytest.mark.parametrize("where", ["one part at the margin", "all at the margin"])
 @pytest.mark.parametrize("claim_id", ["9", "10"])
-def test_equivalence_claims_at_the_margin_reach_a_verdict_in_at_most_5_percent(claims, claim_id, where, spread, sd):
+def test_equivalence_claims_at_the_margin_are_decided_no_more_often_than_the_level(claims, claim_id, where, sd):
     claim = claims[claim_id]
-    margin = claim.margin
     augmented = STRATEGIES[1:2] if where.startswith("one") else STRATEGIES[1:]
     if claim_id == "9":
-        means: dict[object, float] = dict.fromkeys(augmented, margin)
+        means: dict[object, float] = dict.fromkeys(augmented, claim.margin)
     else:
         arms = [Arm("student", "lenet", teacher, own) for own in augmented for teacher in ("baseline", own)]
-        means = dict.fromkeys(arms, margin)
-    data = Simulated(np.random.default_rng(4), STUDIES, 10, 2, sd * margin, sd * margin, means=means, spread=spread)
-    found = words(levels_of(claim, claims, data), FIRST_LOOK)
-    assert at_most((found != de.UNDECIDED).sum(), STUDIES, 0.05)
+        means = dict.fromkeys(arms, claim.margin)
+    sd = sd * claim.margin
+    data = Simulated(np.random.default_rng(6), STUDIES, 6, 2, sd, sd, means=means)
+    levels = levels_of(claim, claims, data)
+    for level in (DECIDING, 0.05):
+        assert at_most((outcomes(levels, level) != de.OPEN).sum(), STUDIES, level)
 
 
-def test_equivalence_of_one_part_spends_what_it_is_given(claims):
-    """So that the bounds above are not met by a test that never decides: one precise part at the margin."""
-    claim = replace(claims["15"], kind="equivalence", margin=1.0)
-    data = Simulated(np.random.default_rng(5), 20_000, 10, 1, 0.3, 0.0, means={"cutmix": 1.0})
-    found = words(levels_of(claim, claims, data), FIRST_LOOK)
-    for word in (de.SUPPORTED, de.OPPOSITE):
-        count = int((found == word).sum())
-        assert at_most(count, 20_000, FIRST_LOOK / 2)
-        assert at_least(count, 20_000, FIRST_LOOK / 2)
+def test_claims_of_one_part_spend_what_they_are_given(claims):
+    """So that the bounds above are not met by a test that never decides."""
+    data = Simulated(np.random.default_rng(7), 20_000, 10, 1, 1.0, 0.0)
+    found = outcomes(levels_of(claims["2"], claims, data), 0.05)
+    for outcome in (de.SUPPORTED, de.CONTRADICTED):
+        count = int((found == outcome).sum())
+        assert at_most(count, 20_000, 0.025)
+        assert at_least(count, 20_000, 0.02)
 
 
-def test_directional_claims_of_one_part_spend_what_they_are_given(claims):
-    data = Simulated(np.random.default_rng(6), 20_000, 10, 1, 1.0, 0.0)
-    found = words(levels_of(claims["15"], claims, data), FIRST_LOOK)
-    for word in (de.SUPPORTED, de.OPPOSITE):
-        count = int((found == word).sum())
-        assert at_most(count, 20_000, FIRST_LOOK / 2)
-        assert at_least(count, 20_000, FIRST_LOOK / 2)
-
-
-@pytest.mark.parametrize("claim_id", ["2", "15", "9"])
-def test_adding_blocks_until_a_verdict_comes_stays_within_5_percent(claims, claim_id):
-    """Look at 5 blocks, then at 10, 15 and 20, and stop at the first verdict."""
-    claim = claims[claim_id]
-    means = {"cutmix": claim.margin} if claim_id == "9" else {}
-    data = Simulated(np.random.default_rng(7), STUDIES, 20, 2, claim.margin, claim.margin, means=means)
-    data_of = {arm: data.arm(arm) for spec in specs_of(claim, claims) for pair in spec.pairs for arm in pair}
-    wrong = np.zeros(STUDIES, dtype=bool)
-    words_that_err = (de.SUPPORTED, de.OPPOSITE, de.MIXED)
-    for look, blocks in enumerate((5, 10, 15, 20), start=1):
-        data.arms = {arm: values[:, :blocks] for arm, values in data_of.items()}
-        wrong |= np.isin(words(levels_of(claim, claims, data), de.look_level(look)), words_that_err)
-    assert at_most(wrong.sum(), STUDIES, 0.05)
+@pytest.mark.parametrize("looks", [(6,), (3, 6), (2, 3, 4, 5, 6), (2, 4, 6, 8)], ids=str)
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 12])
+def test_all_looks_together_spend_no_more_than_they_may(alpha, looks):
+    """t tests of growing studies, planned at six blocks; what is looked at after that has nothing left."""
+    rng = np.random.default_rng([8, *looks])
+    responses, wrong = rng.normal(size=(MANY, 5, max(looks))), np.zeros(MANY, dtype=bool)
+    for number, blocks in enumerate(looks, start=1):
+        p = st.p_two_sided(pooled(responses[..., :blocks], GROUP))
+        wrong |= p <= look_level(looks[:number], 6, alpha)
+    assert at_most(wrong.sum(), MANY, alpha * 1.05)  # levels are those of a normal walk
+    assert at_least(wrong.sum(), MANY, alpha * 0.8)
 
 
 @pytest.mark.parametrize("effects", [0, 2, 5], ids=lambda count: f"{count} true effects")
-def test_a_family_has_a_wrong_verdict_in_at_most_5_percent_of_studies(claims, effects):
-    """Ten claims of one teacher arm against the same baseline, some of them true; any wrong verdict counts."""
-    rng, family = np.random.default_rng(8), 10
+def test_a_family_has_a_wrong_outcome_in_at_most_5_percent_of_studies(effects):
+    """Ten claims of one teacher arm against the same baseline, some of them true; any wrong outcome counts."""
+    rng, family = np.random.default_rng(9), 10
     truth = np.where(np.arange(family) < effects, 4.0, 0.0)
     baseline = rng.normal(size=(2000, 1, 5))
     arms = truth[:, None] + rng.normal(size=(2000, family, 5))
-    contrast = st.welch(arms, np.broadcast_to(baseline, arms.shape))
-    above, below, within = st.p_above(contrast), st.p_below(contrast), st.tost(contrast, 0.5)
+    p = one_sided(st.welch_corrected(arms, np.broadcast_to(baseline, arms.shape)), 0.5)
     wrong = 0
     for study in range(2000):
         levels = {
-            str(i): de.difference_levels(above[study, [i]], below[study, [i]], within[study, [i]])
+            str(i): de.difference_levels(*(p[name][study, [i]] for name in ("above", "below", "short")))
             for i in range(family)
         }
-        decided = [word for word, _, _ in de.decide(levels, 0.05).values()]
-        right = [(de.UNDECIDED, de.SUPPORTED if effect else de.NEGLIGIBLE) for effect in truth]
-        wrong += any(word not in allowed for word, allowed in zip(decided, right, strict=True))
+        decided = [found.outcome for found in de.decide(levels, lambda alpha: alpha).values()]
+        right = [(de.OPEN, de.SUPPORTED if effect else de.EXCLUDED) for effect in truth]
+        wrong += any(outcome not in allowed for outcome, allowed in zip(decided, right, strict=True))
     assert at_most(wrong, 2000, 0.05)
+
+
+def test_students_as_units_would_fail(claims):
+    """The same claim at the same level, but every student counted as a block of its own."""
+    data = Simulated(np.random.default_rng(10), STUDIES, 3, 6, 1.0, 1.0)
+    one = replace(claims, claims=())
+    blocks = np.isin(outcomes(levels_of(claims["2"], one, data), DECIDING), WRONG).sum()
+    students = np.isin(outcomes(levels_of(claims["2"], one, data, unit="student"), DECIDING), WRONG).sum()
+    assert at_most(blocks, STUDIES, DECIDING)
+    assert not at_most(students, STUDIES, 20 * DECIDING)
+
+
+# --- power ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("blocks", "powers"), [(5, (0.94, 0.63, 0.35)), (3, (0.49, 0.08, 0.04))])
+def test_pooling_finds_what_the_claims_file_says(blocks, powers):
+    """A difference of 1.9 points, 3.4 s.d., at the deciding level: one variance for five arms, Welch, pairs."""
+    rng = np.random.default_rng(11)
+    responses = rng.normal(size=(20_000, 5, blocks))
+    responses[:, 0] += 3.42
+    a, b = responses[:, 0], responses[:, 3]
+    for estimate, power in zip((pooled(responses, PAIR), st.welch(a, b), st.paired(a, b)), powers, strict=True):
+        assert (2 * st.p_above(estimate) <= DECIDING).mean() == pytest.approx(power, abs=0.045)
+
+
+@pytest.mark.parametrize(("loss", "least", "most"), [(2.5, 0.99, 1.0), (1.0, 0.80, 0.93)])
+def test_the_confirmatory_design_has_its_power(claims, loss, least, most):
+    """Six blocks, two LeNets per teacher; a student's s.d. is 0.58 points, half of that variance its teacher's, and the
+    images' part 0.19 points: a loss of 1 point is found in about 86 %, the printed ones nearly always.
+    """
+    rng, sd = np.random.default_rng(12), 0.58 * 0.5**0.5
+    teachers = sd * rng.normal(size=(20_000, 5, 6, 1))
+    responses = (teachers + sd * rng.normal(size=(20_000, 5, 6, 2))).mean(axis=-1)
+    images = 0.19 * rng.normal(size=20_000)
+    responses[:, 0] += loss + images[:, None]
+    estimate = pooled(responses, GROUP)
+    total = estimate.se**2 + 0.19**2
+    df = total**2 / (estimate.se**4 / estimate.df)
+    found = (2 * st.p_above(st.Estimate(estimate.value, np.sqrt(total), df)) <= 0.05).mean()
+    assert least <= found <= most
+
+
+def test_the_old_rules_found_the_printed_losses_in_3_percent_of_studies():
+    """Three blocks, one student, Welch, both parts needed: why the rules changed."""
+    rng = np.random.default_rng(13)
+    responses = 0.58 * rng.normal(size=(20_000, 3, 3)) + np.array([3.1, 1.2, 0.0])[:, None]
+    p = [st.p_above(st.welch(responses[:, 0], responses[:, arm])) for arm in (1, 2)]
+    assert (2 * np.maximum(*p) <= DECIDING).mean() < 0.05
 
 
 POWERED = [(claim.id, power) for claim in load_claims().claims for power in claim.power]
@@ -218,81 +359,49 @@ POWERED = [(claim.id, power) for claim in load_claims().claims for power in clai
 
 @pytest.mark.parametrize(("claim_id", "power"), POWERED, ids=[f"{c} at {p.blocks} blocks" for c, p in POWERED])
 def test_stated_power_is_reached(claims, claim_id, power):
-    """At the first look and as the smallest p of its family, the most demanding of Holm's steps."""
+    """As the smallest p of its family, the most demanding of Holm's steps."""
     claim = claims[claim_id]
     sign = 1 if claim_id == "1" else -1  # teachers better, students worse
     means = dict.fromkeys(("mixup", "cutmix"), sign * power.effect)
-    rng = np.random.default_rng(9)
+    rng = np.random.default_rng(14)
     data = Simulated(rng, STUDIES, power.blocks, 2, power.teacher_sd, power.student_sd, means=means)
-    found = words(levels_of(claim, claims, data), FIRST_LOOK / power.family)
+    found = outcomes(levels_of(claim, claims, data), 0.05 / power.family)
     assert at_least((found == de.SUPPORTED).sum(), STUDIES, 0.8)
 
 
-def test_students_as_units_would_fail(claims):
-    """One comparison at the same levels, but every student counted as a block of its own."""
-    group = claims["2"].parts[0]
-    claim = replace(claims["2"], parts=(replace(group, over={"m": ("cutmix",), "student": ("lenet",)}),))
-    data = Simulated(np.random.default_rng(10), STUDIES, 3, 6, 1.0, 1.0)
-    blocks = np.isin(words(levels_of(claim, claims, data), FIRST_LOOK), EFFECTS).sum()
-    students = np.isin(words(levels_of(claim, claims, data, unit="student"), FIRST_LOOK), EFFECTS).sum()
-    assert at_most(blocks, STUDIES, 0.05)
-    assert not at_most(students, STUDIES, 0.05)
-    assert students > 0.15 * STUDIES
+# --- judge itself ---------------------------------------------------------------------------------------------------
+
+MEASURED = [  # the augmented students of claim 10 are arms of the model too, so it is asked by itself
+    ("accuracy", ["1", "2", "11", "14"], 100.0),
+    ("accuracy", ["10"], 100.0),
+    ("ece", ["7a", "7b", "8", "9"], 1.0),
+    ("human_kl_off_diagonal", ["15"], 1.0),
+]
 
 
-@pytest.mark.parametrize("kept", [(3, 5), (5, 3), (4, 5)], ids=lambda kept: f"{kept[0]} and {kept[1]} blocks")
-def test_missing_blocks_of_the_more_scattered_arm_do_not_make_effects(kept):
-    """Where a t test with one variance errs most: the small arm is the one that scatters."""
-    rng = np.random.default_rng(11)
-    plus, minus = 3 * rng.normal(size=(20_000, kept[0])), rng.normal(size=(20_000, kept[1]))
-    wrong = (st.p_two_sided(st.welch(plus, minus)) <= FIRST_LOOK).sum()
-    assert at_most(wrong, 20_000, 0.05)
-
-
-MEASURED = {
-    "accuracy": (["1", "2", "10", "11", "14"], 100.0),
-    "ece": (["7a", "7b", "8", "9"], 1.0),
-    "human_kl_off_diagonal": (["15"], 1.0),
-}
-
-
-@pytest.mark.parametrize("metric", MEASURED)
-def test_judge_says_what_the_simulated_statistics_say(claims, metric):
-    """The same studies as tables of runs and as arrays: the same words, p and Holm p."""
-    family, scale = MEASURED[metric]
-    studies = 40
+@pytest.mark.parametrize(("metric", "family", "scale"), MEASURED, ids=["accuracy", "mirrored", "ece", "humans"])
+def test_judge_says_what_the_simulated_statistics_say(claims, metric, family, scale):
+    """The same studies as tables of runs and as arrays: the same outcomes, p and levels."""
+    studies = 12
     sd = claims[family[-1]].margin
     means = {"mixup": 0.7 * sd, "cutmix": sd}
-    data = Simulated(np.random.default_rng(12), studies, 5, 2, sd / 3, sd / 3, means=means)
+    data = Simulated(np.random.default_rng(15), studies, 5, 2, sd / 3, sd / 3, means=means)
     levels = {claim_id: levels_of(claims[claim_id], claims, data) for claim_id in family}
     reached = set()
     for study in range(studies):
-        one = {claim_id: {word: p[study] for word, p in found.items()} for claim_id, found in levels.items()}
-        expected = de.decide(one, FIRST_LOOK)
+        one = {claim_id: {outcome: p[study] for outcome, p in found.items()} for claim_id, found in levels.items()}
+        level_of = partial(look_level, (5,), 5)
+        expected = de.decide({claim: found for claim, found in one.items() if claim == "2"}, level_of)
+        expected |= de.decide({claim: found for claim, found in one.items() if claim != "2"}, level_of)
         table = as_results(data, study, metric, claims[family[0]].test_set, scale)
         verdicts = {verdict.claim.id: verdict for verdict in judge(table, meta(family), claims)}
-        for claim_id, (word, p_holm, level) in expected.items():
+        for claim_id, decision in expected.items():
             found = verdicts[claim_id]
-            assert found.word == word
-            assert found.p == pytest.approx(float(de.claim_p(one[claim_id])), rel=1e-6)
-            assert (found.p_holm, found.level) == pytest.approx((p_holm, level), rel=1e-6)
-            reached.add(word)
-    assert len(reached) > 1
-
-
-def test_judge_reaches_a_verdict_for_an_effect_that_is_not_there_in_at_most_5_percent(claims):
-    data = Simulated(np.random.default_rng(13), 300, 5, 2, 1.0, 1.0)
-    group = claims["2"].parts[0]
-    claim = replace(claims["2"], parts=(replace(group, over={"m": ("cutmix",), "student": ("lenet",)}),), beside=())
-    for pair in specs_of(claim, claims)[0].pairs:
-        for arm in pair:
-            data.arm(arm)
-    alone = replace(claims, claims=(claim,))
-    found = [
-        judge(as_results(data, study, "accuracy", "in-distribution", 100.0), meta(["2"]), alone)[0].word
-        for study in range(300)
-    ]
-    assert at_most(sum(word in EFFECTS for word in found), 300, 0.05)
+            assert found.outcome == decision.outcome
+            assert (found.p, found.level) == pytest.approx((decision.p, decision.level), rel=1e-6)
+            assert (found.step, found.tests) == (decision.step, decision.tests)
+            reached.add(found.outcome)
+    assert len(reached) > 1 or len(family) == 1
 
 
 def meta(family: list[str]) -> dict[str, object]:

@@ -57,15 +57,12 @@ def test_a_file_of_claims_is_kept_as_it_was_written(tmp_path) -> None:
         ({"claims": [CLAIM, CLAIM]}, "claims.yaml, claim surer: id is a name of its own"),
         ({"claims": [{**CLAIM, "id": "<b>"}]}, "claims.yaml, claim <b>: id is a name of its own: letters, digits"),
         ({"claims": [{**CLAIM, "marign": 1}]}, "claims.yaml, claim surer: unknown key 'marign'"),
-        (
-            {"claims": [{**CLAIM, "kind": "equal"}]},
-            "claim surer: kind 'equal': it must be 'difference', 'equivalence' or 'rank'",
-        ),
+        ({"claims": [{**CLAIM, "kind": "equal"}]}, "claim surer: kind 'equal': it must be 'difference', 'equi"),
         ({"claims": [{**CLAIM, "margin": "wide"}]}, "claim surer: margin 'wide': it must be a valid number"),
-        ({"claims": [{**CLAIM, "margin": float("nan")}]}, "claim surer: margin 'nan': it must be greater than 0"),
+        ({"claims": [{**CLAIM, "margin": float("nan")}]}, "claim surer: margin 'nan': it must be a finite number"),
         ({"claims": [{**CLAIM, "margin": 0}]}, "claim surer: margin '0': it must be greater than 0"),
         ({"claims": [{**CLAIM, "text": [5]}]}, "claim surer: text '[5]': it must be a valid string"),
-        ({"claims": [{**CLAIM, "parts": {"plus": 1}}]}, "claim surer: parts \"{'plus': 1}\": it must be a valid tuple"),
+        ({"claims": [{**CLAIM, "parts": {"plus": 1}}]}, "it must be a valid tuple"),
         ({"claims": [{**CLAIM, "parts": [{"plus": ARMS["plus"]}]}]}, "claim surer: a difference needs plus and minus"),
         (
             {"claims": [{**CLAIM, "parts": [{**ARMS, "plus": {"role": "pupil"}}]}]},
@@ -135,7 +132,7 @@ def test_the_page_asks_the_studys_question_and_shows_its_claims_as_ours(outputs)
     assert "They are surer: " in page.partition('<p class="big">')[2].partition("</p>")[0]
     assert "Does augmenting the teacher hurt the student? " in page
     assert "another &lt;b&gt;claim&lt;/b&gt;" in page
-    assert "<h2>Verdicts on claims</h2>" in page
+    assert "<h2>What it says about its claims</h2>" in page
     plain = render(build_report([write_study(outputs / "plain", "study=tiny").name], outputs / "plain"))
     assert "<h1>Does augmenting the teacher hurt the student?</h1>" in plain
 

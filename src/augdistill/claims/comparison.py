@@ -60,15 +60,15 @@ def compare(
 def pairing(a: Arm, b: Arm, *, force: bool | None = None) -> str:
     """Return how two arms' runs belong together: "student-seed", "own-teacher" or "none".
 
-    By default only what is structural: students of the same teachers, or of one model with its control, by student
-    seed; a teacher with its own students by block.
+    By default only what is structural: students of the same teachers by student seed, a teacher with its own students
+    by block. A control shares nothing with a student but a seed.
     """
     roles = {a.role, b.role}
     how = "own-teacher" if "teacher" in roles else "student-seed"
     if force is not None:
         return how if force else "none"
     if "control" in roles:
-        return "student-seed" if "teacher" not in roles and a.model == b.model else "none"
+        return "none"
     return how if roles != {"teacher"} and a.teacher_aug == b.teacher_aug else "none"
 
 

@@ -52,7 +52,7 @@ def expand(groups: tuple[Group, ...], claim: Claim, study: Study, claims: Claims
     left_out: list[str] = []
     for group in groups:
         for binding in _bindings(group.over):
-            label = _label(" ".join(binding.values()), group.label)
+            label = _label(" ".join(_present(value, study, claims) for value in binding.values()), group.label)
             test_set = _test_set(group.test_set or claim.test_set, study)
             if claim.kind == "rank":
                 part: Spec | None = _correlation(group, binding, label, test_set, study, claims)
@@ -96,6 +96,12 @@ def _correlation(
 
 def _label(values: str, label: str) -> str:
     return f"{values} ({label})" if values and label else values or label
+
+
+def _present(value: str, study: Study, claims: Claims) -> str:
+    """What a label says of a model: the one that stands in for it where the study lacks it."""
+    stand_in = claims.stand_ins.get(value, "")
+    return stand_in if value not in study.students and stand_in in study.students else value
 
 
 def _bindings(over: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:

@@ -56,7 +56,7 @@ def agrees_with_print(claim: Claim, claims: Claims, numbers: Numbers, margin: fl
         return Agreement(NOT_PRINTED, "nobody has printed numbers of it", ())
     paper = Study("paper", 1, (), STRATEGIES, ("lenet", "alexnet"), claim.dataset, test_set)
     specs, _ = expand(claim.parts, claim, paper, claims)
-    parts = [(spec.label, _printed(spec, claim, claims, numbers)) for spec in specs]
+    parts = [(spec.label, printed_difference(spec, claim, claims, numbers)) for spec in specs]
     if any(np.isnan(value) for _, value in parts):
         missing = ", ".join(label for label, value in parts if np.isnan(value))
         return Agreement(NOT_PRINTED, f"the paper does not print {missing}", tuple(parts))
@@ -80,7 +80,8 @@ def _equivalence(claim: Claim, limit: float, parts: tuple[tuple[str, float], ...
     return Agreement(word, f"printed differences up to {abs(largest):.3g} {claim.unit} ({label})", parts)
 
 
-def _printed(spec: Spec, claim: Claim, claims: Claims, numbers: Numbers) -> float:
+def printed_difference(spec: Spec, claim: Claim, claims: Claims, numbers: Numbers) -> float:
+    """Return the difference, or rank correlation, that the paper prints for a part, positive as claimed; else NaN."""
     look = partial(_number, claims=claims, numbers=numbers, test_set=spec.test_set)
     if isinstance(spec, Contrast):
         return claim.scale * float(np.mean([look(a, spec.metric) - look(b, spec.metric) for a, b in spec.pairs]))

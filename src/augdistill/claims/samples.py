@@ -1,14 +1,15 @@
 """From the rows of results to block means: which runs make up an arm, which are lost, which blocks belong together."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 import pandas as pd
 
 from augdistill.base.status import KEPT
+from augdistill.claims.expansion import Contrast
 from augdistill.claims.schema import Arm
 from augdistill.stats.contrasts import Floats
 
@@ -17,6 +18,8 @@ LOST = ("diverged", "collapsed")
 MOST_LOST = 0.2
 """With a larger share of an arm's runs lost, what is left no longer stands for the arm."""
 
+Predictions = Callable[[str, str], "np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None"]
+"""(run, test set) -> whether each image is classified correctly, bool [N]; None if there are no predictions"""
 Place = tuple[int, int]
 """block and student seed"""
 
@@ -38,6 +41,15 @@ class Loss:
 
     text: str
     share: float
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Block means [arms, blocks] of all arms of one model, NaN where one lacks a block, and a contrast's weights."""
+
+    values: Floats
+    weights: Floats
+    warnings: tuple[str, ...] = ()
 
 
 class UntestableError(Exception):
@@ -135,6 +147,71 @@ def sample(
         reason = f"fewer than 2 blocks ({len(a_blocks)} and {len(b_blocks)}); a test needs their scatter"
     warnings = tuple(dict.fromkeys(f"{loss.text}; left out" for loss in losses))
     return Sample(scale * _averaged(plus, a_blocks), scale * _averaged(minus, b_blocks), together, reason, warnings)
+
+
+def responses(
+    runs: Runs, pairs: Sequence[tuple[Arm, Arm]], metric: str, test_set: str, scale: float = 1.0
+) -> Responses:
+    """Return the block means of every arm of the pairs' roles and models, and the weights of the pairs' mean contrast.
+
+    Where the pairs have several models, these are averaged within arm and block; a block that one of them lacks is
+    missing. Arms outside the contrast that lost too many runs are left out. Raises UntestableError for one inside.
+    """
+    inside = [arm for pair in pairs for arm in pair]
+    models = list(dict.fromkeys(arm.model for arm in inside))
+    roles = {arm.role for arm in inside}
+    like = {found for arm in runs.status for found in (arm, replace(arm, model="")) if found.model in models}
+    keys = dict.fromkeys(replace(arm, model="") for arm in (*inside, *sorted(like, key=str)) if arm.role in roles)
+    weights = dict.fromkeys(keys, 0.0)
+    for plus, minus in pairs:
+        weights[replace(plus, model="")] += 1 / len(pairs)
+        weights[replace(minus, model="")] -= 1 / len(pairs)
+    means = {key: _response(runs, key, models, metric, test_set, weights[key] != 0) for key in keys}
+    rows = {key: found for key, found in means.items() if found}
+    blocks = sorted({block for found in rows.values() for block in found})
+    table = np.array([[found.get(block, np.nan) for block in blocks] for found in rows.values()], dtype=np.float64)
+    return Responses(scale * table, np.array([weights[key] for key in rows], dtype=np.float64))
+
+
+def _response(
+    runs: Runs, key: Arm, models: Sequence[str], metric: str, test_set: str, is_inside: bool
+) -> dict[int, float]:
+    """An arm's block means over several models; none for an arm outside the contrast that cannot stand for itself."""
+    arms = [replace(key, model=model) for model in models]
+    lost = any(loss.share > MOST_LOST for arm in arms for loss in runs.losses(arm))
+    try:
+        means = [block_means(runs.values(arm, metric, test_set)) for arm in arms]
+    except UntestableError:
+        if is_inside:
+            raise
+        return {}
+    if (lost and not is_inside) or not all(means):
+        return {}
+    return {block: fmean(found[block] for found in means) for block in _common(means)}
+
+
+def correctness(runs: Runs, spec: Contrast, side: int, predictions: Predictions) -> Floats | None:
+    """Return correctness [blocks, N] of one side of a contrast, the mean over its arms and students within each block.
+
+    None if any run has no predictions, or arms lack each other's blocks.
+    """
+    arms = list(dict.fromkeys(pair[side] for pair in spec.pairs))
+    tables = [_correct(runs, arm, spec, predictions) for arm in arms]
+    if any(table is None for table in tables) or len({table.shape for table in tables if table is not None}) != 1:
+        return None
+    return np.asarray(np.mean([table for table in tables if table is not None], axis=0))
+
+
+def _correct(runs: Runs, arm: Arm, spec: Contrast, predictions: Predictions) -> Floats | None:
+    """An arm's correctness [blocks, N], or None if any run has no predictions."""
+    blocks: dict[int, list[Floats]] = {}
+    for (block, _), found in sorted(runs.runs(arm, spec.metric, spec.test_set).items()):
+        for run in found:
+            correct = predictions(run, spec.test_set)
+            if correct is None:
+                return None
+            blocks.setdefault(block, []).append(np.asarray(correct, dtype=np.float64))
+    return np.array([np.mean(students, axis=0) for students in blocks.values()]) if blocks else None
 
 
 def block_means(values: Mapping[Place, float]) -> dict[int, float]:

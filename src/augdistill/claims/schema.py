@@ -25,7 +25,9 @@ T = TypeVar("T")
 class Written:
     """What people write: every key known; a number may stand for text, as that of a claim does."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False
+    )
 
 
 def is_role(role: str) -> str:
@@ -127,7 +129,9 @@ class Claim(Written):
     test_set: str = IN_DISTRIBUTION
     direction: str = "positive"
     strategies: int = 0
-    crossed_bootstrap: bool = False
+    variance: Literal["pooled", "separate"] = "separate"
+    primary: bool = False
+    contrast: bool = False
     excludes: tuple[str, ...] = ()
     power: tuple[Power, ...] = ()
 
@@ -135,6 +139,11 @@ class Claim(Written):
     def scale(self) -> float:
         """What a value of the metric is multiplied by to be in `unit`."""
         return 100.0 if self.unit == "pt" else 1.0
+
+    @property
+    def needs_every_part(self) -> bool:
+        """Whether every part has to be as claimed, not their mean."""
+        return not self.contrast and self.kind != "rank"
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,12 @@ class Claims(Written):
     printed: Names = field(default_factory=Names)
     stand_ins: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def primary(self) -> tuple[str, ...]:
+        """The claims that are tested at the full level where a study names none: those marked, all if none is."""
+        marked = tuple(claim.id for claim in self.claims if claim.primary)
+        return marked or tuple(claim.id for claim in self.claims)
+
     def __getitem__(self, claim: str) -> Claim:
         return next(found for found in self.claims if found.id == claim)
 
@@ -162,8 +177,9 @@ class Claims(Written):
 class Study(Written):
     """What a study file says that the verdicts depend on.
 
-    `looks` is the number of this look: 1, and one more each time that blocks are added after looking. `base` is the
-    first strategy of the ladder on which the others are stacked.
+    Claims in `primary` share the full level, by Holm's procedure if they are several, and so do all others. `looks` is
+    how many are planned, at equal steps, the last when all `blocks` are there. `base` is the first strategy of the
+    ladder on which the others are stacked.
     """
 
     name: str
@@ -174,6 +190,7 @@ class Study(Written):
     dataset: str
     test_set: str
     margins: Mapping[str, float] = field(default_factory=dict)
+    primary: tuple[str, ...] = ()
     looks: int = 1
     base: str = BASELINE
 
@@ -182,9 +199,9 @@ class Study(Written):
         """Return the study of a plain dictionary. Raises ConfigError for an unknown claim, a bad margin or count."""
         known = {name.name for name in fields(cls)}
         given = {key: value for key, value in meta.items() if key in known and value is not None}
-        study = read(cls, given, f"study {meta.get('name')}")
+        study = read(cls, {"primary": claims.primary, **given}, f"study {meta.get('name')}")
         ids = [claim.id for claim in claims.claims]
-        for claim in (*study.claims, *study.margins):
+        for claim in (*study.claims, *study.margins, *study.primary):
             if claim not in ids:
                 raise ConfigError(f"study {study.name} names claim {claim!r}; claims are {', '.join(ids)}")
         for claim, margin in study.margins.items():
@@ -193,6 +210,11 @@ class Study(Written):
         if study.looks < 1 or study.blocks < 1 or len(set(study.claims)) < len(study.claims):
             raise ConfigError(f"study {study.name}: looks must be >= 1, blocks >= 1, and each claim listed once")
         return study
+
+    @property
+    def planned_looks(self) -> tuple[int, ...]:
+        """The numbers of blocks at which the study is to be looked at."""
+        return tuple(dict.fromkeys(-(-self.blocks * look // self.looks) for look in range(1, self.looks + 1)))
 
     def aug(self, name: str) -> str:
         """Return what `name` is on this study's ladder: mixup on flip-crop is flip-crop+mixup, baseline flip-crop."""
@@ -229,12 +251,14 @@ def parse_claims(content: object, where: str) -> Claims:
 def check_claims(study: Mapping[str, Any], claims: Claims) -> None:
     """Raise ConfigError for a claim that a `study` group asks for, or sets a margin of, and that does not exist."""
     known = [claim.id for claim in claims.claims]
-    for key in ("claims", "margins"):
-        for claim in study[key]:
+    for key in ("claims", "margins", "primary"):
+        for claim in study[key] or ():
             one_of(f"study.{key}", claim, known)
 
 
 def _check(claim: Claim, where: str) -> None:
+    if claim.contrast and claim.kind == "rank":
+        raise ConfigError(f"{where}: contrast is the mean over parts that are differences, not rank correlations")
     for group in (*claim.parts, *claim.beside):
         arms = [group.x, group.y] if claim.kind == "rank" else [group.plus, group.minus]
         if None in arms:

@@ -5,6 +5,28 @@ from dataclasses import dataclass
 from augdistill.claims.parts import Part
 from augdistill.claims.printed import Agreement
 from augdistill.claims.schema import Claim
+from augdistill.stats.decisions import OPEN
+
+
+@dataclass(frozen=True)
+class LookInfo:
+    """Which look at the study this is."""
+
+    number: int
+    blocks: int
+    planned: int
+    is_planned: bool
+
+
+@dataclass(frozen=True)
+class Detectable:
+    """The smallest difference that four of five studies like this find, with its `blocks` and with twice as many."""
+
+    blocks: int
+    now: float
+    twice: float
+    hours: float
+    """of the study with twice the blocks, on the hardware it ran on; NaN if unknown"""
 
 
 @dataclass(frozen=True)
@@ -13,24 +35,38 @@ class Verdict:
 
     study: str
     claim: Claim
-    word: str
-    negligible: bool
-    """`supported`, and yet inside the margin"""
-    line: str
-    parts: tuple[Part, ...]
-    beside: tuple[Part, ...]
-    p: float
-    """the smallest two-sided level at which the claim gets any word"""
-    p_holm: float
-    level: float
-    """what `p` is compared with: the look's level over Holm's count; 1 - level is that of the deciding intervals"""
-    look: int
-    look_level: float
-    """what `p_holm` is compared with"""
-    family: int
+    outcome: str
     margin: float
-    blocks_needed: int | None
-    """blocks with which the next look would tell the margin from nothing in 80 % of studies, whatever this one found"""
     printed: Agreement
+    look: LookInfo
     tested_by: tuple[str, ...]
-    warnings: tuple[str, ...]
+    negligible: bool = False
+    """`supported`, and yet inside the margin"""
+    refuted: tuple[str, ...] = ()
+    """labels of the parts that contradict a claim which needs every part"""
+    contrast: Part | None = None
+    """the planned contrast of a claim about a group; `parts` are then shown below it"""
+    parts: tuple[Part, ...] = ()
+    beside: tuple[Part, ...] = ()
+    is_primary: bool = False
+    p: float = float("nan")
+    """the smallest two-sided level at which the claim gets any outcome"""
+    level: float = float("nan")
+    """what `p` is compared with; 1 - level is that of the deciding intervals"""
+    step: int = 0
+    """of Holm's procedure over `tests` claims"""
+    tests: int = 0
+    decided_at: int = 0
+    """the blocks of the earlier look that decided it, 0 if this one did or none"""
+    detectable: Detectable | None = None
+    ece_floor: tuple[float, float] = (float("nan"), float("nan"))
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def deciding(self) -> tuple[Part, ...]:
+        """The parts that the outcome is read off."""
+        return (self.contrast,) if self.contrast else self.parts
+
+    @property
+    def is_open(self) -> bool:
+        return self.outcome == OPEN

@@ -160,6 +160,7 @@ class Study(Group):
     runtime: StudyRuntime
     claims: Annotated[Many[Claim], AfterValidator(without_repeats)] = Field(default=(), examples=[["1", "2"]])
     claims_file: Text | None = Field(default=None, examples=["claims.yaml"])
+    primary: Annotated[Many[Claim], AfterValidator(without_repeats)] | None = Field(default=None, examples=[["2"]])
     margins: dict[Claim, Annotated[float, Gt(0), Lt(1e6)]] = Field(
         default={}, examples=[Whole("+study.margins={7a: 0.5}")]
     )

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from augdistill.claims.judging import join, judge
+from augdistill.claims.judging import Floors, join, judge
+from augdistill.claims.looks import family_of
+from augdistill.claims.schema import Study
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures import FIGURES, Figure, FigureContext, make_figures, style
 from augdistill.report.figures.images import freeze_layout
@@ -15,7 +18,9 @@ from augdistill.report.page.headline import Headline, headline
 from augdistill.report.page.provenance import Provenance, provenance
 from augdistill.report.tables import TABLES, Table, make_table
 from augdistill.results.cells import Cells
+from augdistill.results.looks import load_looks, record_look
 from augdistill.results.study import SavedStudy
+from augdistill.stats.floors import ece_floor
 
 WHAT = ["run", "test_set", "metric"]  # a value is of; a run that several studies share is written once
 
@@ -51,7 +56,7 @@ class Report:
 def build_report(names: Sequence[str], outputs: Path) -> Report:
     """Return the report of studies by name, from saved results alone. Raises RequestError for an unknown study."""
     saved = [SavedStudy.load(name, outputs) for name in dict.fromkeys(names)]
-    by_study = [judge(study.results, study.meta, study.claims, predictions=study.correct) for study in saved]
+    by_study = [judged(study) for study in saved]
     prefixes = [f"{study.name}-" if len(saved) > 1 else "" for study in saved]
     folder = outputs / "studies" / "+".join(study.name for study in saved) / "report"
     parts = [
@@ -60,6 +65,45 @@ def build_report(names: Sequence[str], outputs: Path) -> Report:
     ]
     results = pd.concat([study.results for study in saved]).drop_duplicates(WHAT, ignore_index=True)
     return Report(folder, tuple(parts), tuple(join(by_study)), results)
+
+
+def judged(saved: SavedStudy) -> list[Verdict]:
+    """Return a study's verdicts, and record in its folder that it was looked at."""
+    looks, claims = load_looks(saved.folder), saved.claims
+    verdicts = judge(
+        saved.results,
+        saved.meta,
+        claims,
+        predictions=saved.correct,
+        floors=floors(saved),
+        looks=looks,
+        hours=hours_per_block(saved),
+    )
+    record_look(saved.folder, looks, family_of(Study.from_meta(saved.meta, claims), claims), verdicts)
+    return verdicts
+
+
+def hours_per_block(saved: SavedStudy) -> float:
+    """Return the computing time of one block on the hardware that the study ran on; NaN before any has run."""
+    blocks = {place.block for place in saved.places if place.run is not None}
+    seconds = sum(run.manifest.provenance.seconds for run in saved.runs.values())
+    return seconds / 3600 / len(blocks) if blocks else float("nan")
+
+
+def floors(saved: SavedStudy) -> Floors:
+    """Return what gives the ECE of a perfectly calibrated model with the confidences of a run on a test set."""
+    places = {place.folder: place for place in saved.places}
+
+    def floor(folder: str, test_set: str) -> float | None:
+        place = places.get(folder)
+        arrays = saved.arrays(place, test_set) if place else None
+        if not arrays or "reliability" not in arrays:
+            return None
+        diagram = arrays["reliability"]
+        counts = np.array(diagram["counts"], dtype=np.float64)
+        return ece_floor(counts, np.where(counts > 0, np.array(diagram["confidence"], dtype=np.float64), 0.0))
+
+    return floor
 
 
 def build_study(

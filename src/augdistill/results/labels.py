@@ -64,6 +64,13 @@ def model(name: str) -> str:
     return label_in(MODELS, name)
 
 
+def names() -> dict[str, str]:
+    """Return what every strategy and model is called, by its name."""
+    return {"baseline": ARMS["baseline"]} | {
+        name: label_in(table, name) for table in (AUGMENTATIONS, MODELS) for name in table
+    }
+
+
 def test_set(name: str) -> str:
     """Return a test set's name as it is written."""
     known = SPLITS | {dataset.TEST_SET: dataset.LABEL for dataset in DATASETS.values()}

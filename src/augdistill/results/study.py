@@ -144,8 +144,9 @@ class SavedStudy:
         """What the verdicts need to know of the design."""
         design = self.design
         named = {"name": self.name, "augs": self.augs, "students": self.students, "dataset": self.dataset}
-        asked = {"claims": design.claims, "margins": design.margins, "looks": design.looks, "blocks": design.blocks}
-        return {**named, **asked, "base": self.base, "test_set": self.test_set}
+        asked = {"claims": design.claims, "primary": design.primary, "margins": design.margins}
+        planned = {"blocks": design.blocks, "looks": design.looks}
+        return {**named, **asked, **planned, "base": self.base, "test_set": self.test_set}
 
     @cached_property
     def results(self) -> pd.DataFrame:

@@ -4,7 +4,7 @@ Arrays hold blocks on their last axis, so the same functions serve one study and
 Undefined is NaN, never a guess: fewer than two blocks in an arm, or no variance at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ class Estimate:
     value: Floats
     se: Floats
     df: Floats
+    counts: tuple[int, int] | None = None
+    """blocks of both arms, where p-values and intervals are to be corrected for the true size of Welch's test"""
 
 
 def welch(plus: ArrayLike, minus: ArrayLike) -> Estimate:
@@ -37,6 +39,12 @@ def welch(plus: ArrayLike, minus: ArrayLike) -> Estimate:
     with np.errstate(invalid="ignore", divide="ignore"):
         df = total**2 / (shares[0] ** 2 / (a.shape[-1] - 1) + shares[1] ** 2 / (b.shape[-1] - 1))
     return Estimate(_mean(a) - _mean(b), np.sqrt(total), df)
+
+
+def welch_corrected(plus: ArrayLike, minus: ArrayLike) -> Estimate:
+    """Return Welch's contrast, with p-values and intervals that keep their level whatever the variances are."""
+    a, b = _floats(plus), _floats(minus)
+    return replace(welch(a, b), counts=(a.shape[-1], b.shape[-1]))
 
 
 def paired(plus: ArrayLike, minus: ArrayLike) -> Estimate:
@@ -60,7 +68,7 @@ def ancova(values: list[Floats], covariates: list[Floats], plus: int, minus: int
     syy = sum(float(y @ y) for y, _ in centred)
     df = sum(len(y) for y in values) - len(values) - 1
     if df < 1 or sxx <= 0:
-        return Estimate(*(np.array(np.nan) for _ in range(3)))
+        return Estimate(np.array(np.nan), np.array(np.nan), np.array(np.nan))
     slope = sxy / sxx
     shift = covariates[plus].mean() - covariates[minus].mean()
     residual = max(syy - slope * sxy, 0.0) / df
@@ -71,12 +79,12 @@ def ancova(values: list[Floats], covariates: list[Floats], plus: int, minus: int
 
 def p_above(estimate: Estimate, null: ArrayLike = 0.0) -> Floats:
     """Return the one-sided p of "the difference is above `null`"; NaN where the standard error is zero or undefined."""
-    return _floats(stats.t.sf(_t(estimate, null), estimate.df))
+    return _as_corrected(_floats(stats.t.sf(_t(estimate, null), estimate.df)), estimate)
 
 
 def p_below(estimate: Estimate, null: ArrayLike = 0.0) -> Floats:
     """Return the one-sided p of "the difference is below `null`"; NaN where the standard error is zero or undefined."""
-    return _floats(stats.t.cdf(_t(estimate, null), estimate.df))
+    return _as_corrected(_floats(stats.t.cdf(_t(estimate, null), estimate.df)), estimate)
 
 
 def p_two_sided(estimate: Estimate) -> Floats:
@@ -97,8 +105,18 @@ def p_outside(estimate: Estimate, margin: ArrayLike) -> Floats:
 def interval(estimate: Estimate, alpha: float = 0.05) -> tuple[Floats, Floats]:
     """Return the two-sided interval of level 1 - alpha; NaN where the standard error is zero or undefined."""
     se = np.where(estimate.se > 0, estimate.se, np.nan)
-    half = stats.t.isf(alpha / 2, estimate.df) * se
+    half = critical(estimate, alpha) * se
     return estimate.value - half, estimate.value + half
+
+
+def critical(estimate: Estimate, alpha: float) -> Any:
+    """Return the value that |t| has to exceed at a two-sided level alpha."""
+    from augdistill.stats.welch_size import nominal_level
+
+    level = alpha / 2
+    if estimate.counts and min(estimate.counts) > 1 and 0 < level < 0.5:
+        level = nominal_level(level, *estimate.counts)
+    return stats.t.isf(level, estimate.df)
 
 
 def intersection_union(p: ArrayLike) -> Floats:
@@ -150,6 +168,12 @@ def variance(values: Floats, scale: ArrayLike | None = None) -> Floats:
     found = _floats(values.var(axis=-1, ddof=1))
     size = np.abs(values).max(axis=-1) if scale is None else _floats(scale)
     return _floats(np.where(found > (ROUNDING * size) ** 2, found, 0.0))
+
+
+def _as_corrected(p: Floats, estimate: Estimate) -> Floats:
+    from augdistill.stats.welch_size import corrected
+
+    return corrected(p, *estimate.counts) if estimate.counts and min(estimate.counts) > 1 else p
 
 
 def _t(estimate: Estimate, null: ArrayLike) -> Floats:

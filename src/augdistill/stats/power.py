@@ -1,61 +1,61 @@
-"""How many blocks a claim needs: from its margin and the upper limit of the s.d., never from the observed effect."""
+"""What a study can find, and how likely an effect is, from an estimate's standard error alone."""
 
 import numpy as np
-from scipy import stats
+from scipy import integrate, optimize, stats
 
-CONFIDENCE = 0.8
+from augdistill.stats.contrasts import Estimate, critical
+
 POWER = 0.8
-MOST = 10_000
+"""found in four of five studies"""
 
 
-def sd_upper(sd: float, df: float, confidence: float = CONFIDENCE) -> float:
-    """Return the one-sided upper confidence limit of a s.d. estimated with df degrees of freedom."""
-    return float(sd * np.sqrt(df / stats.chi2.ppf(1 - confidence, df)))
+def detectable(estimate: Estimate, level: float, *, parts: int = 1, power: float = POWER) -> float:
+    """Return the smallest difference found in a share `power` of studies like this one, at a two-sided level.
 
-
-def power(blocks: int, effect: float, sd: float, alpha: float, *, pairs: bool = False) -> float:
-    """Return the chance that `blocks` blocks per arm show an effect of this size, two-sided level alpha, equal s.d.
-
-    `sd` is that of block means, or of the blocks' differences if `pairs` (noncentral t).
+    Of several parts that are all needed each gets a power of 1 - (1 - power) / parts, enough whatever their dependence.
+    NaN without a standard error, inf where nothing can be found (level 0).
     """
-    df, se = _design(blocks, sd, pairs)
-    return float(stats.nct.sf(stats.t.isf(alpha / 2, df), df, effect / se))
+    df, se = float(estimate.df), float(estimate.se)
+    if not (se > 0 and df > 0):
+        return float("nan")
+    if not level > 0:
+        return float("inf")
+    bound, target = critical(estimate, level), 1 - (1 - power) / parts
 
+    def lacking(shift: float) -> float:
+        return float(stats.nct.sf(bound, df, shift)) - target
 
-def power_equivalence(blocks: int, margin: float, sd: float, alpha: float, *, pairs: bool = False) -> float:
-    """Return a lower bound of the chance that two one-sided tests at alpha / 2 show "within +-margin" of no effect."""
-    return max(0.0, 2 * power(blocks, margin, sd, alpha, pairs=pairs) - 1)
-
-
-def blocks_needed(
-    margin: float, sd: float, alpha: float, *, parts: int = 1, pairs: bool = False, equivalence: bool = False
-) -> int | None:
-    """Return the blocks per arm with which a claim of `parts` parts, all needed, is decided with 80 % chance.
-
-    That is: an effect as large as the margin is told from none, or, for `equivalence`, none from the margin. `sd`
-    should be the upper limit of the s.d. (`sd_upper`). Each part gets a power of 1 - 0.2 / parts, enough whatever their
-    dependence. None beyond 10,000 blocks or without a s.d.
-    """
-    if not (sd > 0 and margin > 0 and np.isfinite(sd)):
-        return None
-    target = 1 - (1 - POWER) / parts
-    chance = power_equivalence if equivalence else power
-
-    def enough(blocks: int) -> bool:
-        return chance(blocks, margin, sd, alpha, pairs=pairs) >= target
-
-    high = 2
-    while not enough(high):
+    high = 2.0
+    while lacking(high) < 0:
         high *= 2
-        if high > MOST:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+        if high > 1e5:
+            return float("inf")
+    return float(optimize.brentq(lacking, 0.0, high, xtol=1e-6)) * se
 
 
-def _design(blocks: int, sd: float, pairs: bool) -> tuple[int, float]:
-    """Degrees of freedom and standard error of a contrast of `blocks` blocks per arm."""
-    return (blocks - 1, sd / blocks**0.5) if pairs else (2 * blocks - 2, sd * (2 / blocks) ** 0.5)
+def with_more_blocks(estimate: Estimate, blocks: int, factor: int, fixed: float = 0.0) -> Estimate:
+    """Return what an estimate over `blocks` blocks would be with `factor` times as many.
+
+    `fixed` is the variance that stays: that of the test images, the same however many blocks there are.
+    """
+    scattered = np.maximum(estimate.se**2 - fixed, 0.0) / factor
+    df = estimate.df * (factor * blocks - 1) / (blocks - 1)
+    counts = (estimate.counts[0] * factor, estimate.counts[1] * factor) if estimate.counts else None
+    return Estimate(estimate.value, np.sqrt(scattered + fixed), df, counts)
+
+
+def probability_above(estimate: Estimate, margin: float, prior_sd: float) -> float:
+    """Return the probability that the effect exceeds the margin, given the estimate and the prior N(0, prior_sd^2).
+
+    The likelihood is that of t with the estimate's degrees of freedom. NaN without a standard error.
+    """
+    value, se, df = float(estimate.value), float(estimate.se), float(estimate.df)
+    if not se > 0:
+        return float("nan")
+    reach = 8 * prior_sd + abs(value) + abs(margin)
+    effects = np.unique(np.concatenate([np.linspace(-reach, reach, 4001), value + se * np.linspace(-12, 12, 2001)]))
+    effects = np.unique(np.append(effects, margin))
+    logs = stats.norm.logpdf(effects, 0, prior_sd) + stats.t.logpdf((value - effects) / se, df)
+    density = np.exp(logs - logs.max())
+    above = effects >= margin
+    return float(integrate.trapezoid(density[above], effects[above]) / integrate.trapezoid(density, effects))

@@ -1,5 +1,6 @@
 """Rank correlation over strategies, tested by exact permutation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -53,25 +54,36 @@ def spearman(
     return RankCorrelation(observed, float(above), float(below), n, n <= EXACT)
 
 
-def spearman_interval(rho: float, n: int, alpha: float = 0.05) -> tuple[float, float]:
-    """Return an approximate 1 - alpha interval of rho over n > 3 strategies (Bonett and Wright 2000); else NaN."""
-    if n <= 3 or not abs(rho) < 1:
+def rho_range(
+    variables: Sequence[Sequence[ArrayLike]], rng: np.random.Generator, *, draws: int = 1000
+) -> tuple[float, float]:
+    """Return the 5 to 95 % range of the rank correlation over resampled blocks; NaN with under two blocks anywhere.
+
+    variables: x, y and perhaps a third held equal, each with the values [n_s] of every strategy, in the same blocks of
+    a strategy, since a student's block is its teacher's; blocks of different strategies have nothing in common.
+    """
+    tables = [[np.asarray(values, dtype=np.float64) for values in each] for each in variables]
+    sizes = [len(values) for values in tables[0]]
+    if min(sizes, default=0) < 2 or len(sizes) < 3:
         return float("nan"), float("nan")
-    half = stats.norm.isf(alpha / 2) * fisher_se(rho, n)
-    return float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half))
+    drawn = [rng.integers(size, size=(draws, size)) for size in sizes]
+    means = [np.array([values[rows].mean(axis=1) for values, rows in zip(each, drawn, strict=True)]) for each in tables]
+    a, b, *third = (_centred(stats.rankdata(values, axis=0)) for values in means)
+    if third:
+        a, b = _without(a, third[0]), _without(b, third[0])
+    size = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+    rho = (a * b).sum(axis=0)[size > 1e-9] / size[size > 1e-9]
+    low, high = np.quantile(rho, [0.05, 0.95]) if rho.size else (float("nan"), float("nan"))
+    return float(low), float(high)
 
 
-def p_within(rho: float, n: int, margin: float) -> float:
-    """Return the approximate p of "|rho| < margin" over n strategies, two one-sided tests on Fisher's z; else NaN."""
-    if n <= 3 or not abs(rho) < 1:
-        return float("nan")
-    distance = np.arctanh(margin) - abs(np.arctanh(rho))
-    return float(stats.norm.sf(distance / fisher_se(rho, n)))
+def _centred(ranks: Floats) -> Floats:
+    return np.asarray(ranks - ranks.mean(axis=0))
 
 
-def fisher_se(rho: float, n: int) -> float:
-    """Return the standard error of arctanh(rho) for ranks (Bonett and Wright 2000)."""
-    return float(np.sqrt((1 + rho**2 / 2) / (n - 3)))
+def _without(ranks: Floats, other: Floats) -> Floats:
+    """Ranks [strategies, draws] without their linear dependence on the other's."""
+    return np.asarray(ranks - other * (ranks * other).sum(axis=0) / np.maximum((other**2).sum(axis=0), 1e-300))
 
 
 def _scores(values: ArrayLike, given: ArrayLike | None) -> Floats:

@@ -81,6 +81,7 @@ class Design(Record):
     first_block: Integer
     students_per_teacher: Integer
     claims: Many[Annotated[str, BeforeValidator(as_text)]] = ()
+    primary: Many[Annotated[str, BeforeValidator(as_text)]] | None = None
     margins: dict[str, Real] = Field({})
     looks: Integer = 1
     base: Label | None = None

@@ -11,7 +11,7 @@ import pytest
 from augdistill.report.figures import fonts, style
 
 DRAW = """
-from augdistill.report import style
+from augdistill.report.figures import style
 with style.applied():
     figure, (axes,) = style.panels(1, 1)
     axes.set_title("a $5 class_1")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from augdistill.base.text import counted
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures.forest import in_words
+from augdistill.report.sentences import head, outcome_words, sentences
 from augdistill.results import labels
 from augdistill.results.cells import Cells
 from augdistill.results.effects import Effect, effects
 from augdistill.results.study import SavedStudy
-from augdistill.stats.decisions import ALPHA, NOT_TESTED
+from augdistill.stats.decisions import ALPHA, CONTRADICTED, NOT_TESTED, SUPPORTED
 
 MAIN_CLAIM = "2"
 QUESTION = "Does augmenting the teacher hurt the student?"
@@ -33,11 +34,16 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
     """Return a study's answer; `verdicts` are its own."""
     found = effects(saved, cells)
     tested = [effect for effect in found if effect.is_tested]
-    tone, answer = _answer(saved, found, tested)
-    sentences = (*_size(found), *_certainty(saved, tested), *_verdict(saved, verdicts))
+    main = None if saved.has_own_claims else _main(verdicts, saved.name)
+    if main:
+        tone, answer = _from_claim(main, f"on {labels.test_set(saved.test_set)}")
+        said = tuple(sentences(main)[1:])
+    else:
+        tone, answer = _answer(saved, found, tested)
+        said = (*_size(found), *_certainty(saved, tested))
     if saved.question is None:
-        return Headline(saved.name, tone, answer, sentences)
-    return Headline(saved.name, OPEN, _of_claims(saved, verdicts), (f"{QUESTION} {answer}", *sentences))
+        return Headline(saved.name, tone, answer, said)
+    return Headline(saved.name, OPEN, _of_claims(saved, verdicts), (f"{QUESTION} {answer}", *said))
 
 
 def question(studies: Sequence[SavedStudy]) -> str:
@@ -48,21 +54,21 @@ def question(studies: Sequence[SavedStudy]) -> str:
 
 def _of_claims(saved: SavedStudy, verdicts: Sequence[Verdict]) -> str:
     """The answer to a question of the study's own: what became of its claims."""
-    mine = _tested_claims(saved, verdicts)
+    mine = [verdict for verdict in verdicts if verdict.study == saved.name and verdict.outcome != NOT_TESTED]
     if not mine:
         return "The study tests no claim; its tables and figures have the numbers."
     if len(mine) <= MOST_LISTED:
-        return " ".join(f"{_as_sentence(verdict.claim.text)}: {verdict.word}." for verdict in mine)
-    counts = Counter(verdict.word for verdict in mine)
-    return f"Of {len(mine)} claims: {', '.join(f'{count} {word}' for word, count in counts.most_common())}."
+        return " ".join(f"{_as_sentence(verdict.claim.text)}: {_uncapitalised(head(verdict))}." for verdict in mine)
+    counts = Counter(_uncapitalised(outcome_words(verdict.outcome)) for verdict in mine)
+    return f"Of {len(mine)} claims: {', '.join(f'{count} {words}' for words, count in counts.most_common())}."
 
 
 def _as_sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".")
 
 
-def _tested_claims(saved: SavedStudy, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    return [verdict for verdict in verdicts if verdict.study == saved.name and verdict.word != NOT_TESTED]
+def _uncapitalised(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]) -> tuple[str, str]:
@@ -110,11 +116,19 @@ def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:
     ]
 
 
-def _verdict(saved: SavedStudy, verdicts: Sequence[Verdict]) -> list[str]:
-    """What became of the paper's main claim."""
-    mine = [] if saved.has_own_claims else _tested_claims(saved, verdicts)
-    return [
-        f"The paper’s main claim, “{verdict.claim.text}”: {verdict.line}."
-        for verdict in mine
-        if verdict.claim.id == MAIN_CLAIM
-    ]
+def _main(verdicts: Sequence[Verdict], study: str) -> Verdict | None:
+    """What the study says of the paper's main claim, if it was tested."""
+    mine = (verdict for verdict in verdicts if verdict.study == study and verdict.claim.id == MAIN_CLAIM)
+    asked = (verdict for verdict in mine if verdict.outcome != NOT_TESTED and verdict.deciding)
+    return next((verdict for verdict in asked if all(part.p == part.p for part in verdict.deciding)), None)
+
+
+def _from_claim(verdict: Verdict, where: str) -> tuple[str, str]:
+    """Tone and answer of the planned test of the main claim."""
+    if verdict.outcome == SUPPORTED:
+        little = ", but by less than matters" if verdict.negligible else ""
+        return HURTS, f"Yes, {where}: students of mixing teachers lose accuracy{little}."
+    if verdict.outcome == CONTRADICTED:
+        return HELPS, f"No, {where}: students of mixing teachers gain accuracy."
+    words = head(verdict)
+    return OPEN, f"{words} {where}." if words == "Not settled" else f"{words} ({where})."

@@ -6,9 +6,11 @@ from typing import Any
 
 from augdistill.base.files import write_atomic
 from augdistill.base.text import counted
+from augdistill.claims.verdict import Verdict
 from augdistill.report.building import Report, StudyReport
 from augdistill.report.figures.images import as_inline_svg, theme_css, variable
 from augdistill.report.page.headline import question
+from augdistill.report.sentences import sentences
 from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
 from augdistill.report.tables.layout import Column
@@ -38,14 +40,17 @@ def render(report: Report) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(svg=lambda drawn: Markup(as_inline_svg(drawn)), groups=groups, starts=starts)
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     template = environment.get_template(TEMPLATE)
     return template.render(
         report=report,
         title=" + ".join(study.saved.name for study in report.studies),
         css=Markup((HERE / STYLES).read_text(encoding="utf-8") + theme_css()),
         script=Markup((HERE / SCRIPT).read_text(encoding="utf-8")),
-        tested=[verdict for verdict in report.verdicts if verdict.word != NOT_TESTED],
-        untested=[verdict for verdict in report.verdicts if verdict.word == NOT_TESTED],
+        tested=[verdict for verdict in report.verdicts if verdict.outcome != NOT_TESTED],
+        untested=[verdict for verdict in report.verdicts if verdict.outcome == NOT_TESTED],
+        common=verdict_tables.common_warnings(report.verdicts),
+        says=says,
         labels=labels,
         counted=counted,
         formats=formats,
@@ -56,6 +61,12 @@ def render(report: Report) -> str:
         other_figures=other_figures,
         swatches={study.saved.name: swatches(study) for study in report.studies},
     )
+
+
+def says(verdict: Verdict) -> list[str]:
+    """Return a verdict's sentences; the first, its outcome, only where it says more than the badge beside it."""
+    found = sentences(verdict)
+    return found[1:] if found[0].rstrip(".").lower() == verdict_tables.badge(verdict) else found
 
 
 def groups(columns: tuple[Column, ...]) -> list[tuple[str, int]]:

@@ -2,29 +2,46 @@
 
 from collections.abc import Sequence
 
+from augdistill.claims.expansion import Contrast
 from augdistill.claims.parts import Part
 from augdistill.claims.verdict import Verdict
+from augdistill.report.sentences import head, part_label, sentences
 from augdistill.report.tables.formats import csv_text, markdown, markdown_table, tex, tex_table
 from augdistill.results import labels
-from augdistill.stats.decisions import DESCRIPTIVE, MIXED, NEGLIGIBLE, NOT_TESTED, OPPOSITE, SUPPORTED
+from augdistill.stats.decisions import CONTRADICTED, EXCLUDED, IN_PART, NOT_TESTED, SUPPORTED
 
-TONES = {SUPPORTED: "supported", OPPOSITE: "opposite", NEGLIGIBLE: "opposite", MIXED: "mixed", DESCRIPTIVE: "none"}
-HEADS = ("Claim", "", "Verdict", "Why", "Printed numbers agree", "Margin", "Blocks needed")
+TONES = {SUPPORTED: "supported", CONTRADICTED: "opposite", IN_PART: "opposite", EXCLUDED: "mixed"}
+BADGES = {SUPPORTED: "supported", CONTRADICTED: "contradicted", IN_PART: "contradicted in part", EXCLUDED: "excluded"}
+HEADS = ("Claim", "", "What this study says", "Printed numbers agree")
 CSV_HEADS = (
-    *("study", "claim", "text", "verdict", "printed_agrees", "p", "p_holm", "level", "blocks_needed"),
-    *("part", "decides", "metric", "test_set", "unit", "margin", "estimate", "ci95_low", "ci95_high", "deciding_low"),
-    *("deciding_high", "hedges_g", "part_p", "n_plus", "n_minus", "crossed_low", "crossed_high", "reason"),
+    *("study", "claim", "text", "outcome", "negligible", "primary", "printed_agrees", "p", "level", "holm_step"),
+    *("holm_tests", "look", "look_blocks", "planned_blocks", "detectable", "detectable_twice", "hours_twice"),
+    *("part", "decides", "outcome_part", "metric", "test_set", "unit", "margin", "estimate", "ci95_low", "ci95_high"),
+    *(
+        "blocks_low",
+        "blocks_high",
+        "deciding_low",
+        "deciding_high",
+        "df",
+        "part_p",
+        "method",
+        "mean_plus",
+        "mean_minus",
+    ),
+    *("n_plus", "n_minus", "printed", "probability", "reason"),
 )
 
 
-def word(verdict: Verdict) -> str:
-    """Return the verdict's word, "negligible" added where it holds."""
-    return f"{verdict.word}, negligible" if verdict.negligible else verdict.word
+def badge(verdict: Verdict) -> str:
+    """Return a verdict in a word or two."""
+    if verdict.outcome == SUPPORTED and verdict.negligible:
+        return "supported, negligible"
+    return BADGES.get(verdict.outcome, "not settled" if verdict.is_open else verdict.outcome)
 
 
 def tone(verdict: Verdict) -> str:
     """Return how the page colours a verdict."""
-    return TONES.get(verdict.word, "open" if verdict.word != NOT_TESTED else "none")
+    return TONES.get(verdict.outcome, "open" if verdict.is_open else "none")
 
 
 def margin_text(verdict: Verdict) -> str:
@@ -34,18 +51,41 @@ def margin_text(verdict: Verdict) -> str:
     return f"{verdict.margin:g} {verdict.claim.unit}".strip()
 
 
+def levels_text(verdict: Verdict) -> str:
+    """Return what was tested at which level: the numbers behind a verdict's words."""
+    if verdict.p != verdict.p:
+        return ""
+    step = f"step {verdict.step} of {verdict.tests} of Holm’s procedure"
+    family = "primary claim" if verdict.is_primary and verdict.tests == 1 else step
+    look = verdict.look
+    planned = "" if look.is_planned else ", not planned"
+    seen = f"look {look.number} at {look.blocks} of {look.planned} blocks{planned}"
+    level = f"{verdict.level:.2g}" if verdict.level > 0 else "0, since earlier looks spent all of the error"
+    return f"p {p_text(verdict.p)} against {level}; {family}; {seen}"
+
+
+def notes(verdict: Verdict) -> list[str]:
+    """Return what else stands in a verdict's fold, as sentences without a full stop."""
+    found = [f"Margin {margin_text(verdict)}"]
+    low, high = verdict.ece_floor
+    if low == low:
+        found.append(f"A perfectly calibrated model would score an ECE of {low:.3f} to {high:.3f} on as many images")
+    for part in verdict.deciding:
+        if part.probability == part.probability:
+            name = f" ({part_label(part)})" if len(verdict.deciding) > 1 else ""
+            share = f"{100 * part.probability:.0f} %" if part.probability >= 0.005 else "under 1 %"
+            found.append(f"Probability that the effect exceeds the margin, prior N(0, (2 points)²){name}: {share}")
+    return [*found, *verdict.warnings]
+
+
 def digits(verdict: Verdict) -> int:
     """Return the decimals of a verdict's estimates."""
     return 2 if verdict.claim.unit in ("pt", "rho") else 4
 
 
-def needed_text(verdict: Verdict) -> str:
-    return "–" if verdict.blocks_needed is None else str(verdict.blocks_needed)
-
-
 def p_text(p: float) -> str:
-    """Return a p-value with two digits, "–" if there is none."""
-    return "–" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+    """Return a p-value with the digits that a comparison needs, "–" if there is none."""
+    return "–" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def interval_text(bounds: tuple[float, float], places: int) -> str:
@@ -57,30 +97,48 @@ def interval_text(bounds: tuple[float, float], places: int) -> str:
 
 
 def part_name(part: Part) -> str:
-    """Return a part's label, with the test set where there is one to tell apart."""
-    return part.label or labels.metric(part.metric)
+    """Return a part's name as people write it, or what it measures."""
+    name = part_label(part) or labels.metric(part.metric)
+    measured = part.spec.metric if isinstance(part.spec, Contrast) else part.metric
+    return name if measured == part.metric else f"{name}: {labels.metric(measured)}"
+
+
+def shown_parts(verdict: Verdict) -> list[tuple[Part, str]]:
+    """Return a verdict's parts with what each is: the one that decides, one of its parts, or one beside it."""
+    parts: list[tuple[Part, str]] = [(part, "") for part in verdict.deciding]
+    if verdict.contrast:
+        parts += [(part, "part of it") for part in verdict.parts]
+    return [*parts, *((part, "beside") for part in verdict.beside)]
+
+
+def equivalence_p(verdict: Verdict, part: Part) -> float:
+    """Return the p of a part that its claim goes by: that of equivalence where "no difference" is claimed."""
+    return min(1.0, 2 * part.within) if verdict.claim.kind == "equivalence" else part.p
 
 
 def to_csv(verdicts: Sequence[Verdict]) -> str:
     """Return one row per part of every claim; a claim that was not tested has one row."""
     rows = []
     for verdict in verdicts:
-        claim = verdict.claim
-        head: list[object] = [verdict.study, claim.id, claim.text, word(verdict), verdict.printed.word]
-        head += [_known(verdict.p), _known(verdict.p_holm), _known(verdict.level), verdict.blocks_needed or ""]
-        parts = [(part, 1) for part in verdict.parts] + [(part, 0) for part in verdict.beside]
-        rows += [[*head, *_part_values(part, decides, claim.unit)] for part, decides in parts] or [head]
+        claim, can, look = verdict.claim, verdict.detectable, verdict.look
+        row: list[object] = [verdict.study, claim.id, claim.text, verdict.outcome, int(verdict.negligible)]
+        row += [int(verdict.is_primary), verdict.printed.word, _known(verdict.p), _known(verdict.level)]
+        row += [verdict.step or "", verdict.tests or "", look.number, look.blocks, look.planned]
+        row += [_known(value) for value in ((can.now, can.twice, can.hours) if can else (float("nan"),) * 3)]
+        rows += [[*row, *_part_values(part, kind, verdict)] for part, kind in shown_parts(verdict)] or [row]
     return csv_text(CSV_HEADS, [[*row, *[""] * (len(CSV_HEADS) - len(row))] for row in rows])
 
 
-def _part_values(part: Part, decides: int, unit: str) -> list[object]:
-    crossed = (part.crossed.low, part.crossed.high) if part.crossed else (float("nan"), float("nan"))
-    numbers = (part.margin, part.estimate, *part.ci95, *part.deciding, part.hedges_g[0], part.p)
+def _part_values(part: Part, kind: str, verdict: Verdict) -> list[object]:
+    measured = part.spec.metric if isinstance(part.spec, Contrast) else part.metric
+    bounds = (*part.ci95, *part.ci95_blocks, *part.deciding)
     return [
-        *(part.label, decides, part.metric, part.test_set, unit),
-        *map(_known, numbers),
+        *(part.label, int(not kind), part.outcome, measured, part.test_set, verdict.claim.unit),
+        *map(_known, (part.margin, part.estimate, *bounds, part.df, equivalence_p(verdict, part))),
+        part.method,
+        *map(_known, (part.mean_plus, part.mean_minus)),
         *(part.n_plus, part.n_minus),
-        *map(_known, crossed),
+        *map(_known, (part.printed, part.probability)),
         part.reason,
     ]
 
@@ -91,10 +149,7 @@ def _known(value: float) -> object:
 
 def _rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
     return [
-        [
-            *(verdict.claim.id, verdict.claim.text, word(verdict), verdict.line, verdict.printed.word),
-            *(margin_text(verdict), needed_text(verdict)),
-        ]
+        [verdict.claim.id, verdict.claim.text, " ".join(sentences(verdict)), verdict.printed.word]
         for verdict in verdicts
     ]
 
@@ -102,11 +157,17 @@ def _rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
 def to_markdown(verdicts: Sequence[Verdict]) -> str:
     """Return a row per claim."""
     rows = [[*map(markdown, row)] for row in _rows(verdicts)]
-    return markdown_table("Verdicts on the paper’s claims", HEADS, rows, left=5)
+    return markdown_table("What the study says about the paper’s claims", HEADS, rows, left=4)
 
 
 def to_tex(verdicts: Sequence[Verdict]) -> str:
-    """Return a row per claim, for booktabs; the reasons are left to the page."""
-    rows = [[*map(tex, row[:3]), *map(tex, row[4:])] for row in _rows(verdicts)]
-    heads = [*HEADS[:3], *HEADS[4:]]
-    return tex_table("Verdicts on the paper's claims", "verdicts", heads, rows, alignment="lp{6cm}llrr")
+    """Return a row per claim, for booktabs; the sentences are left to the page."""
+    rows = [[tex(verdict.claim.id), tex(verdict.claim.text), tex(head(verdict))] for verdict in verdicts]
+    title = "What the study says about the paper's claims"
+    return tex_table(title, "verdicts", ("Claim", "", "Outcome"), rows, alignment="lp{6cm}p{5cm}")
+
+
+def common_warnings(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the warnings that all tested verdicts of a study share, so that they are said once."""
+    tested = [verdict.warnings for verdict in verdicts if verdict.outcome != NOT_TESTED and verdict.parts]
+    return [text for text in tested[0] if all(text in warnings for warnings in tested)] if len(tested) > 1 else []

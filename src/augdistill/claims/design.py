@@ -1,0 +1,56 @@
+"""What is to be said beside a verdict: about the study's design, its runs, and claims that exclude each other."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from augdistill.claims.expansion import Contrast, Spec
+from augdistill.claims.parts import Part
+from augdistill.claims.samples import Runs, describe
+from augdistill.claims.schema import Claim, Claims, Study
+from augdistill.claims.verdict import Verdict
+from augdistill.stats.decisions import SUPPORTED
+
+
+def exclusions(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts, with a warning where two claims are supported that exclude each other."""
+    supported = {verdict.claim.id for verdict in verdicts if verdict.outcome == SUPPORTED}
+    found = []
+    for verdict in verdicts:
+        others = sorted(supported.intersection(verdict.claim.excludes)) if verdict.claim.id in supported else []
+        text = [
+            f"claim {other}, also supported, excludes it: the difference is real and within the margin"
+            for other in others
+        ]
+        found.append(replace(verdict, warnings=(*verdict.warnings, *text)))
+    return found
+
+
+def about_design(claim: Claim, study: Study, claims: Claims, specs: list[Spec], left_out: list[str]) -> list[str]:
+    """Return warnings about what the study's design makes of the claim."""
+    warnings = []
+    if claim.dataset and study.dataset != claim.dataset:
+        warnings.append(f"exploratory: the claim is about {claim.dataset}, the study about {study.dataset}")
+    if study.base != "baseline":
+        warnings.append(f"exploratory: judged on top of {study.base}")
+    if left_out:
+        warnings.append(f"not in this study: {'; '.join(left_out)}")
+    models = {arm.model for spec in specs if isinstance(spec, Contrast) for pair in spec.pairs for arm in pair}
+    models |= {arm.model for spec in specs if not isinstance(spec, Contrast) for arm in spec.y.arms}
+    for model, stand_in in claims.stand_ins.items():
+        if stand_in in models:
+            warnings.append(f"{stand_in} stands in for {model}")
+    return warnings
+
+
+def about_runs(specs: list[Spec], parts: Sequence[Part], runs: Runs, study: Study) -> list[str]:
+    """Return warnings about blocks that are not there yet, runs that are lost, and arms of unequal precision."""
+    warnings = [warning for part in parts for warning in part.warnings]
+    arms = {arm: None for spec in specs if isinstance(spec, Contrast) for pair in spec.pairs for arm in pair}
+    least = min(part.blocks for part in parts)
+    if least < study.blocks:
+        warnings.append(f"interim: {least} of {study.blocks} blocks in the smallest arm")
+    precisions = {describe(arm): runs.precisions(arm) for arm in arms}
+    if len(set().union(*precisions.values())) > 1:
+        listed = ", ".join(f"{name} {'/'.join(sorted(found))}" for name, found in precisions.items() if found)
+        warnings.append(f"arms differ in precision: {listed}")
+    return warnings
