@@ -184,8 +184,7 @@ def one_variance(blocks, pairs, metric, where):
         weights[keys.index((minus[0], minus[2]))] -= 1 / len(pairs)
     equal, spread = least_squares(responses, weights), responses.std(axis=1, ddof=1)
     own = welch(*(np.mean([100 * blocks[pair[i], metric, where] for pair in pairs], axis=0) for i in (0, 1)))
-    unlike = spread.max() > 3 * spread.min() or own.se**2 > 1.5 * equal.se**2
-    both = (equal, own) if unlike else (equal,)
+    both = (equal, own) if spread.max() > 3 * spread.min() else (equal,)
     return max(both, key=lambda test: min(test.above(), test.below()))
 
 

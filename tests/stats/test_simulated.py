@@ -5,10 +5,9 @@ the same way in both architectures. The vectorised statistics run over many stud
 must say the same of the same data. Rates are compared with a bound that a right procedure keeps in 99.9 % of trials.
 
 What the rules do not hold exactly is measured here too: one variance for all arms is a model, and where one arm
-scatters two or three times as much as the others its test finds effects that are not there up to four times as often
-as it says. (The larger p of both tests decides where the s.d. seen differ by more than a factor of 3, or the variance
-of the arms compared is more than 1.5 times that of all.) Accuracies were never seen to differ that much; metrics
-that do have `separate`.
+scatters two or three times as much as the others its test finds effects that are not there up to seven times as often
+as it says. (The larger p of both tests decides where the s.d. seen differ by more than a factor of 3, which three to
+six blocks see too rarely.) Accuracies were never seen to differ that much; metrics that do have `separate`.
 """
 
 from collections.abc import Mapping
@@ -25,7 +24,7 @@ from augdistill.claims.judging import judge
 from augdistill.claims.schema import Arm, Claim, Claims, Study, load_claims
 from augdistill.stats import contrasts as st
 from augdistill.stats import decisions as de
-from augdistill.stats.pooled import EXCEEDS, UNEQUAL, pooled
+from augdistill.stats.pooled import UNEQUAL, pooled
 from augdistill.stats.spending import look_level
 
 STRATEGIES = ("baseline", "flip-crop", "cutout", "mixup", "cutmix")
@@ -93,9 +92,9 @@ def units(values: np.ndarray, unit: str) -> np.ndarray:
 
 
 def larger_p(equal: st.Estimate, own: st.Estimate, responses: np.ndarray) -> st.Estimate:
-    """Of many studies: the pooled contrast, or the one with the larger p where arms scatter too much or unlike."""
+    """Of many studies: the pooled contrast, or the one with the larger p where s.d. differ by more than UNEQUAL."""
     spread = responses.std(axis=-1, ddof=1)
-    unlike = (spread.max(axis=1) > UNEQUAL * spread.min(axis=1)) | (own.se**2 > EXCEEDS * equal.se**2)
+    unlike = spread.max(axis=1) > UNEQUAL * spread.min(axis=1)
     switch = unlike & (st.p_two_sided(own) > st.p_two_sided(equal))
     chosen = (
         np.where(switch, b, a) for a, b in zip(vars(equal).values(), vars(own).values(), strict=True) if a is not None
@@ -173,7 +172,7 @@ def at_least(count: int, trials: int, rate: float) -> bool:
 # --- size -----------------------------------------------------------------------------------------------------------
 
 GROUP, PAIR = np.array([1, 0, 0, -0.5, -0.5]), np.array([1, 0, 0, -1, 0])
-TIMES = {1: 1.0, 2: 4.0, 3: 4.5}  # how often one variance for all arms may err, as a multiple of the level
+TIMES = {1: 1.0, 2: 7.0, 3: 8.0}  # how often one variance for all arms may err, as a multiple of the level
 
 
 @pytest.mark.parametrize("ratio", [1, 2, 3])

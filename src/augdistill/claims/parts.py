@@ -20,7 +20,7 @@ from augdistill.claims.samples import (
 from augdistill.claims.schema import Arm, Claim
 from augdistill.stats import contrasts as st
 from augdistill.stats.images import image_variance, with_images
-from augdistill.stats.pooled import EXCEEDS, UNEQUAL, pooled, sd_ratio
+from augdistill.stats.pooled import UNEQUAL, pooled, sd_ratio
 from augdistill.stats.ranks import RankCorrelation, rho_range, spearman
 
 NAN = float("nan")
@@ -130,19 +130,16 @@ def _difference(spec: Contrast, claim: Claim, margin: float, runs: Runs, predict
 
 
 def _pooled(spec: Contrast, claim: Claim, runs: Runs, own: st.Estimate) -> tuple[st.Estimate, str, str]:
-    """The contrast under one variance; where arms scatter too much or too unlike, the one with the larger p."""
+    """The contrast under one variance; where arms scatter too differently for that, the one with the larger p."""
     found = responses(runs, spec.pairs, spec.metric, spec.test_set, claim.scale)
     contrast = pooled(found.values, found.weights)
     ratio = sd_ratio(found.values)
-    if ratio > UNEQUAL:
-        why = f"the arms' s.d. differ by more than {UNEQUAL:g} times"
-    elif own.se**2 > EXCEEDS * contrast.se**2:
-        why = f"the variance of these arms alone is more than {EXCEEDS:g} times that of all"
-    else:
+    if not ratio > UNEQUAL:
         return contrast, POOLED, ""
     both = [(contrast, POOLED), (own, WELCH)]
     decides, method = max(both, key=lambda each: float(np.nan_to_num(st.p_two_sided(each[0]), nan=1.0)))
-    return decides, method, f"{why}, so the larger p of both tests decides: {method}"
+    by = f"more than {UNEQUAL:g} times"
+    return decides, method, f"the arms' s.d. differ by {by}, so the larger p of both tests decides: {method}"
 
 
 def _with_images(

@@ -8,8 +8,6 @@ from augdistill.stats.contrasts import Estimate, Floats
 
 UNEQUAL = 3.0
 """Beyond this ratio of the arms' s.d. one variance for all of them is not to be relied upon."""
-EXCEEDS = 1.5
-"""Nor where a contrast's variance from its own arms alone is so many times that from all of them."""
 
 
 def pooled(responses: ArrayLike, weights: ArrayLike) -> Estimate:
