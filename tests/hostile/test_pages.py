@@ -56,7 +56,9 @@ def built(tmp_path_factory) -> Report:
     """The report of a synthetic study with hostile names of classes, and such a reason why a test set is missing."""
     outputs = tmp_path_factory.mktemp("hostile") / "outputs"
     saved = saved_studies.write_study(outputs, "study=tiny", classes=NAMES)
-    (outputs / "studies" / "tiny" / "plan.json").write_text(json.dumps({**saved.plan, "skipped": {"x": NAMES[1]}}))
+    (outputs / "studies" / "tiny" / "plan.json").write_text(
+        json.dumps({**saved.plan.plain(), "skipped": {"x": NAMES[1]}})
+    )
     return build_report(["tiny"], outputs)
 
 
@@ -94,7 +96,7 @@ def test_names_are_only_text_in_every_kind_of_table() -> None:
     cell = Cell("accuracy", "x", (0.5, 0.75))
     rows = tuple(Row((name,), (cell,)) for name in [*NAMES, "+1", "-x", "@x", "\tx", "a\n\\input{b}", "`x`"])
     notes = ("a\n\\input{/etc/passwd}", "<b>")
-    table = Table("table-x", "", NAMES[0], ("Class",), (Column(NAMES[1], NAMES[7]),), rows, notes, ("c\n\\d",))
+    table = Table("table-x", ("Class",), (Column(NAMES[1], NAMES[7]),), rows, notes, ("c\n\\d",), "", NAMES[0])
     read = list(csv.reader(io.StringIO(formats.to_csv(table))))[1:]
     assert {row[0] for row in read} >= {"'=cmd|' /C calc'!A1", "'+1", "'-x", "'@x", "'\tx", "<script>alert(1)</script>"}
     markdown = formats.to_markdown(table)
