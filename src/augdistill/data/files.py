@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from augdistill.base.errors import DataError
+from augdistill.base.reading import opened
 
 
 @contextmanager
@@ -25,13 +26,12 @@ def new_folder(folder: Path) -> Iterator[None]:
 def read_bounded(path: Path, max_bytes: int) -> bytes:
     """Return the content of a file of at most `max_bytes`; raises DataError if it is larger or cannot be read."""
     try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
+        with opened(path, max_bytes) as file:
+            return file.read(max_bytes)
+    except ValueError as error:
+        raise DataError(f"{path} is {error}: this is not the publisher's file") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(content) > max_bytes:
-        raise DataError(f"{path} is larger than {max_bytes:,} bytes: this is not the publisher's file")
-    return content
 
 
 def check_publisher(path: Path, checksum: str, name: str, *content: bytes) -> None:

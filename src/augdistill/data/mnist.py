@@ -8,6 +8,7 @@ import numpy as np
 
 from augdistill.base.checks import require
 from augdistill.base.errors import DataError
+from augdistill.base.reading import MAX_FILE, opened
 from augdistill.data import download
 from augdistill.data.files import check_publisher
 from augdistill.data.imageset import Pixels, Source, incomplete, missing
@@ -94,7 +95,7 @@ def read_idx(path: Path, item: tuple[int, ...], verify: bool) -> np.ndarray:
     magic = 0x800 + 1 + len(item)
     header_bytes = 4 * (2 + len(item))
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with opened(path, MAX_FILE) as whole, gzip.open(whole) if path.suffix == ".gz" else whole as file:
             header = file.read(header_bytes)
             if len(header) < header_bytes:
                 raise DataError(f"{path} is cut short: it has no whole IDX header")
@@ -104,7 +105,7 @@ def read_idx(path: Path, item: tuple[int, ...], verify: bool) -> np.ndarray:
                 raise DataError(f"{path} has magic {found}, {count:,} items of shape {sides}; expected {wanted}")
             size = count * int(np.prod(item, dtype=int))
             content = file.read(size + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
     if len(content) != size:
         raise DataError(

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from augdistill.base.errors import NoMemoryError, StoppedError
+from augdistill.base.reading import read_text
 from augdistill.executors.base import Outcome, Work, attempt, quiet_worker
 
 TIME_TO_HEAR = 10  # seconds
@@ -124,11 +125,7 @@ def not_shared(sent: dict[str, str]) -> str:
         return (
             f"it has no {sent['folder']}, the folder where the study was started: start it in one that all nodes share"
         )
-    try:
-        found = Path(sent["token"]).read_text(encoding="utf-8")
-    except OSError:
-        found = ""
-    if found != sent["content"]:
+    if read_text(Path(sent["token"])) != sent["content"]:
         outputs = Path(sent["token"]).parent
         return f"it does not see {outputs} of the study's machine: outputs= names a folder that all nodes share"
     return ""
