@@ -72,9 +72,8 @@ def test_every_choice_of_every_group_composes(command: str, group: str, choice: 
 
 @pytest.mark.parametrize("choice", choices("loss"))
 def test_every_student_loss_composes(choice: str) -> None:
-    assert (
-        job("distill", compose("distill", f"loss@distillation.loss={choice}"))["distillation"]["loss"]["name"] == choice
-    )
+    checked = job("distill", compose("distill", f"loss@distillation.loss={choice}"))
+    assert checked.distillation.loss.name == choice
 
 
 @pytest.mark.parametrize("command", JOBS)

@@ -10,7 +10,7 @@ from augdistill.base.errors import DataError
 from augdistill.base.text import dataset_label
 from augdistill.config.checking import check
 from augdistill.data import test_set_name as set_name
-from augdistill.stages import evaluation, names, teacher
+from augdistill.stages import evaluation, names, student, teacher
 from augdistill.store.runs import Run, RunStore
 from composed import planned
 from data_files import pixels, write_png
@@ -82,6 +82,21 @@ def test_a_study_of_moved_images_plans_with_the_runs_that_are_there(flowers) -> 
     tests = [stage for stage in plan.stages if stage.kind == "evaluation"]
     assert {stage.arm["test_set"] for stage in tests} == {"image-folder-blumen-test"}
     assert {stage.job["config"]["path"] for stage in tests} == {str(place / "elsewhere" / "blumen")}
+
+
+def test_a_student_of_a_named_teacher_finds_its_images_again(flowers, monkeypatch) -> None:
+    place, run = flowers
+    words = (f"distillation.teacher={run.path.name}", "dataset=image-folder", "student=lenet", "optim.epochs=1")
+    config = core.compose("distill", *words, "runtime.device=cpu", "runtime.precision=fp32")
+    config = check("student", {**config, "outputs": str(place / "outputs")})
+    with pytest.raises(DataError, match=r"image-folder is not in .*/flowers: .*set dataset\.path=FOLDER"):
+        student.run(config)
+    (place / "root").mkdir()
+    shutil.copytree(place / "elsewhere" / "blumen", place / "root" / "flowers")
+    monkeypatch.setenv("AUGDISTILL_DATA", str(place / "root"))
+    made = student.run(config)
+    assert made.manifest.document.data == run.manifest.document.data
+    assert made.config.dataset.parameters()["path"] == str(place / "root" / "flowers")
 
 
 @pytest.mark.parametrize(

@@ -262,5 +262,5 @@ def refuse_here(command: str, composed: Config) -> None:
 
         common.device_of(config.runtime)
         if isinstance(config, StudentConfig):  # whose teacher may be missing, which is seen without data
-            student.named(config, RunStore(Path(config.outputs)), None)
+            config = student.named(config, RunStore(Path(config.outputs)), None).config
         refusals.refuse(config)

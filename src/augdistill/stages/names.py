@@ -9,10 +9,11 @@ from augdistill.base.errors import ConfigError, DataError
 from augdistill.config import choices
 from augdistill.config.checking import check_group
 from augdistill.config.groups import Dataset
-from augdistill.config.jobs import DatasetAt, EvaluationConfig, HasDataset, SaysWhere
+from augdistill.config.jobs import DataOf, DatasetAt, EvaluationConfig, HasDataset, SaysWhere, StudentConfig
 from augdistill.config.places import AS_TRAINED, written
 from augdistill.data import HUMAN_LABELS, Header, header, is_there, load_human_labels, test_set_name
 from augdistill.store.identity import Ref, evaluation_ref
+from augdistill.store.runs import Run
 
 
 def dataset_header(config: HasDataset, split: str = "train") -> Header:
@@ -107,6 +108,16 @@ def located(config: SaysWhere, trained: Dataset, fingerprint: str) -> Dataset:
         return elsewhere if elsewhere != group and holds_them(elsewhere) else group
     except DataError:  # not there
         return group
+
+
+def with_path(config: StudentConfig, teacher: Run) -> StudentConfig:
+    """Return the config of a student with the folder of images where its teacher's lie now, unless it names one."""
+    if config.dataset.parameters().get("path", "") is not None:
+        return config
+    where = DataOf(teacher.path.name, config.outputs, None, config.dataset.verify, None)
+    lies = located(where, teacher.config.dataset, teacher.manifest.document.data)
+    dataset = config.dataset.model_copy(update={"path": lies.parameters()["path"]})
+    return config.model_copy(update={"dataset": dataset})
 
 
 def test_dataset(test_set: str, trained: Dataset) -> Dataset:

@@ -51,13 +51,13 @@ def run(config: StudentConfig, wait: bool = True, planned: str | None = None) ->
     refuse_values(config)
     store = RunStore(Path(config.outputs))
     pupil = named(config, store, planned)
-    header = refuse(config)
+    header = refuse(pupil.config)
 
     def make(folder: Path) -> Run:
         with common.stop_on_signal() as stop:
             return train(pupil, store, folder, device, stop)
 
-    return making.find_or_make(pupil.ref, store, wait, planned, make, lambda: names.test_sets(config, header))
+    return making.find_or_make(pupil.ref, store, wait, planned, make, lambda: names.test_sets(pupil.config, header))
 
 
 def named(config: StudentConfig, store: RunStore, planned: str | None) -> Pupil:
@@ -96,9 +96,13 @@ def with_teacher(config: StudentConfig, store: RunStore) -> tuple[StudentConfig,
         raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
     must_teach(found)
     theirs = found.config
+    if config.dataset.name == theirs.dataset.name:
+        config = names.with_path(config, found)
     same = dataset_fields(theirs.dataset) == dataset_fields(config.dataset)
     if not same or found.manifest.document.data != names.dataset_header(config).fingerprint:
-        other = f"type dataset={theirs.dataset.name}, or name another teacher"
+        path = theirs.dataset.parameters().get("path")
+        lies = f" dataset.path={path}" if path is not None and config.dataset.name == theirs.dataset.name else ""
+        other = f"type dataset={theirs.dataset.name}{lies}, or name another teacher"
         raise RunError(f"{found.path.name} was trained on other data: {other}")
     taken = {"teacher": theirs.teacher, "aug": theirs.aug, "teacher_optim": theirs.optim, "teacher_seed": theirs.seed}
     return config.model_copy(update=taken), found
