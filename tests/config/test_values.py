@@ -34,6 +34,7 @@ COMPOSED = [
 ]
 # Keys with several types, or with more values than the composed one's type tells, and those beside it.
 SEVERAL = {
+    "primary": (list, type(None)),
     **dict.fromkeys(("milestones", "test_sets", "claims"), (list,)),
     **dict.fromkeys(("mean", "std"), (list, type(None))),
     **dict.fromkeys(("clip_norm", "stop_accuracy", "sd", "mem_gb"), (int, float, type(None))),
