@@ -106,14 +106,14 @@ def perform(work: Work, told: Path, fault: Fault | None) -> None:
 
 def job(kind: str, config: Any, wait: bool = True) -> Work:
     """Return what runs one teacher, student or evaluation."""
-    return partial(run_stage, kind, config, wait)
+    return partial(run_stage, {"kind": kind, "config": config.plain(), "wait": wait})
 
 
-def run_stage(kind: str, config: Any, wait: bool) -> None:
+def run_stage(planned: dict[str, Any]) -> None:
     """Run one teacher, student or evaluation."""
-    from augdistill.stages import evaluation, student, teacher
+    from augdistill.stages import run_job
 
-    {"teacher": teacher, "student": student, "evaluation": evaluation}[kind].run(config, wait)
+    run_job(planned)
 
 
 @dataclass
