@@ -144,7 +144,9 @@ def test_a_terminal_is_drawn_within_its_size_and_left_as_it_was(outputs):
         assert max(map(len, lines)) == 39
     os.write(terminal, b"\x03")
     assert watching.wait(timeout=60) == 0
-    assert os.read(terminal, 65536).decode().endswith("^C\r\n")
+    last = os.read(terminal, 65536).decode()
+    assert "^C" in last  # perhaps amid a frame
+    assert last.endswith("\r\n")
     assert termios.tcgetattr(its) == before
     os.close(terminal)
     os.close(its)

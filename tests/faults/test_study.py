@@ -12,26 +12,24 @@ from typing import Any
 
 import pytest
 
-from augdistill.config.studies import StudyConfig
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
-from augdistill.study.plan import make_plan
-from composed import study
+from composed import composed, planned
 from conftest import COMMAND
 from faults.harness import Ended, Kills, ended, kill_until_finished, results
 
 
-def run_stages(config: StudyConfig) -> None:
+def run_stages(values: dict[str, Any]) -> None:
     """Plan a study and run what is not there yet, one stage after another, as the pool's workers do."""
-    plan = make_plan(config)
-    plan.save(Path(config.outputs) / "studies" / plan.name)
+    plan = planned(values)
+    plan.save(Path(values["outputs"]) / "studies" / plan.name)
     for stage in plan.stages:
         assert run_job(stage.job).id == stage.id
 
 
-def tiny(outputs: Path) -> StudyConfig:
+def tiny(outputs: Path) -> dict[str, Any]:
     outputs.mkdir(exist_ok=True)
-    return study(outputs, "study=tiny", "study.runtime.checkpoint_every=0min")
+    return composed(outputs, "study=tiny", "study.runtime.checkpoint_every=0min")
 
 
 def test_twenty_kills_of_a_study_change_nothing(tiny_study: Path, tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ class Numbers(Record):
     model_config = ConfigDict(extra="allow", allow_inf_nan=True)
 
 
-Vector = Annotated[list[float], UntilFirst(), BeforeValidator(as_numbers)]
-Matrix = Annotated[list[Annotated[list[float], UntilFirst()]], UntilFirst(), BeforeValidator(as_numbers)]
+Number = int | float  # as it was written: a count stays one
+Vector = Annotated[list[Number], UntilFirst(), BeforeValidator(as_numbers)]
+Matrix = Annotated[list[Annotated[list[Number], UntilFirst()]], UntilFirst(), BeforeValidator(as_numbers)]
 
 
 class Reliability(Numbers):

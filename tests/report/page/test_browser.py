@@ -16,6 +16,7 @@ if CHROMIUM is None:
     pytest.skip("chromium is not installed: apt-get install chromium", allow_module_level=True)
 sync_playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright").sync_playwright
 
+HANG = 300_000  # milliseconds that a page may take to load; none takes as many seconds
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -112,6 +113,7 @@ def open_page(browser, built):
 
     def open_one(scheme: str = "light", size: dict = WIDE):
         page = browser.new_context(color_scheme=scheme, viewport=size).new_page()
+        page.set_default_timeout(HANG)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
