@@ -1,31 +1,16 @@
 """The schema: what `conf/` offers, and the small readers of a config."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 import core
 from augdistill import augment, models
-from augdistill.base.checks import checkpoint_every, nearest
 from augdistill.base.errors import ConfigError
 from augdistill.config import choices, conf_dir, parameters
 from augdistill.config.groups import Aug
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        *(("5min", (5, math.inf)), ("0.25min", (0.25, math.inf)), ("0min", (0, math.inf))),
-        *(("1epoch", (math.inf, 1)), ("3epochs", (math.inf, 3)), ("10epochs", (math.inf, 10))),
-    ],
-)
-def test_checkpoints_are_made_every_so_many_minutes_or_epochs(text: str, expected: tuple[float, float]) -> None:
-    assert checkpoint_every(text) == expected
 
 
 @pytest.mark.parametrize(("group", "table"), [("aug", augment.AUGMENTATIONS), ("student", models.MODELS)])
@@ -59,9 +44,3 @@ def test_what_groups_say_of_themselves(tmp_path: Path) -> None:
         "size": 16,
         "channels": 1,
     }
-
-
-@given(st.text(max_size=12))
-def test_the_nearest_word_is_one_of_the_known_or_none(word: str) -> None:
-    hint = nearest(word, ("momentum", "milestones"))
-    assert hint in ("", " (did you mean momentum?)", " (did you mean milestones?)")

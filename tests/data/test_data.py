@@ -42,6 +42,10 @@ def test_names_of_test_sets() -> None:
         "cinic10": "cinic10-imagenet-test",
         "cifar10h": "cifar10h",
     }
+    trained = {"name": "image-folder", "path": "/x/flowers"}
+    assert data.test_set_name("image-folder", trained) == "image-folder-flowers-test"
+    assert data.test_set_name("image-folder", {**trained, "path": None}) == "image-folder-test"
+    assert data.test_set_name("mnist", trained) == "mnist-test"
 
 
 @pytest.mark.parametrize(

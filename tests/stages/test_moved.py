@@ -7,9 +7,7 @@ import pytest
 
 import core
 from augdistill.base.errors import DataError
-from augdistill.base.text import dataset_label
 from augdistill.config.checking import check
-from augdistill.data import test_set_name as set_name
 from augdistill.stages import evaluation, names, teacher
 from augdistill.store.runs import Run, RunStore
 from composed import planned
@@ -82,21 +80,3 @@ def test_a_study_of_moved_images_plans_with_the_runs_that_are_there(flowers) -> 
     tests = [stage for stage in plan.stages if stage.kind == "evaluation"]
     assert {stage.arm["test_set"] for stage in tests} == {"image-folder-blumen-test"}
     assert {stage.job["config"]["path"] for stage in tests} == {str(place / "elsewhere" / "blumen")}
-
-
-@pytest.mark.parametrize(
-    ("path", "label"),
-    [
-        ("/x/flowers", "image-folder-flowers"),
-        ("flowers/", "image-folder-flowers"),
-        ("/x/Blüten 2024", "image-folder-Bluten-2024"),
-        ("/x/a+b", "image-folder-a-b"),
-        ("/x/花", "image-folder-b0a1eab5"),
-        (None, "image-folder"),
-    ],
-)
-def test_a_folder_gives_its_name(path: str | None, label: str) -> None:
-    dataset = {"name": "image-folder", "path": path}
-    assert dataset_label(dataset) == label
-    assert set_name("image-folder", dataset) == f"{label}-test"
-    assert set_name("mnist", dataset) == "mnist-test"
