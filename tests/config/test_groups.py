@@ -1,32 +1,9 @@
-"""The schema: what `conf/` offers, and the small readers of a config."""
+"""What groups of keys say of themselves."""
 
 from pathlib import Path
-from typing import Any
-
-import pytest
-import yaml
 
 import core
-from augdistill import augment, models
-from augdistill.base.errors import ConfigError
-from augdistill.config import choices, conf_dir, parameters
 from augdistill.config.groups import Aug
-
-
-@pytest.mark.parametrize(("group", "table"), [("aug", augment.AUGMENTATIONS), ("student", models.MODELS)])
-def test_choices_are_the_files_and_each_has_a_function(group: str, table: dict[str, Any]) -> None:
-    files = {path.stem for path in (conf_dir() / group).glob("*.yaml")} - {"baseline"}
-    assert set(choices(group)) - {"baseline"} == files == set(table)
-    assert choices("student_aug") == choices("aug")
-    assert choices("teacher_optim") == choices("optim")
-
-
-def test_conf_is_found_and_read_as_written() -> None:
-    written = yaml.safe_load((conf_dir() / "aug" / "flip-crop.yaml").read_text())
-    assert parameters("aug", "flip-crop") == written["ops"]["flip-crop"]
-    assert set(parameters("dataset", "image-folder")) == {"path", "size", "channels", "background"}
-    with pytest.raises(ConfigError, match=r"student=lenett is unknown \(did you mean lenet\?\)"):
-        parameters("student", "lenett")
 
 
 def test_what_groups_say_of_themselves(tmp_path: Path) -> None:
