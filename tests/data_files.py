@@ -1,6 +1,7 @@
-"""Tiny synthetic datasets in the publishers' formats, for the tests."""
+"""Tiny synthetic datasets in the publishers' formats, and how tests load them."""
 
 import gzip
+import hashlib
 import io
 import pickle
 import struct
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from augdistill import data
 
 CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
@@ -110,3 +113,18 @@ def archive(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
                 member.size = len(content)
             tar.addfile(member, io.BytesIO(content) if isinstance(content, bytes) else None)
     return buffer.getvalue()
+
+
+def md5(content: bytes) -> str:
+    """Return a checksum as torchvision has it."""
+    return hashlib.md5(content).hexdigest()
+
+
+def load(root: Path, name: str = "cifar10", split: str = "train", **params: object) -> data.ImageSet:
+    """Return a split of a dataset below `root`, packed beside it."""
+    return data.load(name, split, root=root, cache=root / "cache", **{"verify": False, **params})
+
+
+def packed_folders(root: Path) -> list[Path]:
+    """Return the folders of packed splits below `root`."""
+    return sorted(path for path in (root / "cache").iterdir() if path.is_dir())

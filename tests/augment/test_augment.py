@@ -1,4 +1,4 @@
-"""Augmentations, pixel by pixel, against naive float64 loops and torchvision; their contracts by hypothesis."""
+"""The contracts of every strategy and of stacks, against naive float64 loops; each has its own file beside this."""
 
 import inspect
 import itertools
@@ -10,60 +10,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from torch import Tensor
 from torch.func import vmap
-from torchvision.transforms import functional as tv
 
 from augdistill.augment import AUGMENTATIONS, apply_all, check_ops, draw_epoch
 from augdistill.augment.normaliser import Normaliser
-from augdistill.augment.shared import Samples
 from augdistill.base.errors import ConfigError
 from augdistill.config import conf_dir
+from augmented import BLACK, SAMPLED, SIZES, applied, drawn, epoch_of, moved, prepared, tensors
 
-BLACK = torch.tensor([-1.9, -1.8, -1.7], dtype=torch.float64)
 AS_THEY_ARE = Normaliser(
     -BLACK, torch.ones_like(BLACK), (3, 12, 12), torch.contiguous_format
 )  # of which BLACK is black
-SIZES = [6, 6, 1]  # the last batch is short
-SAMPLED = {"scope": "sample", "prob": 1.0}
 BOTH = [(name, {}) for name in AUGMENTATIONS] + [
     (name, params) for name in ("mixup", "cutmix") for params in (SAMPLED, {**SAMPLED, "labels": "hard"})
 ]
 every_strategy = pytest.mark.parametrize(("name", "params"), BOTH, ids=lambda value: str(value or ""))
-
-
-def epoch_of(count: int, side: int = 12, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(count, 3, side, side, generator=generator, dtype=torch.float64)
-    return images, torch.randn(count, 7, generator=generator, dtype=torch.float64)
-
-
-def drawn(name: str, sizes=SIZES, side: int = 12, seed: int = 0, **params) -> dict[str, np.ndarray]:
-    return AUGMENTATIONS[name].draw(np.random.default_rng(seed), sizes, side, **params)
-
-
-def tensors(draws: dict[str, np.ndarray], start: int = 0, stop: int | None = None) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(values[start:stop]) for key, values in draws.items()}
-
-
-def prepared(name: str, draws: dict[str, np.ndarray], side: int = 12) -> dict[str, Tensor]:
-    return tensors(AUGMENTATIONS[name].prepare(draws, side))
-
-
-def applied(name: str, images: Tensor, targets: Tensor, draws, sizes=SIZES, black=BLACK) -> tuple[Tensor, Tensor]:
-    """Apply batch by batch and return the whole epoch."""
-    draws, ends = AUGMENTATIONS[name].prepare(draws, images.shape[-1]), np.cumsum(sizes)
-    parts = [
-        moved(name, images[end - size : end], targets[end - size : end], tensors(draws, end - size, end), black)
-        for size, end in zip(sizes, ends, strict=True)
-    ]
-    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
-
-
-def moved(name: str, images: Tensor, targets: Tensor, draws, black: Tensor = BLACK) -> tuple[Tensor, Tensor]:
-    """Apply a strategy to one batch, without a teacher."""
-    found = AUGMENTATIONS[name].apply(Samples(images, targets, None, black), draws)
-    return found.images, found.targets
 
 
 def first_of_batch(index: int, sizes) -> int:
@@ -110,41 +71,6 @@ def test_batches_equal_a_naive_loop_over_the_epoch(name, params, seed):
     np.testing.assert_allclose(found_targets.numpy(), expected_targets, rtol=1e-14, atol=1e-14)
 
 
-def test_flip_crop_is_torchvisions_before_normalisation():
-    mean, std = torch.tensor([0.49, 0.48, 0.45]), torch.tensor([0.247, 0.243, 0.261])
-    raw = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    draws = drawn("flip-crop", [64], 32)
-    assert 0 < draws["flip"].sum() < 64
-    found, _ = moved(
-        "flip-crop", tv.normalize(raw, mean, std), torch.ones(64, 2), prepared("flip-crop", draws, 32), -mean / std
-    )
-    for i, image in enumerate(raw):
-        expected = tv.crop(tv.pad(image, [4]), 4 + int(draws["down"][i]), 4 + int(draws["right"][i]), 32, 32)
-        expected = tv.hflip(expected) if draws["flip"][i] else expected
-        torch.testing.assert_close(found[i], tv.normalize(expected, mean, std), rtol=0, atol=0)
-
-
-def test_cutout_is_torchvisions_erase_with_zero():
-    images, targets = epoch_of(16, 32)
-    draws = drawn("cutout", [16], 32)
-    found, _ = moved("cutout", images, targets, prepared("cutout", draws, 32), BLACK)
-    for i in range(16):
-        top, bottom, left, right = (int(draws[edge][i]) for edge in ("top", "bottom", "left", "right"))
-        assert torch.equal(found[i], tv.erase(images[i], top, left, bottom - top, right - left, torch.zeros(())))
-
-
-def test_cutmix_keeps_the_share_that_its_targets_say():
-    sizes = [50, 50, 3]
-    ones_and_zeros = torch.zeros(103, 1, 32, 32, dtype=torch.float64)
-    own = torch.eye(103, dtype=torch.float64)
-    draws = drawn("cutmix", sizes, 32, prob=1.0, scope="sample")
-    for channel in range(0, 103, 10):
-        ones_and_zeros[:] = 0
-        ones_and_zeros[channel] = 1  # then pixels say what share of each image comes from sample `channel`
-        mixed, targets = applied("cutmix", ones_and_zeros, own, draws, sizes, BLACK[:1])
-        torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), targets[:, channel], rtol=0, atol=1e-7)
-
-
 @every_strategy
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
@@ -189,15 +115,6 @@ def test_a_stack_of_batches_equals_each_alone(name, params):
     torch.testing.assert_close(stacked[1].flatten(0, 1), expected[1], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", ["mixup", "cutmix"])
-@pytest.mark.parametrize("scope", ["batch", "sample"])
-def test_prob_zero_changes_nothing(name, scope):
-    images, targets = epoch_of(sum(SIZES))
-    found = applied(name, images, targets, drawn(name, prob=0.0, scope=scope))
-    assert torch.equal(found[0], images)
-    assert torch.equal(found[1], targets)
-
-
 @given(
     case=st.sampled_from(BOTH),
     seed=st.integers(0, 1000),
@@ -226,30 +143,6 @@ def epoch_draws(ops, seed: int = 1, role: str = "teacher", epoch: int = 0) -> li
 
 def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(first[key], second[key]) for key in first)
-
-
-@pytest.mark.parametrize("name", ["mixup", "cutmix"])
-def test_hard_labels_are_those_of_the_larger_part_of_the_same_mixed_images(name):
-    sizes = [64]
-    soft, hard = (drawn(name, sizes, 32, **SAMPLED, labels=labels) for labels in ("soft", "hard"))
-    first, second = torch.zeros(64, 3, 32, 32), torch.eye(64)
-    images = first + torch.arange(64.0)[:, None, None, None]
-    (pixels, labels), (same_pixels, hard_labels) = (
-        applied(name, images, second, draws, sizes) for draws in (soft, hard)
-    )
-    assert torch.equal(pixels, same_pixels)
-    partner, mixed = soft["partner"], soft["lam"] < 1
-    assert 0 < hard_labels.diagonal().sum() < 64
-    for i in np.flatnonzero(mixed & (partner != np.arange(64))):
-        assert labels[i, i] == pytest.approx(float(soft["lam"][i]))
-        assert hard_labels[i, i if soft["lam"][i] >= 0.5 else partner[i]] == 1
-    assert torch.equal(hard_labels.sum(1), torch.ones(64))
-
-
-def test_labels_are_soft_or_hard():
-    for name in ("mixup", "cutmix"):
-        with pytest.raises(ConfigError, match=f"{name}.labels=har is unknown .did you mean hard"):
-            drawn(name, labels="har")
 
 
 def test_an_ops_draws_do_not_depend_on_its_company():

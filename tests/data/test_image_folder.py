@@ -1,23 +1,20 @@
 """What a folder of images holds is what training sees, or is named; references are torchvision, Pillow, float64."""
 
 import errno
-import io
 import os
-import struct
 import unicodedata
-import zlib
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+import torch
+from PIL import Image
 from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
 
 from augdistill import data
 from augdistill.base.errors import ConfigError, DataError
 from augdistill.data import image_folder
-from augdistill.data.images import as_shown
 from data_files import pixels, write_png
 
 
@@ -27,6 +24,9 @@ def write_classes(root: Path, images: int = 3, classes: tuple[str, ...] = ("a", 
         for index in range(images):
             write_png(root / split / name / f"{index}.png", pixels(9, 9, 3, seed=100 * number + index))
     return root
+
+
+PICTURE = pixels(20, 24, 4, seed=4)  # 20 high, 24 wide, alpha at random
 
 
 def read(root: Path, split: str = "train", **params: object) -> image_folder.Pixels:
@@ -163,96 +163,9 @@ def test_class_names_are_the_same_however_unicode_spells_them(tmp_path) -> None:
         read(tmp_path / "own")
 
 
-def encoded(image: Image.Image, kind: str, **options: object) -> Image.Image:
-    """Return an image as it is read from a file of this format."""
-    content = io.BytesIO()
-    image.save(content, kind, **options)
-    return Image.open(content)
-
-
-PICTURE = pixels(20, 24, 4, seed=4)  # 20 high, 24 wide, alpha at random
-RGB, RGBA = Image.fromarray(PICTURE[..., :3]), Image.fromarray(PICTURE)
-CLEAR = {
-    "RGBA": RGBA,
-    "LA": RGBA.convert("LA"),
-    "RGBa": RGBA.convert("RGBa"),
-    "La": RGBA.convert("LA").convert("La"),
-    "PA": RGBA.convert("PA"),
-    **{kind: encoded(RGBA, kind) for kind in ("PNG", "TIFF", "ICO", "TGA", "QOI", "JPEG2000")},
-    "WEBP": encoded(RGBA, "WEBP", lossless=True),
-    "LA-PNG": encoded(RGBA.convert("LA"), "PNG"),
-    "P-PNG": encoded(RGB.quantize(16), "PNG", transparency=3),
-    "P-PNG-many": encoded(RGB.quantize(16), "PNG", transparency=bytes(range(0, 160, 10))),
-    "GIF": encoded(RGB.quantize(16), "GIF", transparency=3),
-    "L-PNG": encoded(RGB.convert("L"), "PNG", transparency=int(np.asarray(RGB.convert("L"))[0, 0])),
-    "RGB-PNG": encoded(RGB, "PNG", transparency=tuple(PICTURE[0, 0, :3].tolist())),
-    "1-PNG": encoded(RGB.convert("1"), "PNG", transparency=1),
-}
-
-
-@pytest.mark.parametrize(("background", "value"), [("white", 255), ("black", 0)])
-@pytest.mark.parametrize("name", CLEAR)
-def test_transparency_is_laid_on_the_background(name, background, value) -> None:
-    image, seen = CLEAR[name], Counter[str]()
-    clear = image.convert("LA").convert("RGBA") if name == "La" else image.convert("RGBA")
-    colours, alpha = np.asarray(clear)[..., :3].astype(float), np.asarray(clear)[..., 3:] / 255
-    assert alpha.min() < 1
-    shown = np.asarray(as_shown(image, background, seen).convert("RGB"))
-    assert np.abs(shown - (colours * alpha + value * (1 - alpha))).max() <= 0.51
-    assert +seen == {f"transparent images laid on {background}": 1}
-
-
-def sixteen_bits(values: np.ndarray, clear: tuple[int, ...]) -> Image.Image:
-    """Return a PNG of 16 bits [H, W, 3] with one transparent colour, which Pillow cannot write."""
-    parts = {
-        b"IHDR": struct.pack(">IIBBBBB", *values.shape[1::-1], 16, 2, 0, 0, 0),
-        b"tRNS": struct.pack(">HHH", *clear),
-        b"IDAT": zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)),
-        b"IEND": b"",
-    }
-    chunks = [struct.pack(">I", len(part)) + kind + part for kind, part in parts.items()]
-    sums = [struct.pack(">I", zlib.crc32(chunk[4:])) for chunk in chunks]
-    return Image.open(io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(map(bytes.__add__, chunks, sums))))
-
-
-def test_a_transparent_colour_of_16_bits_is_found() -> None:
-    values = np.random.default_rng(0).integers(0, 2**16, (9, 9, 3))
-    shown = np.asarray(as_shown(sixteen_bits(values, tuple(values[4, 4].tolist())), "white", Counter()).convert("RGB"))
-    expected = (values >> 8).astype(np.uint8)
-    expected[4, 4] = 255
-    assert np.array_equal(shown, expected)
-
-
-def test_opaque_images_stay_as_they_are() -> None:
-    opaque = Image.fromarray(np.dstack([PICTURE[..., :3], np.full((20, 24), 255, np.uint8)]))
-    seen = Counter[str]()
-    for image in (opaque, opaque.convert("RGBa"), RGB):
-        assert np.array_equal(as_shown(image, "white", seen).convert("RGB"), PICTURE[..., :3])
-    grey = opaque.convert("LA")
-    assert np.array_equal(as_shown(grey, "white", seen).convert("L"), grey.convert("L"))
-    assert not +seen
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_images_are_turned_as_their_exif_says(kind, orientation) -> None:
-    exif, seen = Image.Exif(), Counter[str]()
-    exif[0x0112] = orientation
-    reference = ImageOps.exif_transpose(encoded(RGB, kind, exif=exif))
-    shown = as_shown(encoded(RGB, kind, exif=exif), "white", seen)
-    assert shown.size == ((20, 24) if orientation > 4 else (24, 20))
-    assert np.array_equal(shown, reference)
-    assert +seen == ({"images turned as their EXIF orientation says": 1} if orientation > 1 else {})
-
-
-def test_an_image_whose_exif_is_damaged_is_read() -> None:
-    image = encoded(RGB, "JPEG", exif=b"Exif\0\0no EXIF at all")
-    assert np.array_equal(as_shown(image, "white", Counter()), encoded(RGB, "JPEG"))
-
-
 def test_of_several_pictures_the_first_is_read_and_the_manifest_says_so(tmp_path) -> None:
     write_classes(tmp_path)
-    first, second = RGB, Image.fromarray(255 - PICTURE[..., :3])
+    first, second = (Image.fromarray(values[..., :3]) for values in (PICTURE, 255 - PICTURE))
     for kind in ("gif", "png", "tiff"):
         first.save(tmp_path / f"train/a/x.{kind}", save_all=True, append_images=[second])
     found = read(tmp_path, size=20)
@@ -266,7 +179,7 @@ def test_a_turned_and_transparent_image_is_told_of(tmp_path) -> None:
     write_classes(tmp_path)
     exif = Image.Exif()
     exif[0x0112] = 6
-    RGBA.save(tmp_path / "train/a/x.png", exif=exif)
+    Image.fromarray(PICTURE).save(tmp_path / "train/a/x.png", exif=exif)
     notes = {}
     for background in ("white", "black"):
         found = read(tmp_path, background=background)
@@ -288,3 +201,117 @@ def test_what_an_older_reader_packed_is_read_again(tmp_path, monkeypatch) -> Non
     monkeypatch.undo()
     assert data.load("image-folder", "train", **where).images.max() > 0
     assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
+
+
+MODES = {"1": "png", "L": "png", "LA": "png", "P": "gif", "RGB": "jpg", "RGBA": "webp", "CMYK": "tiff"}
+
+
+def write_folder(root: Path) -> Path:
+    """Two classes, images of several sizes, formats and modes."""
+    for split in ("train", "test"):
+        for seed, (mode, ending) in enumerate(MODES.items()):
+            width, height = 40 + 9 * seed, 71 - 6 * seed
+            image = Image.fromarray(pixels(height, width, 3, seed=seed)).convert(mode)
+            path = root / split / ("b cat", "a dog")[seed % 2] / f"{mode}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+    return root
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [8, 32, 50])
+def test_folder_is_read_as_torchvision_reads_it(tmp_path, size, channels) -> None:
+    write_folder(tmp_path)
+    read = image_folder.read(Path(), "train", True, path=str(tmp_path), size=size, channels=channels)
+
+    def loader(path: str) -> Image.Image:
+        with Image.open(path) as image:
+            return image.convert("RGB" if channels == 3 else "L")
+
+    transform = v2.Compose([v2.Resize(size, antialias=True), v2.CenterCrop(size), v2.PILToTensor()])
+    reference = ImageFolder(str(tmp_path / "train"), transform=transform, loader=loader, is_valid_file=lambda _: True)
+    assert read.labels.tolist() == reference.targets
+    assert list(read.classes) == reference.classes == ["a dog", "b cat"]
+    assert np.array_equal(read.images, torch.stack([image for image, _ in reference]).numpy())
+
+
+def test_folder_names_what_it_leaves_out(tmp_path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "train" / "a dog" / "notes.txt").write_text("")
+    (tmp_path / "train" / "a dog" / "drawing.eps").write_text("%!PS")
+    (tmp_path / "train" / "a dog" / ".hidden.png").write_text("")
+    folder = data.header("image-folder", "train", root=tmp_path, cache=tmp_path / "cache", path=str(tmp_path))
+    names = "a dog/drawing.eps, a dog/notes.txt"
+    note = f"1 left out, hidden (a dog/.hidden.png); 2 left out, whose names do not end as an image's ({names})"
+    assert (folder.count, folder.note) == (7, note)
+    assert not folder.verified
+
+
+def test_folder_with_another_class_is_read_again(tmp_path) -> None:
+    """The same test files, but every label moves by one."""
+    write_folder(tmp_path / "own")
+    where = {"root": tmp_path, "cache": tmp_path / "cache", "path": str(tmp_path / "own")}
+    assert set(data.load("image-folder", "test", **where).labels) == {0, 1}
+    for split in ("train", "test"):
+        write_png(tmp_path / "own" / split / "a cow" / "1.png", pixels(9, 9, 3))
+    assert sorted(set(data.load("image-folder", "test", **where).labels)) == [0, 1, 2]
+    assert data.header("image-folder", "test", **where).classes == ("a cow", "a dog", "b cat")
+
+
+def broken_bytes(folder: Path) -> None:
+    (folder / "train" / "a dog" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+
+
+def broken_end(folder: Path) -> None:
+    path = folder / "train" / "a dog" / "bad.png"
+    write_png(path, pixels(64, 64, 3))
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def broken_depth(folder: Path) -> None:
+    write_png(folder / "train" / "a dog" / "bad.png", pixels(20, 20).astype(np.uint16) * 200)
+
+
+def broken_aspect(folder: Path) -> None:
+    write_png(folder / "train" / "a dog" / "bad.png", pixels(1, 51, 3))
+
+
+def broken_by_a_bomb(folder: Path) -> None:
+    Image.new("1", (20_000, 10_000)).save(folder / "train" / "a dog" / "bad.png")  # 26 kB, 200 million pixels
+
+
+def broken_by_a_small_bomb(folder: Path) -> None:
+    Image.new("1", (10_000, 10_000)).save(folder / "train" / "a dog" / "bad.png")  # where Pillow only warns
+
+
+@pytest.mark.parametrize("damage", [broken_bytes, broken_end])
+def test_folder_counts_and_names_what_is_damaged(tmp_path, damage) -> None:
+    whole = image_folder.read(Path(), "train", True, path=str(write_folder(tmp_path)))
+    damage(tmp_path)
+    read = image_folder.read(Path(), "train", True, path=str(tmp_path))
+    assert read.note == "1 left out, that cannot be read or decoded (a dog/bad.png)"
+    assert np.array_equal(read.images, whole.images)
+    assert read.labels.tolist() == whole.labels.tolist()
+
+
+@pytest.mark.parametrize("damage", [broken_depth, broken_aspect, broken_by_a_bomb, broken_by_a_small_bomb])
+def test_folder_names_the_image_that_it_cannot_use(tmp_path, damage) -> None:
+    write_folder(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(DataError, match=r"a dog/bad\.png cannot be used: ") as caught:
+        image_folder.read(Path(), "train", True, path=str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_folder_needs_the_same_classes_twice_and_images_in_each(tmp_path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "test" / "cow").mkdir()
+    with pytest.raises(DataError, match="they differ in cow"):
+        image_folder.source(Path(), "train", path=str(tmp_path))
+    (tmp_path / "train" / "cow").mkdir()
+    with pytest.raises(DataError, match="train/cow holds no image"):
+        image_folder.read(Path(), "train", True, path=str(tmp_path))
+    write_png(tmp_path / "one" / "train" / "only" / "1.png", pixels(9, 9, 3))
+    write_png(tmp_path / "one" / "test" / "only" / "1.png", pixels(9, 9, 3))
+    with pytest.raises(DataError, match="1 class folders; a classifier needs 2"):
+        image_folder.source(Path(), "train", path=str(tmp_path / "one"))

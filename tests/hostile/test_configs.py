@@ -11,7 +11,6 @@ import core
 import saved_studies
 from augdistill.base.errors import AugdistillError, ConfigError, RequestError
 from augdistill.cli.listing import remove_run
-from augdistill.config import conf_dir
 from augdistill.config.checking import check
 from augdistill.config.folders import read_plain
 from augdistill.stages import refusals, run_job
@@ -53,15 +52,6 @@ def test_a_file_of_configs_holds_plain_values(what, tmp_path) -> None:
     with bounded_memory(), pytest.raises(ConfigError, match=r"theirs\.yaml is refused: ") as raised:
         read_plain(tmp_path, "study/theirs.yaml")
     refusal(raised.value)
-
-
-def test_plain_values_are_read_as_they_are(tmp_path) -> None:
-    shared = "# @package _global_\nstudy: &s {name: x, blocks: 2, margins: {'1': 0.5}, none: null}\nother: *s\n"
-    shared += "third: {<<: *s}\nday: 2026-01-01\nsame: ${study.name}-${study.${study.name}}\n"
-    shared += "dataset: {root: '${oc.env:AUGDISTILL_DATA,data}'}\n"  # as a report writes it out
-    assert read_plain(folder_with(tmp_path, shared), "study/theirs.yaml") == shared
-    for path in (conf_dir() / "study").glob("*.yaml"):
-        assert read_plain(path.parent, path.name) == path.read_text()
 
 
 @cache

@@ -71,17 +71,6 @@ def test_an_array_is_numbers_that_fill_its_file(what, tmp_path) -> None:
             assert str(raised.value).endswith(": what to do")
 
 
-def test_arrays_come_back_as_numpy_wrote_them(tmp_path) -> None:
-    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    for written_as in (values, np.asfortranarray(values), values[:0], np.float64(3.5), np.array(["a", "bc"])):
-        read = reading.read_array(written(tmp_path / "a.npy", array(written_as)), "")
-        np.testing.assert_array_equal(read, written_as)
-        assert read.dtype == np.asarray(written_as).dtype
-    np.savez(tmp_path / "a.npz", logits=values, labels=values[0])
-    assert set(reading.read_arrays(tmp_path / "a.npz", "")) == {"logits", "labels"}
-    assert set(reading.read_arrays(tmp_path / "a.npz", "", ["labels"])) == {"labels"}
-
-
 @pytest.mark.parametrize(
     "content",
     [

@@ -290,13 +290,6 @@ def change(node: Any, key: Any, kind: str, value: Any) -> None:
             del node[key]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    outputs = tmp_path_factory.mktemp("made") / "outputs"
-    saved_studies.write_study(outputs, "study=tiny")
-    return outputs
-
-
 def read_all(outputs: Path) -> None:
     """Read of a study what listings, tables and the words of its page are made of."""
     store = RunStore(outputs)

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import pytest
 
 import saved_studies
-from augdistill.base.text import printable
 from augdistill.report.building import Report, build_report
 from augdistill.report.figures.images import as_file
 from augdistill.report.page.html import render
@@ -105,7 +104,3 @@ def test_names_are_only_text_in_every_kind_of_table() -> None:
     assert len([line for line in markdown.splitlines() if line.startswith("|")]) == len(rows) + 2
     for line in formats.to_tex(table).splitlines():
         assert line.startswith("%") or not re.search(r"\\(input|d)\b|(?<!\\)%", line), line
-
-
-def test_control_characters_do_not_reach_a_terminal() -> None:
-    assert printable("a\x1b[2J\x07\r\x9b\u202e\nb") == "a?[2J????\nb"

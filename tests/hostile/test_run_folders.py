@@ -1,8 +1,6 @@
 """Run folders and studies made by hand: read as data, refused in one line, and nothing of them leads elsewhere."""
 
 import json
-import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
-from torch import nn
 
-import saved_studies
-from augdistill.base.errors import AugdistillError, RequestError, RunError, WorkError
-from augdistill.base.locks import held, holder
+from augdistill.base.errors import RequestError, RunError, WorkError
 from augdistill.base.reading import sha256
 from augdistill.cli import listing
 from augdistill.models import build
@@ -25,43 +20,13 @@ from augdistill.results.frame import load_plan
 from augdistill.results.scores import load_scores
 from augdistill.results.study import SavedStudy
 from augdistill.stages import folders
-from augdistill.stages.common import run_log
 from augdistill.stages.evaluation import teacher_of
 from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore, read_manifest
-from augdistill.store.unfinished import progress
-from augdistill.training import checkpoint
 from hostile.corpus import HOSTILE_ARRAYS, HOSTILE_JSON, bounded_memory, npz, refusal
+from hostile.forging import forge, report_of, run_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Reading `.npy` or `.npz` file required additional header parsing")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    """The outputs folder of a synthetic study of ten stages; tests work on copies."""
-    outputs = tmp_path_factory.mktemp("made") / "outputs"
-    saved_studies.write_study(outputs, "study=tiny")
-    return outputs
-
-
-@pytest.fixture
-def outputs(made, tmp_path) -> Path:
-    shutil.copytree(made, tmp_path / "outputs")
-    return tmp_path / "outputs"
-
-
-def run_of(outputs: Path, kind: str) -> Path:
-    return next(path for path in sorted((outputs / "runs").iterdir()) if path.name.startswith(kind))
-
-
-def forge(run: Path, **changed: Any) -> None:
-    """Change a run's manifest and make all checksums right, as a forger would."""
-    path = run / "manifest.json"
-    manifest = {**json.loads(path.read_text()), **changed}
-    if "files" not in changed:
-        manifest["files"] = {name: sha256(run / name) for name in manifest["files"]}
-    manifest.pop("checksum", None)
-    path.write_text(json.dumps(manifest))
 
 
 @pytest.mark.parametrize("what", HOSTILE_JSON)
@@ -139,29 +104,6 @@ def test_provenance_made_by_hand_is_refused_by_its_place(key, value, outputs) ->
     with pytest.raises(RunError, match=rf"provenance\.{key}") as raised:
         read_manifest(run)
     refusal(raised.value)
-
-
-@pytest.mark.parametrize("name", ["manifest.json", "metrics.json", "history.csv"])
-def test_a_pipe_or_device_in_a_run_is_not_opened(name, outputs) -> None:
-    run = run_of(outputs, "student" if name == "history.csv" else "evaluation")
-    for replace in (os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir):
-        (run / name).unlink() if (run / name).is_symlink() or not (run / name).is_dir() else (run / name).rmdir()
-        replace(run / name)
-        with pytest.raises(AugdistillError) as raised:
-            report_of(outputs)
-        refusal(raised.value)
-
-
-def report_of(outputs: Path) -> SavedStudy:
-    """Read all that a report reads of a study but what figures alone need."""
-    saved = SavedStudy.load("tiny", outputs)
-    assert len(saved.results)
-    for place in saved.places:
-        saved.arrays(place, saved.test_set)
-        saved.history(place)
-        saved.correct(place.folder, saved.test_set)
-        saved.predictions(place.folder, saved.test_set, "embeddings", "labels")
-    return saved
 
 
 def change_plan(outputs: Path, change: Any) -> None:
@@ -324,110 +266,6 @@ def test_what_runs_say_is_printed_without_escapes(outputs) -> None:
     shown = listing.show_run(RunStore(outputs), run.name)
     assert "title" in shown
     assert all(mark.isprintable() or mark == "\n" for mark in shown)
-
-
-def no_file(path: Path, what: str) -> None:
-    """Put a pipe, a device without end or a folder where a file should be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    make = {"pipe": os.mkfifo, "device": lambda path: os.symlink("/dev/zero", path), "folder": os.mkdir}
-    make[what](path)
-
-
-NO_FILES = ("pipe", "device", "folder")
-
-
-@pytest.mark.parametrize("what", NO_FILES)
-def test_a_listing_opens_no_log_and_no_note_that_is_no_file(what, outputs) -> None:
-    name = "teacher-digits-resnet18-x-s0-01234567"
-    no_file(outputs / "runs" / name / "log", what)
-    no_file(outputs / "locks" / "0123456701234567.owner", what)
-    with bounded_memory():
-        assert f"unfinished                  {name}" in listing.list_runs(RunStore(outputs), None)
-
-
-@pytest.mark.parametrize("what", [*NO_FILES, "link"])
-def test_a_run_writes_into_no_log_that_is_no_file(what, tmp_path) -> None:
-    (tmp_path / "elsewhere").write_text("mine")
-    if what == "link":
-        (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
-    else:
-        no_file(tmp_path / "log", what)
-    with pytest.raises(RunError, match="no regular file") as raised, run_log(tmp_path):
-        pass
-    refusal(raised.value)
-    assert (tmp_path / "elsewhere").read_text() == "mine"
-
-
-def test_a_lock_takes_the_place_of_a_note_that_leads_elsewhere(tmp_path) -> None:
-    (tmp_path / "elsewhere").write_text("mine")
-    for what in ("link", "pipe"):
-        owner = tmp_path / "locks" / "a.owner"
-        owner.parent.mkdir(exist_ok=True)
-        os.symlink(tmp_path / "elsewhere", owner) if what == "link" else os.mkfifo(owner)
-        with held(tmp_path / "locks", "a", "a run"):
-            assert f"pid {os.getpid()} since" in (holder(tmp_path / "locks", "a") or "")
-    assert (tmp_path / "elsewhere").read_text() == "mine"
-
-
-@pytest.mark.parametrize("what", [*NO_FILES, "terabytes"])
-def test_a_checkpoint_that_is_no_file_is_passed_over(what, tmp_path, caplog) -> None:
-    model = nn.Linear(3, 3)
-    path = tmp_path / checkpoint.FOLDER / "000000003-0123456789abcdef.safetensors"
-    if what == "terabytes":
-        path.parent.mkdir()
-        sparse(path)
-    else:
-        no_file(path, what)
-    with bounded_memory():
-        assert checkpoint.load_checkpoint(tmp_path, model, torch.optim.SGD(model.parameters(), lr=0.1)) is None
-    assert [str(path) in line for line in caplog.messages] == [True]
-
-
-def sparse(path: Path) -> None:
-    """Make a file of ten terabytes that takes no space."""
-    path.touch()
-    os.truncate(path, 10 * 2**40)
-
-
-def test_no_file_of_terabytes_is_read(outputs, capsys) -> None:
-    store = RunStore(outputs)
-    runs = [run_of(outputs, kind) for kind in ("teacher", "student", "evaluation")]
-    names = ["history.csv", "history.csv", "metrics.json"]
-    for run, name in zip(runs, names, strict=True):
-        sparse(run / name)
-    with bounded_memory(), pytest.raises(WorkError, match="3 damaged"):
-        listing.verify_runs(store, None)
-    assert capsys.readouterr().out.count("is damaged (larger than 17,179,869,184 bytes)") == 3
-    with pytest.raises(RunError, match="larger than") as raised:
-        store.get(runs[0].name).file("history.csv")
-    refusal(raised.value)
-    sparse(runs[0] / "manifest.json")
-    sparse(outputs / "studies" / "tiny" / "plan.json")
-    assert f"  {runs[0].name}\n" not in listing.list_runs(store, None)
-    with bounded_memory(), pytest.raises(RequestError, match="larger than"):
-        load_plan(outputs, "tiny")
-
-
-@pytest.mark.parametrize(
-    ("last", "left"),
-    [
-        ("2026-01-01 10:00:10,1 INFO epoch 2/4:", "0:00:20"),
-        ("2026-01-01 09:00:00,1 INFO epoch 2/4:", ""),  # the clock was set back
-        ("2026-99-01 10:00:00,1 INFO epoch 2/4:", ""),
-        ("9999-12-31 23:59:59,1 INFO epoch 2/999999999:", ""),
-        ("0000-00-00 00:00:00,1 INFO epoch 2/4:", ""),
-    ],
-)
-def test_times_in_a_log_may_be_no_times(last, left, tmp_path) -> None:
-    (tmp_path / "log").write_text(f"2026-01-01 10:00:00,1 INFO epoch 1/4:\n{last}\n")
-    epochs = last.rpartition("/")[2].rstrip(":")
-    assert progress(tmp_path / "log") == (f"2/{epochs}", left)
-
-
-@pytest.mark.parametrize("last", ["x y,1 INFO epoch 2/4:", f"2026-01-01 10:00:10,1 INFO epoch 2/{'9' * 3000}:"])
-def test_what_is_no_line_of_a_log_is_passed_over(last, tmp_path) -> None:
-    (tmp_path / "log").write_text(f"2026-01-01 10:00:00,1 INFO epoch 1/4:\n{last}\n")
-    assert progress(tmp_path / "log")[0] in ("1/4", "")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udc80b", "\udc00\ud800"])

@@ -1,130 +1,15 @@
-"""The table of metrics, and `score`: what is in it, what it costs, what it survives."""
+"""What `score` takes and refuses, and what of it saved evaluations hold."""
 
-import json
-import math
-import tracemalloc
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augdistill import metrics
 from augdistill.base.errors import DataError
-from augdistill.metrics import METRICS, Scores, Teacher, due, log_softmax, score, score_against_humans
-from augdistill.metrics.entry import Need
-
-DISCRIMINATION = [
-    [f"{part}_{convention}" for part in ("cohesion", "adhesion", "discrimination")]
-    for convention in ("corrected", "as_printed", "as_published")
-]
-ALWAYS = ["accuracy", "precision", "recall", "f1", "nll", "brier", "ece", "ece_gap", "mce", "mce_50", "ece_scaled"]
-ALWAYS += ["nll_scaled", "scaling_temperature", *DISCRIMINATION[2], "class_separability", "logit_sd"]
-ALWAYS += [f"label_information_{temperature}" for temperature in (1, 2, 4, 10, 20)]
-HUMAN = ["human_ce", "human_kl", "human_entropy", "human_ce_scaled", "human_kl_diagonal", "human_kl_off_diagonal"]
-EMBEDDINGS = [*DISCRIMINATION[0], *DISCRIMINATION[1], "dimensions", "dimensions_dropped"]
-EXTERNAL = ["nll_clipped", "nll_zeros"]
-FIDELITY = ["teacher_agreement", "teacher_kl", "teacher_kl_at_temperature"]
-ARRAYS = ["reliability", "scaling_temperatures", "class_accuracy", "confusion", "class_means"]
-
-
-def draw(seed: int, samples: int = 300, classes: int = 5, dimensions: int = 12):
-    rng = np.random.default_rng(seed)
-    labels = np.concatenate([np.repeat(np.arange(classes), 2), rng.integers(0, classes, samples - 2 * classes)])
-    logits = rng.normal(size=(samples, classes)) * 2 + 2 * np.eye(classes)[labels]
-    human = rng.dirichlet(np.ones(classes) / 5, samples)
-    embeddings = rng.normal(size=(classes, dimensions))[labels] + rng.normal(size=(samples, dimensions))
-    return logits, labels, embeddings, human
-
-
-def test_a_metric_appears_when_its_needs_are_met():
-    logits, labels, embeddings, human = draw(0)
-    assert set(score(logits, labels).scalars) == set(ALWAYS)
-    assert set(score(logits, labels, human=human).scalars) == {*ALWAYS, *HUMAN}
-    assert set(score(logits, labels, embeddings=embeddings).scalars) == {*ALWAYS, *EMBEDDINGS}
-    assert set(score(logits, labels, external=True).scalars) == {*ALWAYS, *EXTERNAL}
-    teacher = Teacher(draw(1)[0], 4.0)
-    assert set(score(logits, labels, teacher=teacher).scalars) == {*ALWAYS, *FIDELITY}
-    everything = score(logits, labels, embeddings=embeddings, human=human, teacher=teacher, external=True)
-    assert list(everything.scalars) == list(METRICS)
-    assert list(everything.arrays) == [*ARRAYS, "human_class_means", "human_kl_matrix"]
-    assert all(isinstance(value, float) and math.isfinite(value) for value in everything.scalars.values())
-
-
-def test_every_line_of_the_table_says_what_a_report_asks():
-    assert len({metric.label for metric in METRICS.values()}) == len(METRICS)
-    for metric in METRICS.values():
-        assert metric.label
-        assert metric.unit in ("", "share", "nats", "count")
-        assert metric.better in ("higher", "lower", None)
-        assert "labels" in metric.needs
-        assert metric.needs <= set(get_args(Need))
-        assert metric.digits >= 0
-        assert not metric.percent or metric.unit == "share"
-    assert METRICS["accuracy"].better == "higher"
-    assert METRICS["ece"].better == "lower"
-    assert METRICS["ece_gap"].better is None
-
-
-def test_scores_are_those_of_the_functions():
-    logits, labels, embeddings, human = draw(1)
-    validation = draw(2)[:2]
-    teacher = Teacher(draw(3)[0], 4.0)
-    sources = {"embeddings": embeddings, "human": human, "validation": validation, "teacher": teacher}
-    found = score(logits, labels, **sources, external=True)
-    logs = log_softmax(logits)
-    diagram = metrics.reliability(logs, labels)
-    scaled = metrics.scale_predictions(logs, labels, validation)
-    matrix = metrics.kl_matrix(metrics.class_means(human, labels, 5), metrics.class_means(np.exp(logs), labels, 5))
-    floor = np.maximum(logs, np.log(1e-12))
-    discrimination = {
-        c: metrics.class_discrimination(np.exp(logs) if c == "as_published" else embeddings, labels, 5, c)
-        for c in ("corrected", "as_printed", "as_published")
-    }
-    expected = dict(
-        zip(("precision", "recall", "f1"), metrics.precision_recall_f1(logs, labels), strict=True),
-        accuracy=metrics.accuracy(logs, labels),
-        nll=metrics.nll(logs, labels),
-        nll_clipped=metrics.nll(floor, labels),
-        nll_zeros=0,
-        brier=metrics.brier(logs, labels),
-        ece=metrics.ece(diagram),
-        ece_gap=metrics.signed_gap(diagram),
-        mce=metrics.mce(diagram),
-        mce_50=metrics.mce(diagram, 50),
-        ece_scaled=metrics.ece(metrics.reliability(scaled.log_probabilities, labels)),
-        nll_scaled=metrics.nll(scaled.log_probabilities, labels),
-        scaling_temperature=scaled.temperature,
-        human_ce=metrics.cross_entropy(human, logs),
-        human_kl=metrics.kl(human, logs),
-        human_entropy=metrics.entropy(human),
-        human_ce_scaled=metrics.cross_entropy(human, scaled.log_probabilities),
-        human_ce_clipped=metrics.cross_entropy(human, floor),
-        human_zeros=0,
-        human_kl_diagonal=np.trace(matrix) / 5,
-        human_kl_off_diagonal=(matrix.sum() - np.trace(matrix)) / 20,
-        dimensions=12,
-        dimensions_dropped=0,
-        class_separability=metrics.class_separability(np.exp(logs), labels),
-        logit_sd=metrics.logit_sd(logits),
-        **{f"label_information_{t}": metrics.label_information(logits, t) for t in (1, 2, 4, 10, 20)},
-        teacher_agreement=metrics.agreement(logits, teacher.logits),
-        teacher_kl=metrics.teacher_student_kl(logits, teacher.logits),
-        teacher_kl_at_temperature=metrics.teacher_student_kl(logits, teacher.logits, 4.0),
-        **{f"{part}_{c}": getattr(d, part) for c, d in discrimination.items() for part in vars(d)},
-    )
-    assert found.scaling == "validation"
-    assert found.scalars == pytest.approx(expected, abs=1e-12)
-    assert found.arrays["confusion"] == metrics.confusion_matrix(logs, labels).tolist()
-    assert found.arrays["class_accuracy"] == metrics.per_class_accuracy(logs, labels).tolist()
-    assert found.arrays["reliability"]["counts"] == diagram.counts.tolist()
-    assert list(found.arrays["reliability"]) == ["edges", "counts", "confidence", "accuracy"]
-    assert found.arrays["human_kl_matrix"] == pytest.approx(matrix)
-    assert found.arrays["class_means"] == pytest.approx(metrics.class_means(np.exp(logs), labels, 5))
-    assert found.arrays["human_class_means"] == pytest.approx(metrics.class_means(human, labels, 5))
-    assert found.arrays["scaling_temperatures"] == [scaled.temperature]
+from augdistill.metrics import METRICS, Teacher, due, score, score_against_humans
+from sampled import HUMAN, draw
 
 
 def test_what_saved_evaluations_hold_is_what_their_sources_give():
@@ -157,13 +42,6 @@ def test_a_teacher_of_other_images_or_classes_is_refused(shape):
         score(logits, labels, teacher=Teacher(np.zeros(shape), 4.0))
 
 
-def test_without_a_validation_split_scaling_is_two_fold():
-    found = score(*draw(3)[:2])
-    assert found.scaling == "two-fold"
-    assert len(found.arrays["scaling_temperatures"]) == 2
-    assert found.scalars["nll_scaled"] != found.scalars["nll"]
-
-
 @given(st.integers(0, 2**32), st.integers(2, 5))
 @settings(max_examples=30)
 def test_blind_to_order_of_samples_shift_of_logits_and_names_of_classes(seed, classes):
@@ -183,56 +61,6 @@ def test_blind_to_order_of_samples_shift_of_logits_and_names_of_classes(seed, cl
     expected = score(logits, labels, embeddings=embeddings, human=human, validation=validation)
     assert found.scalars == pytest.approx(expected.scalars, abs=1e-8, nan_ok=True)
     np.testing.assert_array_equal(found.arrays["confusion"], np.array(expected.arrays["confusion"])[back][:, back])
-
-
-def test_external_zeros_are_infinite_strictly_and_finite_clipped():
-    logits, labels, _, human = draw(4)
-    with np.errstate(divide="ignore"):
-        logs = log_softmax(np.where(np.eye(5)[labels] > 0, -np.inf, logits))
-    human = 0.9 * human + 0.1 * np.eye(5)[labels]
-    found = score(logs, labels, human=human, external=True).scalars
-    assert found["nll"] == found["human_ce"] == np.inf
-    assert found["scaling_temperature"] == pytest.approx(
-        1000
-    )  # every label has a probability of 0: the best guess is none
-    assert found["nll_scaled"] == pytest.approx(np.log(5), abs=0.03)
-    assert math.isfinite(found["human_ce_scaled"])
-    assert found["nll_zeros"] == found["human_zeros"] == len(labels)
-    assert found["nll_clipped"] == pytest.approx(12 * np.log(10))
-    assert 0 < found["human_ce_clipped"] < 12 * np.log(10)
-    assert found["accuracy"] == 0
-    assert math.isfinite(found["brier"])
-    assert math.isfinite(found["ece_scaled"])
-    assert math.isnan(found["logit_sd"])
-
-
-def test_an_absent_class_leaves_cells_empty_and_the_others_filled():
-    logits, labels, embeddings, human = draw(5)
-    kept = labels != 2
-    found = score(logits[kept], labels[kept], embeddings=embeddings[kept], human=human[kept])
-    empty = {name for name, value in found.scalars.items() if math.isnan(value)}
-    means = {"precision", "recall", "f1", "class_separability", "human_kl_diagonal", "human_kl_off_diagonal"}
-    assert empty == means.union(*DISCRIMINATION)
-    assert math.isnan(found.arrays["class_accuracy"][2])
-
-
-@pytest.mark.parametrize("samples", [1, 3])
-def test_a_collapsed_model_and_a_handful_of_samples_are_scored(samples):
-    found = score(np.tile([0.5, 0.1, 0.2], (samples, 1)), np.arange(samples), embeddings=np.zeros((samples, 4)))
-    assert found.scalars["accuracy"] == 1 / samples
-    assert found.scalars["dimensions_dropped"] == 4
-    assert math.isnan(found.scalars["discrimination_corrected"])
-    assert math.isfinite(found.scalars["nll_scaled"])
-
-
-def test_scores_are_written_as_strict_json():
-    original = Scores(
-        {"nll": math.inf, "f1": math.nan, "accuracy": 0.1 + 0.2, "gap": -math.inf},
-        {"reliability": {"counts": [0, 3], "confidence": [math.nan, 0.5]}, "matrix": [[math.inf, 0.0]]},
-        "validation",
-    )
-    text = json.dumps(original.to_json(), allow_nan=False)
-    assert json.loads(text)["scalars"] == {"nll": "inf", "f1": None, "accuracy": 0.1 + 0.2, "gap": "-inf"}
 
 
 LOGITS, GOOD, EMBEDDED, ANSWERS = draw(7)
@@ -315,48 +143,3 @@ def test_labels_of_any_type_that_are_whole_score_alike(dtype):
 def test_logits_of_any_real_type_are_scored_in_float64(dtype):
     values = (10 * LOGITS).astype(dtype)
     assert score(values, GOOD).scalars == score(values.astype(np.float64), GOOD).scalars
-
-
-@pytest.mark.parametrize("scale", [1e30, 1e300])
-def test_huge_logits_are_certain_and_scaled_back(scale):
-    found = score(scale * LOGITS, GOOD).scalars
-    assert found["accuracy"] == score(LOGITS, GOOD).scalars["accuracy"]
-    # From 1e30 on no temperature within 0.01 to 1000 helps: the hottest is the best.
-    assert found["scaling_temperature"] == pytest.approx(1000)
-    assert found["nll_scaled"] == pytest.approx(found["nll"] / 1000, rel=1e-12)
-
-
-def test_nothing_is_minus_zero():
-    labels = np.arange(40) % 4
-    certain = np.eye(4)[labels] * 1e4
-    found = score(certain, labels, human=np.eye(4)[labels], embeddings=certain, external=True).scalars
-    assert found["nll"] == found["human_ce"] == found["human_kl"] == found["ece"] == 0
-    assert [name for name, value in found.items() if value == 0 and math.copysign(1, value) < 0] == []
-
-
-def test_no_metric_needs_classes_cubed():
-    classes = samples = 400
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(samples, classes)), rng.permutation(classes)
-    arguments = {"human": rng.dirichlet(np.ones(classes), samples), "embeddings": rng.normal(size=(samples, 8))}
-    score(logits[:9], labels[:9])  # imports are not counted
-    tracemalloc.start()
-    try:
-        score(logits, labels, validation=(logits, labels), external=True, **arguments)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 48e6, "400 x 400 x 400 would take 64 MB even as bytes, 512 MB in float64"
-
-
-def test_no_matrix_of_samples_by_samples():
-    logits, labels, embeddings, human = draw(8, samples=10_000, classes=10, dimensions=64)
-    embeddings = embeddings.astype(np.float32)
-    score(logits[:100], labels[:100])  # imports are not counted
-    tracemalloc.start()
-    try:
-        score(logits, labels, embeddings=embeddings, human=human)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 50e6, "a matrix of pairs would take 100 MB even as bytes"

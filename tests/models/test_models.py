@@ -1,36 +1,17 @@
-"""Models against torchvision, functional references and the notes' parameter counts; dropout by its hash."""
+"""The table of models: sizes, requests, weights and stacks of each; each has a file of its own beside this."""
 
 import inspect
 
 import pytest
 import torch
-import torchvision
 from omegaconf import OmegaConf
-from scipy import stats
-from torch import Tensor, nn
+from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
-from torch.nn import functional as F
 
-from augdistill.base.errors import ConfigError, ModelError
+from augdistill.base.errors import ConfigError
 from augdistill.config import conf_dir
-from augdistill.models import MODELS, build
-from augdistill.models.dropout import Dropout, keep_mask
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def in_double(name: str, shape: tuple[int, int, int], **params) -> nn.Module:
-    return build(name, shape, 10, seed=3, **params).double().eval()
-
-
-def images(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+from augdistill.models import MODELS, build, outline, stacks, trains_on_one
+from built import images
 
 
 @pytest.mark.parametrize(
@@ -53,50 +34,6 @@ def test_parameter_counts_and_embeddings(name, shape, count, embedding):
     assert logits.shape == (2, 10)
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_resnet18_is_torchvisions_with_a_small_stem(training):
-    ours = in_double("resnet18", (3, 16, 16)).train(training)
-    theirs = torchvision.models.resnet18(num_classes=10).double().train(training)
-    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False).double(), nn.Identity()
-    state = ours.state_dict()
-    assert [value.shape for value in state.values()] == [value.shape for value in theirs.state_dict().values()]
-    theirs.load_state_dict(dict(zip(theirs.state_dict(), state.values(), strict=True)))
-    x = images(3, 3, 16, 16)
-    torch.testing.assert_close(ours(x)[0], theirs(x), rtol=1e-10, atol=1e-10)
-
-
-def lenet_by_hand(x: Tensor, w: list[Tensor]) -> Tensor:
-    x = F.max_pool2d(F.relu(F.conv2d(x, w[0], w[1])), 2)
-    x = F.max_pool2d(F.relu(F.conv2d(x, w[2], w[3])), 2).flatten(1)
-    return F.linear(F.relu(F.linear(F.relu(F.linear(x, w[4], w[5])), w[6], w[7])), w[8], w[9])
-
-
-def alexnet_by_hand(x: Tensor, w: list[Tensor]) -> Tensor:
-    x = F.max_pool2d(F.relu(F.conv2d(x, w[0], w[1], padding=2)), 2)
-    x = F.max_pool2d(F.relu(F.conv2d(x, w[2], w[3], padding=2)), 2)
-    for i in (4, 6, 8):
-        x = F.relu(F.conv2d(x, w[i], w[i + 1], padding=1))
-    x = F.max_pool2d(x, 3, stride=2).flatten(1)
-    return F.linear(F.relu(F.linear(F.relu(F.linear(x, w[10], w[11])), w[12], w[13])), w[14], w[15])
-
-
-def small_alexnet_by_hand(x: Tensor, w: list[Tensor]) -> Tensor:
-    x = F.max_pool2d(F.relu(F.conv2d(x, w[0], w[1], stride=4, padding=5)), 2)
-    x = F.max_pool2d(F.relu(F.conv2d(x, w[2], w[3], padding=2)), 2)
-    for i in (4, 6, 8):
-        x = F.relu(F.conv2d(x, w[i], w[i + 1], padding=1))
-    return F.linear(F.max_pool2d(x, 2).flatten(1), w[10], w[11])
-
-
-@pytest.mark.parametrize(
-    ("name", "by_hand"),
-    [("lenet", lenet_by_hand), ("alexnet", alexnet_by_hand), ("alexnet-small", small_alexnet_by_hand)],
-)
-def test_logits_equal_the_layers_of_the_notes(name, by_hand):
-    model, x = in_double(name, (3, 32, 32)), images(2, 3, 32, 32)
-    torch.testing.assert_close(model(x)[0], by_hand(x, list(model.parameters())), rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 28, 28), (3, 33, 40), (1, 48, 48)])
 def test_any_size_and_channel_count_trains(name, shape):
@@ -107,20 +44,6 @@ def test_any_size_and_channel_count_trains(name, shape):
     assert embedding.ndim == 2
     logits.square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
-
-
-@pytest.mark.parametrize(("name", "smallest"), [("lenet", 16), ("alexnet", 6), ("alexnet-small", 25), ("resnet18", 8)])
-def test_an_image_too_small_is_refused_in_one_line(name, smallest):
-    assert build(name, (3, smallest, smallest), 10, seed=0).eval()(torch.zeros(1, 3, smallest, smallest))
-    for shape in [(3, smallest - 1, smallest - 1), (3, smallest, smallest - 1), (1, smallest - 1, 64)]:
-        with pytest.raises(ModelError) as refusal:
-            build(name, shape, 10, seed=0)
-        message = str(refusal.value)
-        assert f"{name} needs images of at least {smallest} x {smallest} pixels" in message
-        assert f"got {shape[1]} x {shape[2]}" in message
-        enlarged = int(message.rsplit("=", 1)[1])
-        assert enlarged >= smallest
-        assert "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -174,102 +97,6 @@ def test_yaml_lists_exactly_the_keyword_arguments(group):
         assert OmegaConf.to_container(OmegaConf.load(path)) == {"name": path.stem, **defaults}
 
 
-def mix_by_hand(bits: int) -> int:
-    bits = ((bits ^ (bits >> 16)) * 0x21F0AAAD) % 2**32
-    bits = ((bits ^ (bits >> 15)) * 0x735A2D97) % 2**32
-    return bits ^ (bits >> 15)
-
-
-def kept_by_hand(key: int, layer: int, sample: int, unit: int, p: float) -> bool:
-    """Return the mask's definition, in Python's unbounded integers."""
-    step = mix_by_hand(mix_by_hand(mix_by_hand(key % 2**32) ^ (key >> 32) % 2**32) ^ layer)
-    bits = mix_by_hand(sample ^ step) ^ mix_by_hand(unit + 0x9E3779B9)
-    bits = ((bits ^ (bits >> 16)) * 0x21F0AAAD) % 2**32
-    bits = ((bits ^ (bits >> 15)) * 0x735A2D97) % 2**32
-    return (bits + 2**31) % 2**32 >= round(p * 2**32)
-
-
-@pytest.mark.parametrize("key", [0, 17, 2**31, 2**40 + 17, 2**62 + 5])
-def test_masks_equal_the_definition_in_unbounded_integers(key):
-    mask = keep_mask(key, 2, 9, 50, 0.6)
-    expected = [[kept_by_hand(key, 2, sample, unit, 0.6) for unit in range(50)] for sample in range(9)]
-    assert mask.tolist() == expected
-    assert torch.equal(keep_mask(torch.tensor(key), 2, 9, 50, 0.6), mask)
-
-
-def test_a_smaller_batch_and_layer_share_the_mask():
-    assert torch.equal(keep_mask(5, 1, 128, 512, 0.6)[:7, :100], keep_mask(5, 1, 7, 100, 0.6))
-
-
-@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.6, 0.999])
-def test_keep_rate(p):
-    mask = keep_mask(12345, 1, 1000, 1000, p)
-    assert stats.binomtest(int(mask.sum()), mask.numel(), 1 - p).pvalue > 1e-4
-
-
-def correlations(rows: Tensor, p: float) -> Tensor:
-    """Return the correlations between all pairs of columns, times the root of the number of rows: standard normal."""
-    scaled = (rows.double() - (1 - p)) / (p * (1 - p)) ** 0.5
-    products = scaled.T @ scaled / len(rows) ** 0.5
-    upper = torch.triu_indices(*products.shape, offset=1)
-    return products[upper[0], upper[1]]
-
-
-@pytest.mark.parametrize("across", ["units", "samples", "steps and layers", "cells over steps"])
-def test_masks_are_independent(across):
-    p = 0.6
-    if across == "units":
-        found = correlations(keep_mask(3, 1, 3000, 600, p), p)
-    elif across == "samples":
-        found = correlations(keep_mask(3, 1, 600, 3000, p).T, p)
-    elif across == "steps and layers":
-        masks = [keep_mask(2**40 + step, layer, 50, 60, p).flatten() for step in range(300) for layer in (1, 2)]
-        found = correlations(torch.stack(masks, dim=1), p)
-    else:
-        masks = [keep_mask(2**40 + step, 1, 20, 30, p).flatten() for step in range(3000)]
-        found = correlations(torch.stack(masks), p)
-    assert abs(float(found.mean())) < 5 / len(found) ** 0.5
-    assert abs(float(found.square().mean()) - 1) < 5 * (2 / len(found)) ** 0.5
-    assert float(found.abs().max()) < stats.norm.isf(1e-4 / 2 / len(found))
-
-
-def test_neighbouring_units_form_all_patterns_evenly():
-    patterns = (keep_mask(8, 1, 2000, 4000, 0.5).view(-1, 8) * 2 ** torch.arange(8)).sum(1)
-    assert stats.chisquare(torch.bincount(patterns, minlength=256).numpy()).pvalue > 1e-4
-
-
-def test_dropout_scales_what_it_keeps_and_passes_its_gradient():
-    layer = Dropout(0.6, layer=1)
-    x = torch.rand(64, 512, dtype=torch.float64).add_(1).requires_grad_()
-    assert layer(x, None) is x
-    y = layer(x, 7)
-    mask = keep_mask(7, 1, 64, 512, 0.6)
-    torch.testing.assert_close(y, torch.where(mask, x / 0.4, 0.0))
-    y.sum().backward()
-    torch.testing.assert_close(x.grad, mask.double() / 0.4)
-    assert layer(x.detach().bfloat16(), 7).dtype == torch.bfloat16
-
-
-def test_masks_need_no_value_on_the_host():
-    key = torch.empty((), dtype=torch.int64, device="meta")
-    assert keep_mask(key, 1, 8, 16, 0.6, "meta").shape == (8, 16)
-
-
-def test_alexnet_drops_by_key_and_not_in_evaluation():
-    model, x = in_double("alexnet", (3, 16, 16)), images(4, 3, 16, 16)
-    with torch.no_grad():
-        clean = model(x)[0]
-        assert torch.equal(model.train()(x)[0], clean)
-        dropped = model(x, key=1)[0]
-        assert torch.equal(model.eval()(x, key=torch.tensor(1))[0], dropped)
-        assert not torch.allclose(dropped, clean)
-        assert not torch.allclose(model(x, key=2)[0], dropped)
-        flat = model.features(x).flatten(1)
-        hidden = torch.relu(model.hidden1(flat * keep_mask(1, 1, 4, flat.shape[1], 0.6) / 0.4))
-        embedding = torch.relu(model.hidden2(hidden * keep_mask(1, 2, 4, 2048, 0.6) / 0.4))
-        torch.testing.assert_close(dropped, model.head(embedding))
-
-
 @pytest.mark.parametrize("name", ["lenet", "alexnet"])
 def test_a_stack_of_students_equals_each_alone(name):
     students = [build(name, (3, 16, 16), 10, seed=seed).double() for seed in range(2)]
@@ -294,3 +121,22 @@ def test_gradients_lie_in_memory_as_their_weights_do(name):
         model(x, key=1)[0].sum().backward()
     assert all(value.grad.stride() == value.stride() for value in model.parameters())
     assert any(value.stride() != value.contiguous().stride() for value in model.parameters())
+
+
+def test_an_outline_has_shapes_and_no_memory():
+    found = outline("resnet18", (3, 32, 32), {"width": 1024}, "teacher")
+    assert all(value.is_meta for value in found.state_dict().values())
+    assert found.head.weight.shape == (2, 8 * 1024)
+    with pytest.raises(ConfigError, match=r"^teacher\.width=0 is out of range"):
+        outline("resnet18", (3, 32, 32), {"width": 0}, "teacher")
+
+
+@pytest.mark.parametrize(("name", "smallest"), [("lenet", 16), ("alexnet", 6), ("resnet18", 16)])
+def test_statistics_of_batches_allow_no_bank_and_no_single_value_of_a_channel(name, smallest):
+    def model(side):
+        return outline(name, (3, side, side), {}, name)
+
+    assert stacks(model(smallest)) == (name != "resnet18")
+    assert trains_on_one(model(smallest), (3, smallest, smallest))
+    if name == "resnet18":  # which makes maps of one pixel of 8 x 8
+        assert not trains_on_one(model(8), (3, 8, 8))

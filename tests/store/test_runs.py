@@ -1,11 +1,9 @@
-"""The run store: whole files or none, one writer at a time, and no damaged run taken for a run."""
+"""The run store: one writer at a time, and no damaged run taken for a run."""
 
-import errno
 import hashlib
 import json
 import logging
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -17,7 +15,6 @@ import pytest
 
 from augdistill.base.errors import HeldError, RequestError, RunError
 from augdistill.base.files import write_atomic, write_json
-from augdistill.base.text import duration
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore, read_manifest
 from core import flip_bit
@@ -70,58 +67,6 @@ def temporaries(folder: Path) -> list[Path]:
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "outputs")
-
-
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    for content in (b"first", b"", b"x" * 100_000):
-        write_atomic(path, content)
-        assert path.read_bytes() == content
-        assert list(tmp_path.iterdir()) == [path]
-    assert path.stat().st_mode & 0o777 == 0o644
-
-
-def test_a_full_disk_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_atomic(path, b"the old content")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # every write beyond it fails, as on a full disk
-    try:
-        with pytest.raises(OSError, match="too large") as raised:
-            write_atomic(path, b"x" * 100_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert raised.value.errno == errno.EFBIG
-    assert path.read_bytes() == b"the old content"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_content_is_on_disk_before_it_gets_its_name_and_the_name_after(tmp_path: Path, monkeypatch) -> None:
-    done = []
-    fsync, replace = os.fsync, os.replace
-
-    def tell_fsync(descriptor: int) -> None:
-        done.append("folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")
-        fsync(descriptor)
-
-    def tell_replace(source: str, target: Path) -> None:
-        assert Path(source).read_bytes() == b"content"
-        assert Path(source).parent == target.parent
-        done.append("rename")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "fsync", tell_fsync)
-    monkeypatch.setattr(os, "replace", tell_replace)
-    write_atomic(tmp_path / "file", b"content")
-    assert done == ["file", "rename", "folder"]
-
-
-def test_json_is_strict(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"x": [1.5, None, "é"]})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [1.5, None, "é"]}
-    with pytest.raises(ValueError, match="Out of range"):
-        write_json(tmp_path / "b.json", {"x": float("nan")})
-    assert not (tmp_path / "b.json").exists()
 
 
 def test_a_run_is_there_once_its_manifest_is(store: RunStore) -> None:
@@ -317,9 +262,3 @@ def test_a_held_run_says_who_has_it_and_is_taken_over_when_they_die(store: RunSt
     assert not list((store.outputs / "locks").glob("*.owner"))
     with store.writing(make_ref("another"), wait=False):
         pass
-
-
-def test_durations_are_said_as_people_do():
-    assert [duration(seconds) for seconds in (0.4, 59.6, 65, 3599, 7800)] == [
-        *("0 s", "1 min 0 s", "1 min 5 s", "59 min 59 s", "2 h 10 min")
-    ]

@@ -87,3 +87,25 @@ def test_progress_without_epochs_is_unknown(tmp_path: Path) -> None:
     assert progress(tmp_path / "log") == ("", "")
     (tmp_path / "log").write_text(LOG.splitlines()[0])
     assert progress(tmp_path / "log") == ("1/5", "")
+
+
+@pytest.mark.parametrize(
+    ("last", "left"),
+    [
+        ("2026-01-01 10:00:10,1 INFO epoch 2/4:", "0:00:20"),
+        ("2026-01-01 09:00:00,1 INFO epoch 2/4:", ""),  # the clock was set back
+        ("2026-99-01 10:00:00,1 INFO epoch 2/4:", ""),
+        ("9999-12-31 23:59:59,1 INFO epoch 2/999999999:", ""),
+        ("0000-00-00 00:00:00,1 INFO epoch 2/4:", ""),
+    ],
+)
+def test_times_in_a_log_may_be_no_times(last, left, tmp_path) -> None:
+    (tmp_path / "log").write_text(f"2026-01-01 10:00:00,1 INFO epoch 1/4:\n{last}\n")
+    epochs = last.rpartition("/")[2].rstrip(":")
+    assert progress(tmp_path / "log") == (f"2/{epochs}", left)
+
+
+@pytest.mark.parametrize("last", ["x y,1 INFO epoch 2/4:", f"2026-01-01 10:00:10,1 INFO epoch 2/{'9' * 3000}:"])
+def test_what_is_no_line_of_a_log_is_passed_over(last, tmp_path) -> None:
+    (tmp_path / "log").write_text(f"2026-01-01 10:00:00,1 INFO epoch 1/4:\n{last}\n")
+    assert progress(tmp_path / "log")[0] in ("1/4", "")

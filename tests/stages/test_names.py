@@ -7,9 +7,7 @@ import pytest
 
 import core
 from augdistill.base.errors import DataError
-from augdistill.base.text import dataset_label
 from augdistill.config.checking import check
-from augdistill.data import test_set_name as set_name
 from augdistill.stages import evaluation, names, student, teacher
 from augdistill.store.runs import Run, RunStore
 from composed import planned
@@ -97,21 +95,3 @@ def test_a_student_of_a_named_teacher_finds_its_images_again(flowers, monkeypatc
     made = student.run(config)
     assert made.manifest.document.data == run.manifest.document.data
     assert made.config.dataset.parameters()["path"] == str(place / "root" / "flowers")
-
-
-@pytest.mark.parametrize(
-    ("path", "label"),
-    [
-        ("/x/flowers", "image-folder-flowers"),
-        ("flowers/", "image-folder-flowers"),
-        ("/x/Blüten 2024", "image-folder-Bluten-2024"),
-        ("/x/a+b", "image-folder-a-b"),
-        ("/x/花", "image-folder-b0a1eab5"),
-        (None, "image-folder"),
-    ],
-)
-def test_a_folder_gives_its_name(path: str | None, label: str) -> None:
-    dataset = {"name": "image-folder", "path": path}
-    assert dataset_label(dataset) == label
-    assert set_name("image-folder", dataset) == f"{label}-test"
-    assert set_name("mnist", dataset) == "mnist-test"

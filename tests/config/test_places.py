@@ -1,0 +1,26 @@
+"""The folder of values: each choice is a file, read as it is written."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from augdistill import augment, models
+from augdistill.base.errors import ConfigError
+from augdistill.config import choices, conf_dir, parameters
+
+
+@pytest.mark.parametrize(("group", "table"), [("aug", augment.AUGMENTATIONS), ("student", models.MODELS)])
+def test_choices_are_the_files_and_each_has_a_function(group: str, table: dict[str, Any]) -> None:
+    files = {path.stem for path in (conf_dir() / group).glob("*.yaml")} - {"baseline"}
+    assert set(choices(group)) - {"baseline"} == files == set(table)
+    assert choices("student_aug") == choices("aug")
+    assert choices("teacher_optim") == choices("optim")
+
+
+def test_conf_is_found_and_read_as_written() -> None:
+    written = yaml.safe_load((conf_dir() / "aug" / "flip-crop.yaml").read_text())
+    assert parameters("aug", "flip-crop") == written["ops"]["flip-crop"]
+    assert set(parameters("dataset", "image-folder")) == {"path", "size", "channels", "background"}
+    with pytest.raises(ConfigError, match=r"student=lenett is unknown \(did you mean lenet\?\)"):
+        parameters("student", "lenett")

@@ -1,0 +1,44 @@
+"""Digits: the whole bundled set once, enlarged as torch does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from augdistill.data import digits
+
+
+@pytest.mark.parametrize("size", [8, 9, 16, 28, 32, 33])
+def test_digits_are_enlarged_as_torch_does(size) -> None:
+    images = load_digits().images[:200]
+    reference = torch.nn.functional.interpolate(
+        torch.from_numpy(images)[:, None] * (255 / 16), size=size, mode="bilinear", align_corners=False
+    )
+    ours = digits.enlarge(images.astype(np.int64), size)
+    assert ours.dtype == np.uint8
+    assert np.abs(ours - reference[:, 0].numpy()).max() <= 0.5 + 1e-9
+    assert (ours.min(), ours.max()) == (0, 255)
+
+
+def test_digits_splits_are_the_whole_set_once() -> None:
+    splits = {split: digits.read(Path(), split, True, size=8) for split in ("train", "test")}
+    both = np.concatenate([splits[split].images.reshape(-1, 64) for split in splits])
+    bundled = load_digits()
+    rounded = np.floor(bundled.data * (255 / 16) + 0.5).astype(np.uint8)
+    assert sorted(map(bytes, both)) == sorted(map(bytes, rounded))
+    assert [len(splits[split].labels) for split in splits] == [1437, 360]
+    shares = np.bincount(splits["test"].labels) - 360 * np.bincount(bundled.target) / 1797
+    assert np.abs(shares).max() < 1
+    assert splits["test"].verified
+
+
+def test_digits_channels_are_equal() -> None:
+    one, three = (digits.read(Path(), "test", True, channels=channels).images for channels in (1, 3))
+    assert np.array_equal(three, np.concatenate([one] * 3, axis=1))
+
+
+def test_digits_split_is_the_same_everywhere() -> None:
+    labels = digits.read(Path(), "test", True).labels
+    assert labels[:12].tolist() == [4, 9, 8, 0, 5, 9, 0, 8, 7, 7, 5, 1]  # as first released
