@@ -75,15 +75,3 @@ def test_the_home_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_read_is_refused(command: str, words: list[str], wanted: str) -> None:
     with pytest.raises(RequestError, match=wanted):
         values(command, *words)
-
-
-@pytest.mark.parametrize("command", plain.commands())
-def test_help_shows_every_option(
-    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AUGDISTILL_DATA", "100%")
-    with pytest.raises(SystemExit):
-        values(command, "--help")
-    told = capsys.readouterr().out
-    assert told.startswith(f"usage: augdistill {command}")
-    assert all(option.flag in told for option in plain.commands()[command].options if option.help)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from augdistill.base.errors import ConfigError, RequestError, StoppedError, WorkError
-from augdistill.base.text import duration
 from augdistill.config.checking import check_group
 from augdistill.config.executors import Local
-from augdistill.executors import EXECUTORS, EXTRAS, chosen, devices, pace
+from augdistill.executors import EXECUTORS, EXTRAS, chosen
 from augdistill.executors.base import Board, Outcome, attempt
 from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore
@@ -66,21 +65,6 @@ def test_any_order_of_ends_runs_every_stage_after_its_parents(tmp_path):
         ready += names(board.ended(stage, FINISHED))
         ended.add(stage.id)
     assert ended == set(parents)
-
-
-def test_the_time_left_is_told_when_every_kind_left_is_known(tmp_path, monkeypatch):
-    """By hand: two workers, stages of 10 s after 15 s; the six that are left take 6 * 10 / (3 * 10 / 15) s."""
-    now = [100.0]
-    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
-    board = board_of(dict.fromkeys("abcdefghi", ()), tmp_path)
-    assert board.progress() == "0 of 9"
-    now[0] += 15
-    for name in "abc":
-        board.ended(board.stages[name], Outcome("finished", seconds=10.0))
-    assert board.pace.time_left() == pytest.approx(30.0)
-    assert board.progress() == f"3 of 9, about {duration(30.0)} left"
-    board.ended(board.stages["d"], Outcome("failed", "no space", 1))
-    assert board.pace.time_left() == pytest.approx(25.0)
 
 
 class OnDisk(RunStore):
@@ -147,19 +131,3 @@ def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(EXTRAS, "local", "no_such_package")
     with pytest.raises(RequestError, match=r"pip install 'augdistill\[local\]'"):
         chosen(LOCAL)
-
-
-def test_devices_are_called_as_the_environment_calls_them():
-    assert devices.names(3, None) == ["0", "1", "2"]
-    assert devices.names(2, "2,5") == ["2", "5"]
-    assert devices.names(1, "GPU-8932f937, GPU-1") == ["GPU-8932f937"]  # the second is not there
-    assert devices.names(0, "") == []
-
-
-def test_stages_go_to_the_device_with_the_fewest():
-    running = {"0": 0, "1": 0, "2": 0}
-    taken = []
-    while (device := devices.least_busy(running, 2)) is not None:
-        running[device] += 1
-        taken.append(device)
-    assert taken == ["0", "1", "2", "0", "1", "2"]

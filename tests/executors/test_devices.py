@@ -8,6 +8,7 @@ import torch
 from augdistill.base.errors import ConfigError
 from augdistill.cli import commands
 from augdistill.config.checking import check_group
+from augdistill.executors import devices
 from augdistill.executors.devices import refuse_without_cuda
 from composed import composed, planned
 
@@ -36,3 +37,19 @@ def test_graphs_on_a_cpu_are_refused_whoever_would_run_them(tmp_path: Path) -> N
     config = composed(tmp_path, "study=tiny", "study.runtime.cuda_graphs=true", "study.runtime.device=cpu")
     with pytest.raises(ConfigError, match=r"runtime.cuda_graphs=true is out of range: "):
         planned(config)
+
+
+def test_devices_are_called_as_the_environment_calls_them():
+    assert devices.names(3, None) == ["0", "1", "2"]
+    assert devices.names(2, "2,5") == ["2", "5"]
+    assert devices.names(1, "GPU-8932f937, GPU-1") == ["GPU-8932f937"]  # the second is not there
+    assert devices.names(0, "") == []
+
+
+def test_stages_go_to_the_device_with_the_fewest():
+    running = {"0": 0, "1": 0, "2": 0}
+    taken = []
+    while (device := devices.least_busy(running, 2)) is not None:
+        running[device] += 1
+        taken.append(device)
+    assert taken == ["0", "1", "2", "0", "1", "2"]

@@ -6,12 +6,9 @@ import pytest
 
 import saved_studies
 from augdistill.base.errors import RunError
-from augdistill.claims.looks import Look, Looks, family_hash, family_of
-from augdistill.claims.schema import Study, load_claims
+from augdistill.claims.looks import Looks, family_hash
 from augdistill.report.building import judged
 from augdistill.results.looks import LOOKS, load_looks
-
-CLAIMS = load_claims()
 
 
 @pytest.fixture
@@ -61,19 +58,3 @@ def test_a_damaged_record_is_refused_and_not_overwritten(saved):
     (saved.folder / LOOKS).write_text('{"frozen": {}, "looks": 3}')
     with pytest.raises(RunError, match=LOOKS):
         judged(saved)
-
-
-def test_a_claim_whose_definition_changed_is_another_family():
-    meta = {"name": "s", "blocks": 4, "claims": ["2"], "augs": ["baseline"], "students": ["lenet"]}
-    study = Study.from_meta({**meta, "dataset": "cifar10", "test_set": "t", "looks": 2}, CLAIMS)
-    family = family_of(study, CLAIMS)
-    assert (family["looks"], family["blocks"], family["margins"]) == ([2, 4], 4, {"2": 0.5})
-    changed = Looks((Look(2, "", "x"),), {**family, "definitions": "other"}).changes(family)
-    assert changed == ("definitions of the claims changed after the first look",)
-
-
-def test_blocks_that_were_taken_away_do_not_make_an_earlier_look():
-    looks = Looks((Look(6, "", "x"),), {})
-    assert looks.level(4, 6, 0.05) == 0
-    assert looks.level(6, 6, 0.05) == pytest.approx(0.05)
-    assert Looks((Look(3, "", "x"),), {}).spending(6) == (3, 6)

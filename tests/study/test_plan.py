@@ -138,21 +138,6 @@ def test_a_grid_over_the_rate_varies_the_control_too(outputs):
     assert rates == {0.025, 0.05, 0.1}
 
 
-@pytest.mark.parametrize(
-    "override",
-    [
-        "study.grids=[{distilation.alpha: [1]}]",
-        "study.grids=[{optim.lr: [-1]}]",
-        "study.grids=[{aug.ops.mixap.labels: [hard]}]",
-        "study.grids=[{aug.ops.mixup.label: [hard]}]",
-        "study.grids=[{teacher_optim.stop_accuracy: [0.5]}]",
-    ],
-)
-def test_a_grid_of_what_cannot_be_is_refused(override, outputs):
-    with pytest.raises(ConfigError):
-        make_plan(study(outputs, override))
-
-
 def test_a_strategy_that_is_not_there_is_refused(outputs):
     with pytest.raises(ConfigError, match="cutmx"):
         make_plan(study(outputs, "study.aug=[baseline,cutmx]"))
