@@ -49,7 +49,6 @@ class Responses:
 
     values: Floats
     weights: Floats
-    warnings: tuple[str, ...] = ()
 
 
 class UntestableError(Exception):

@@ -140,11 +140,6 @@ class Claim(Written):
         """What a value of the metric is multiplied by to be in `unit`."""
         return 100.0 if self.unit == "pt" else 1.0
 
-    @property
-    def needs_every_part(self) -> bool:
-        """Whether every part has to be as claimed, not their mean."""
-        return not self.contrast and self.kind != "rank"
-
 
 @dataclass(frozen=True)
 class Names(Written):

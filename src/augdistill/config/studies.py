@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from augdistill.base.checks import is_name, is_prefixed
-from augdistill.base.model import Many
+from augdistill.base.model import Many, NumberOrText
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
@@ -112,11 +112,6 @@ def without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def as_text(value: object) -> object:
-    """Return a whole number as text: a claim is called "1", and YAML reads a number there."""
-    return str(value) if type(value) is int else value
-
-
 def is_a_name(value: str) -> str:
     """Return a name that can be that of a folder."""
     if not is_name(value):
@@ -124,7 +119,7 @@ def is_a_name(value: str) -> str:
     return value
 
 
-Claim = Annotated[Text, before(as_text)]
+Claim = Annotated[NumberOrText, MinLen(1)]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
     Many[Annotated[str, AfterValidator(is_stack)]], before(as_stacks), AfterValidator(without_repeats), MinLen(1)

@@ -29,7 +29,6 @@ from augdistill.study.plan import Plan, Stage
 log = logging.getLogger(__name__)
 
 SCRIPT = Path(__file__).with_name("slurm.sh")
-LEAST = {"gpus": 0, "cpus": 1, "mem_gb": 1, "minutes": 2}
 
 
 def check(executor: Slurm) -> None:

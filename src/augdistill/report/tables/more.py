@@ -71,7 +71,7 @@ def variants(saved: SavedStudy, cells: Cells) -> Table | str:
     found = [
         (model, aug) for model in sorted(models, key=lambda model: model[0] == "teacher") for aug in strategies(saved)
     ]
-    columns = [Column(heading(saved, *model), labels.strategy(aug)) for model, aug in found]
+    columns = [Column(heading(*model), labels.strategy(aug)) for model, aug in found]
     lines = [
         Line(
             (labels.variant(name),),

@@ -15,7 +15,7 @@ CONVENTIONS = {
 }
 
 
-def heading(saved: SavedStudy, role: str, model: str) -> str:
+def heading(role: str, model: str) -> str:
     """Return a group's heading: ResNet18 teacher, LeNet student."""
     return f"{labels.model(model)} {role}"
 
@@ -37,7 +37,7 @@ def by_model(
     saved: SavedStudy, cells: Cells, quantities: list[tuple[str, str, str]]
 ) -> tuple[list[Column], list[Line]]:
     """Return columns and lines of a table with one row per strategy and, for each model, (label, metric, test set)."""
-    columns = [Column(heading(saved, *model), label) for model in saved.models for label, _, _ in quantities]
+    columns = [Column(heading(*model), label) for model in saved.models for label, _, _ in quantities]
     lines = [
         Line(
             (labels.strategy(aug),),
@@ -119,7 +119,7 @@ def table_4(saved: SavedStudy, cells: Cells) -> Table | str:
 def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
     """Accuracy, macro precision, recall and F1 of every model on every test set."""
     names = standing_in("table-5")
-    columns = [Column(heading(saved, *model), labels.metric(metric)) for model in saved.models for metric in names]
+    columns = [Column(heading(*model), labels.metric(metric)) for model in saved.models for metric in names]
     lines = [
         Line(
             (labels.strategy(aug), labels.test_set(where)),
