@@ -105,7 +105,7 @@ def train(
     """Train by the loop; `how` holds ops, loss, device, or the hooks score, tell, stop, checkpoint_every."""
     loss, ops = how.pop("loss", two_part_loss), how.pop("ops", [])
     device = how.pop("device", None) or resolve("cpu", "fp32", 1)
-    silent = {"score": lambda model: {}, "tell": lambda epoch, row: None, "stop": lambda: False}
+    silent = {"score": lambda model: {}, "report": lambda epoch, row: None, "stop": lambda: False}
     task = Task(network, training, loss, ops, {**LOOP_RECIPE, **(recipe or {})}, 3, "teacher")
     return fit(task, device, folder, Hooks(**{**silent, "checkpoint_every": "60min", **how}))
 

@@ -1,4 +1,4 @@
-"""Find a run or make it: its lock and log, its untrained model, what the training loop asks and tells."""
+"""Find a run or make it: its lock and log, its untrained model, what the training loop asks and reports."""
 
 import logging
 import os
@@ -53,10 +53,10 @@ def build(config: ModelConfig, shape: tuple[int, int, int], classes: int) -> nn.
 
 
 def hooks_of(config: ModelConfig, fold: common.Fold, device: Device, title: str, stop: common.StopRequest) -> Hooks:
-    """Return what the training loop asks and tells."""
+    """Return what the training loop asks and reports."""
     return Hooks(
         score=scorer(config, fold, device),
-        tell=Progress(title, config.optim.epochs),
+        report=Progress(title, config.optim.epochs),
         stop=stop,
         checkpoint_every=config.runtime.checkpoint_every,
     )
