@@ -235,7 +235,7 @@ def test_supported_with_what_a_reader_needs():
     assert (part.n_plus, part.n_minus, part.margin) == (5, 5, 0.5)
     assert (part.mean_plus, part.sd_minus) == pytest.approx((a.mean(), b.std(ddof=1)))
     assert part.printed == pytest.approx(1.9)
-    assert [part.label for part in verdict.beside][:2] == [
+    assert [part.label for part in verdict.secondary][:2] == [
         "flip-crop lenet (shown too)",
         "flip-crop alexnet (shown too)",
     ]
@@ -325,7 +325,7 @@ def test_rank_claims_are_descriptive_below_eight_strategies():
     assert low <= high <= 1.0
     assert [part.estimate for part in verdict.parts] == pytest.approx([1.0, 1.0])
     assert verdict.parts[0].p == pytest.approx(1 / 60)
-    assert [part.label for part in verdict.beside] == [
+    assert [part.label for part in verdict.secondary] == [
         "lenet (at equal teacher accuracy)",
         "alexnet (at equal teacher accuracy)",
     ]
@@ -341,7 +341,7 @@ def test_rank_claims_are_tested_over_eight_strategies():
     assert verdict.outcome == "supported"
     assert verdict.p == pytest.approx(2 / 40320)
     partial = spearman(range(8), list(range(8))[::-1], given=list(accuracy.values()))
-    assert verdict.beside[0].estimate == pytest.approx(-partial.rho)
+    assert verdict.secondary[0].estimate == pytest.approx(-partial.rho)
     short = table.frame()
     short = short[~((short["teacher_aug"] == "cutmix") & (short["role"] == "student"))]
     assert judged(short, "13", augs=augs).parts[0].reason == "7 of 8 strategies have values"
@@ -448,7 +448,7 @@ def test_claim_8_pairs_students_with_their_own_teacher_and_averages_over_strateg
     labels = cells(table, "control", "lenet", "labels").mean(axis=1)
     expected = st.welch_corrected(cells(table, "teacher", "resnet18", "baseline")[:, 0], labels)
     assert control.p == pytest.approx(float(st.p_two_sided(expected)))
-    assert verdict.beside[0].outcome == "contradicted"
+    assert verdict.secondary[0].outcome == "contradicted"
 
 
 def test_claim_8_leaves_out_a_block_that_lacks_one_strategy():
@@ -472,7 +472,7 @@ def test_claim_10_pairs_by_student_seed_since_both_arms_have_the_same_teacher():
         augmented, plain = (100 * cells(table, "student", "lenet", teacher, own) for own in ("mixup", "baseline"))
         reference = stats.ttest_rel(augmented.mean(axis=1), plain.mean(axis=1))
         assert parts[label].p == pytest.approx(reference.pvalue)
-    assert len(verdict.beside) == 4
+    assert len(verdict.secondary) == 4
 
 
 def test_claim_10_is_contradicted_by_one_strategy_that_changes_much():
@@ -522,7 +522,7 @@ def test_claim_3_is_shown_at_equal_accuracy_in_distribution_too():
     table.rows += rows
     verdict = judged(table, "3")
     assert verdict.outcome == "supported"
-    adjusted = verdict.beside[0]
+    adjusted = verdict.secondary[0]
     assert adjusted.label == "mixup lenet (at equal accuracy in distribution)"
     assert abs(adjusted.estimate) < 0.2 < 1.5 < verdict.parts[0].estimate
     assert adjusted.outcome in ("open", "excluded beyond the margin")
@@ -740,20 +740,20 @@ def printed(claim):
 
 
 def test_whether_print_agrees_is_computed_and_is_what_the_claims_file_says():
-    words = {claim: printed(claim).word for claim in IDS}
+    words = {claim: printed(claim).outcome for claim in IDS}
     assert [claim for claim, word in words.items() if word == "no"] == ["4", "12"]
     assert [claim for claim, word in words.items() if word == "not printed"] == ["7b", "8", "9", "11", "15"]
     assert words["10"] == "not clearly"
     assert {words[claim] for claim in ("1", "2", "3", "5", "6", "7a")} == {"yes"}
     assert dict(printed("4").parts) == pytest.approx({"mixup": -0.18, "cutmix": 0.07})
-    assert "2.3 pt" in printed("10").line
+    assert "2.3 pt" in printed("10").explanation
     against = {label for label, value in printed("12").parts if value < 0}
     assert against == {"mixup lenet", "cutmix lenet"}
 
 
 def test_what_print_does_not_settle_of_the_last_claims():
     """LeNet of flip-crop 0.631 < 0.633 of mixup; D and AlexNet's accuracy rank with +0.1: both below the margin."""
-    assert (printed("13").word, printed("14").word) == ("not clearly", "not clearly")
+    assert (printed("13").outcome, printed("14").outcome) == ("not clearly", "not clearly")
     assert dict(printed("14").parts)["flip-crop mixup lenet"] == pytest.approx(-0.2)
     assert dict(printed("13").parts)["alexnet"] == pytest.approx(-0.1)
 
@@ -761,7 +761,7 @@ def test_what_print_does_not_settle_of_the_last_claims():
 def test_a_changed_printed_number_changes_the_answer():
     numbers = printed_numbers(load_published())
     numbers["student", "lenet", "mixup", "baseline", "accuracy", "mnist-test"] = 0.98
-    assert agrees_with_print(CLAIMS["4"], CLAIMS, numbers).word == "yes"
+    assert agrees_with_print(CLAIMS["4"], CLAIMS, numbers).outcome == "yes"
 
 
 # --- any contrast ---------------------------------------------------------------------------------------------------

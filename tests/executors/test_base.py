@@ -77,10 +77,10 @@ def test_the_time_left_is_told_when_every_kind_left_is_known(tmp_path, monkeypat
     now[0] += 15
     for name in "abc":
         board.ended(board.stages[name], Outcome("finished", seconds=10.0))
-    assert board.pace.time_left() == pytest.approx(30.0)
+    assert board.eta.time_left() == pytest.approx(30.0)
     assert board.progress() == f"3 of 9, about {duration(30.0)} left"
     board.ended(board.stages["d"], Outcome("failed", "no space", 1))
-    assert board.pace.time_left() == pytest.approx(25.0)
+    assert board.eta.time_left() == pytest.approx(25.0)
 
 
 class OnDisk(RunStore):

@@ -20,9 +20,9 @@ from augdistill.base.files import checksum
 from augdistill.metrics import score
 from augdistill.report.building import build_report
 from augdistill.report.command import report, study_names, write_report
-from augdistill.report.page.cautions import cautions
 from augdistill.report.page.headline import DEPENDS, HELPS, HURTS, OPEN, headline
 from augdistill.report.page.html import render
+from augdistill.report.page.warnings import study_warnings
 from augdistill.results.cells import Cells
 from augdistill.results.effects import Effect
 from augdistill.results.study import SavedStudy
@@ -237,7 +237,7 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     manifest.write_text(json.dumps({**changed, "checksum": checksum(changed)}))
     plan = saved.plan.model_copy(update={"skipped": {"mnist-test": "it is not there"}})
     saved = SavedStudy(plan, saved.store)
-    text = "\n".join(cautions(saved))
+    text = "\n".join(study_warnings(saved))
     assert "1 run diverged of 14: LeNet student of CutMix 1 of 2." in text
     assert "1 run collapsed of 14: LeNet student on labels only 1 of 2." in text
     assert "1 run missing of 14: AlexNet student of CutMix 1 of 2." in text
@@ -252,7 +252,7 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
 
 def test_a_sound_study_needs_no_caution_but_that_its_test_images_are_few(tmp_path):
     saved = saved_studies.write_study(tmp_path, "study=tiny", "study.blocks=2")
-    (caution,) = cautions(saved)
+    (caution,) = study_warnings(saved)
     assert "300 images, 0.33 points each" in caution
 
 

@@ -27,7 +27,7 @@ def digits(outputs: Path, **changed: object) -> DatasetAt:
 
 def test_statistics_are_those_of_the_images_that_train(tmp_path: Path) -> None:
     config = digits(tmp_path, validation=300)
-    fold = common.training_fold(
+    fold = common.train_val_split(
         config,
         load("digits", "train", root=tmp_path, cache=tmp_path / "cache", size=8).header.fingerprint,
         resolve("cpu", "fp32", 1),

@@ -233,7 +233,7 @@ def test_predictions_leave_a_gpu_once_they_are_all_there(mode: FakeTensorMode) -
     training, model = small_set(torch.float32), small_model("resnet18", torch.float32)
     with mode:
         images, mean, std = (without_content(getattr(training, name)) for name in ("images", "mean", "std"))
-        data = common.Data(HEADER, images, torch.zeros(COUNT, dtype=torch.int64, device="cuda"), mean, std)
+        data = common.DeviceDataset(HEADER, images, torch.zeros(COUNT, dtype=torch.int64, device="cuda"), mean, std)
         network = without_content(model)
         with Watch() as watched:
             logits, embeddings = common.predict(network, data, at("cuda", {"precision": "bf16"}), batch=10)

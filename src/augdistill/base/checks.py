@@ -38,7 +38,7 @@ def checkpoint_every(text: str) -> tuple[float, float]:
 CHECKPOINTS = "minutes or whole epochs, as in 5min, 0.5min, 1epoch"
 
 
-def known_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
+def check_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise ConfigError for the first key of `values` that is not known, with the nearest one that is."""
     for key in values:
         if key not in known:

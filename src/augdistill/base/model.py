@@ -105,10 +105,10 @@ def validated(model: "type[T] | TypeAdapter[T]", document: object) -> T:
     try:
         return (model if isinstance(model, TypeAdapter) else TypeAdapter(model)).validate_python(document)
     except ValidationError as error:
-        raise ValueError(misfit(error, document)) from None
+        raise ValueError(first_invalid(error, document)) from None
 
 
-def misfit(error: ValidationError, document: object) -> str:
+def first_invalid(error: ValidationError, document: object) -> str:
     """Return what of a document does not fit, the first of it, in some words."""
     if error.error_count() > MOST_ERRORS:
         return f"{error.error_count():,} values of it are not what they must be"

@@ -73,6 +73,6 @@ def printable_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def counted(count: int, word: str) -> str:
+def pluralise(count: int, word: str) -> str:
     """Return "1 block", "2 blocks"."""
     return f"{count} {word}{'' if count == 1 else 's'}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from augdistill.base.checks import known_keys
+from augdistill.base.checks import check_keys
 from augdistill.base.errors import RequestError
 from augdistill.config import SECOND_PLACES, choices, conf_dir, parameters
 from augdistill.config.places import files
@@ -222,8 +222,8 @@ def into_map(place: str, key: str, values: list[str]) -> str:
     """Return the override that sets a key of an open map, also one that starts with a digit, as claims' names do."""
     path = key.split(".")[place.count(".") + 1 :]
     if place == "study.ops" and path:
-        known_keys("study.ops.", {path[0]: None}, [op for op in choices("aug") if op != "baseline"])
-        known_keys(f"study.ops.{path[0]}.", dict.fromkeys(path[1:2]), list(parameters("aug", path[0])))
+        check_keys("study.ops.", {path[0]: None}, [op for op in choices("aug") if op != "baseline"])
+        check_keys(f"study.ops.{path[0]}.", dict.fromkeys(path[1:2]), list(parameters("aug", path[0])))
     if all(map(KEY_PART.fullmatch, path)):
         return f"++{key}={','.join(values)}"
     return f"++{place}=" + ",".join(

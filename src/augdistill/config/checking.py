@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from pydantic import ValidationError, create_model
 
-from augdistill.base.checks import known_keys
+from augdistill.base.checks import check_keys
 from augdistill.base.errors import ConfigError
 from augdistill.base.text import first_text, is_no_unicode
 from augdistill.config.base import Group
@@ -68,7 +68,7 @@ def check(kind: str, config: Mapping[str, Any]) -> ModelConfig:
     wrong type or out of range.
     """
     model = JOBS[kind]
-    known_keys("", config, list(model.model_fields))
+    check_keys("", config, list(model.model_fields))
     missing = [key for key in model.model_fields if key not in config]
     if missing:
         raise ConfigError(f"the config has no {missing[0]}: a {kind} job needs {', '.join(model.model_fields)}")

@@ -21,7 +21,7 @@ FIRST = ("extra_forbidden", "unknown", "missing")  # kinds of errors, the most t
 
 
 @dataclass(frozen=True)
-class Place:
+class ConfigKey:
     """A key: its path as typed, what is said of it there, the value given, the keys that its group knows."""
 
     path: tuple[str, ...]
@@ -51,7 +51,7 @@ def refusal(error: ValidationError, model: type[BaseModel], values: Mapping[str,
     return wrong_value(first, key, place)
 
 
-def wrong_value(error: ErrorDetails, key: str, place: Place) -> str:
+def wrong_value(error: ErrorDetails, key: str, place: ConfigKey) -> str:
     """Return the line about a value of the wrong type or out of range."""
     if (choice := chosen(place.field)).folder and not isinstance(place.value, Mapping):
         return no_group(key, place.value, choice)
@@ -77,7 +77,7 @@ def fault(error: ErrorDetails, value: object) -> str:
     return "not what it must be"
 
 
-def unknown_choice(key: str, place: Place, given: object, known: Sequence[str]) -> str:
+def unknown_choice(key: str, place: ConfigKey, given: object, known: Sequence[str]) -> str:
     """Return the line about a name that is not known: of a group's choice, of a strategy among `ops`, in a list."""
     hint, listed = nearest(given, known), ", ".join(known)
     choice = chosen(place.field)
@@ -126,7 +126,7 @@ def example_at(model: type[BaseModel], values: Mapping[str, Any], error: ErrorDe
     return example(locate(model, values, (*error["loc"], *own)).field)
 
 
-def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> Place:
+def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> ConfigKey:
     """Return the key that an error's location means; entries of lists stand for the list."""
     here: Any = model
     field: FieldInfo | None = None
@@ -151,7 +151,7 @@ def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> 
         values = values.get(part) if isinstance(values, Mapping) else None
         if field is None:
             break
-    return Place(path, field, values, known)
+    return ConfigKey(path, field, values, known)
 
 
 def resolved(here: Any, field: FieldInfo | None, values: object) -> Any:
@@ -182,7 +182,7 @@ def chosen(field: FieldInfo | None) -> Chosen:
     return next((item for item in field.metadata if isinstance(item, Chosen)), Chosen("")) if field else Chosen("")
 
 
-def allowed(place: Place) -> str:
+def allowed(place: ConfigKey) -> str:
     """Return in words what a place allows, by its type and limits."""
     return described(annotation_of(place.field))
 
@@ -246,7 +246,7 @@ def example(field: FieldInfo | None) -> object:
     return next(iter(literals(field.annotation)), None)
 
 
-def as_in(key: str, place: Place) -> str:
+def as_in(key: str, place: ConfigKey) -> str:
     """Return the example of a refusal: of a group a choice, or one of its keys."""
     choice = chosen(place.field)
     if choice.folder and not isinstance(place.value, Mapping):

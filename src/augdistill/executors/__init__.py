@@ -7,7 +7,7 @@ from augdistill.base.errors import RequestError
 from augdistill.config import executors as configs
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
-from augdistill.executors.slurm.queues import Standing
+from augdistill.executors.slurm.queues import StageStatus
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
 
@@ -41,9 +41,9 @@ def chosen(executor: configs.Executor) -> Executor[Any]:
     return EXECUTORS[name]
 
 
-def standings(plan: Plan, store: RunStore, executor: configs.Executor) -> dict[str, Standing]:
+def stage_statuses(plan: Plan, store: RunStore, executor: configs.Executor) -> dict[str, StageStatus]:
     """Return how every stage of a plan stands, by its id: as its run says, else as the cluster's queue does."""
     if executor.name == "slurm":
-        return slurm.standings_of(plan, store)
+        return slurm.slurm_statuses(plan, store)
     runs = {stage.id: store.find(stage.ref) for stage in plan.stages}
-    return {id: Standing(run.status if run else "to do") for id, run in runs.items()}
+    return {id: StageStatus(run.status if run else "to do") for id, run in runs.items()}

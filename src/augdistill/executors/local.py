@@ -14,10 +14,11 @@ from multiprocessing.util import get_temp_dir
 
 from augdistill.base.errors import StoppedError, WorkError
 from augdistill.base.safepath import start_safely
+from augdistill.base.signals import STOPPED, raising_on_signals
 from augdistill.config import Config
 from augdistill.config.executors import Local
 from augdistill.executors.banks import banks_of
-from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
+from augdistill.executors.base import Board, Outcome, Results, Work, attempt, quiet_worker
 from augdistill.executors.devices import devices, least_busy
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore

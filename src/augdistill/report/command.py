@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from augdistill.base.checks import known_keys
+from augdistill.base.checks import check_keys
 from augdistill.base.errors import ConfigError
 from augdistill.config import Config
 
@@ -17,7 +17,7 @@ def report(config: Config) -> None:
 
     Raises ConfigError for a study that is no name, RequestError for one that was never started.
     """
-    known_keys("", config, ("outputs", "wait", "study"))
+    check_keys("", config, ("outputs", "wait", "study"))
     page, answers = write_report(study_names(config["study"]), Path(config["outputs"]))
     print("\n".join([*answers, f"report: {page}"]))
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from augdistill.base.checks import known_keys, nearest
+from augdistill.base.checks import check_keys, nearest
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.claims.comparison import COLUMNS, Comparison, compare
 from augdistill.claims.parts import Part
 from augdistill.claims.schema import Arm
 from augdistill.config import Config
-from augdistill.report.page.cautions import arm_text
+from augdistill.report.page.warnings import arm_text
 from augdistill.results import labels
 from augdistill.results.frame import with_shared
 from augdistill.results.study import SavedStudy
@@ -23,7 +23,7 @@ HEADS = ("", "a", "b", "a - b", "95 % interval", "p", "Hedges g", "blocks")
 
 def contrast(config: Config) -> str:
     """Return a contrast of two arms of a study as a table; ConfigError for arms, a metric or a test set it lacks."""
-    known_keys("", config, KEYS)
+    check_keys("", config, KEYS)
     saved = SavedStudy.load(name_of(config["study"]), Path(config["outputs"]))
     a, b = (arm_of(config[side], f"--{side}") for side in ("a", "b"))
     results = with_shared(saved.results, saved.plan) if "variant" in {**a, **b} else saved.results

@@ -22,7 +22,7 @@ from augdistill.store.runs import Run, RunStore, read_manifest
 DISTILLATION = "distillation"
 VALIDATION = "validation"
 ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "student_seed")
-Arm = tuple[str, str, str, str, str]
+ArmKey = tuple[str, str, str, str, str]
 """role, model, teacher_aug, student_aug, variant"""
 
 
@@ -82,9 +82,9 @@ def load_results(plan: SavedPlan, runs: Mapping[str, Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def shared_arms(plan: SavedPlan) -> dict[Arm, Arm]:
+def shared_arms(plan: SavedPlan) -> dict[ArmKey, ArmKey]:
     """Return the arms whose runs stand at another variant -> the arm there."""
-    found: dict[Arm, Arm] = {}
+    found: dict[ArmKey, ArmKey] = {}
     for place in plan.shared:
         common = (place.role, place.model, place.teacher_aug, place.student_aug)
         found[(*common, place.variant)] = (*common, place.stands_at)

@@ -25,7 +25,7 @@ from augdistill.base.text import now, removal
 from augdistill.config import Config
 from augdistill.config.jobs import ModelConfig
 from augdistill.data import Header, as_found
-from augdistill.stages.common import Data, predict, statistics_of
+from augdistill.stages.common import DeviceDataset, predict, statistics_of
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device
@@ -128,7 +128,7 @@ def stored_predictions(run: Run, name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def save_validation(folder: Path, model: nn.Module, held_out: Data, device: Device) -> None:
+def save_validation(folder: Path, model: nn.Module, held_out: DeviceDataset, device: Device) -> None:
     """Keep a run's logits on its validation split, on which temperatures are fitted."""
     if len(held_out.images):
         logits, _ = predict(model, held_out, device)
@@ -174,7 +174,7 @@ def notes(header: Header, config: ModelConfig, history: Sequence[Mapping[str, fl
     return found
 
 
-class Making(NamedTuple):
+class RunTiming(NamedTuple):
     """How a run was made: where, since when, in how many seconds, and beside which other students, by folder."""
 
     device: Device
@@ -183,7 +183,7 @@ class Making(NamedTuple):
     bank: Sequence[str] = ()
 
 
-def provenance(made: Making, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
+def provenance(made: RunTiming, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
     """Return what a manifest records of how a run came about."""
     return {
         "versions": versions(),

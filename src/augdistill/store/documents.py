@@ -164,7 +164,7 @@ class TrainingJob(Job):
 JOBS: TypeAdapter[Job] = TypeAdapter(Annotated[EvaluationJob | TrainingJob, Discriminator("kind")])
 
 
-class Told(Record):
+class StageReport(Record):
     """What a job tells of its stage, in a file beside it."""
 
     state: Literal["blocked", "running", "stopped", "failed", "finished", "diverged"]

@@ -18,7 +18,7 @@ from torch.func import functional_call, vmap
 
 from augdistill.base.seeds import derive
 from augdistill.losses.shared import Term, distillation_loss
-from augdistill.models.pooling import Halving
+from augdistill.models.pooling import MaxPool2x2
 from augdistill.training.batches import EpochPlan, TrainingSet, plan_epoch
 from augdistill.training.checkpoint import State
 from augdistill.training.device import Device
@@ -60,8 +60,8 @@ class Bank(nn.Module):
         for name, value in self.stacked.named_parameters():
             value.data = torch.stack([state[name].detach() for state in states])
         for module in self.stacked.modules():
-            if isinstance(module, Halving):
-                module.by_maps = False
+            if isinstance(module, MaxPool2x2):
+                module.use_fast_path = False
 
     def forward(self, images: Tensor, keys: Tensor) -> Tensor:
         """Return the members' logits [K,B,classes].

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from augdistill.augment import apply_all, draw_epoch
 from augdistill.augment.normaliser import Normaliser
-from augdistill.augment.shared import taken
+from augdistill.augment.shared import gather_images
 from augdistill.base.seeds import derive
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class TrainingSet:
 
     def normalised(self, index: Tensor) -> Tensor:
         """Return the images at `index` as float [B,C,H,W]."""
-        return self.normaliser(taken(self.images, index))
+        return self.normaliser(gather_images(self.images, index))
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def make_batch(training: TrainingSet, ops: Ops, plan: EpochPlan, index: int) -> 
 def batch_at(training: TrainingSet, ops: Ops, plan: EpochPlan, part: slice | Tensor) -> Batch:
     """Return the batch whose places in the epoch are `part`: a slice, or int64 [B] on the device."""
     rows = plan.order[part]
-    pixels, targets = taken(training.images, rows), training.targets.index_select(0, rows)
+    pixels, targets = gather_images(training.images, rows), training.targets.index_select(0, rows)
     teacher = None if training.teacher is None else training.teacher.index_select(0, rows)
     seen = apply_all(ops, pixels, targets, sliced(plan.draws, part), training.normaliser, teacher)
     batch = Batch(seen.images, seen.targets, seen.teacher)

@@ -111,7 +111,7 @@ def train(work: Work, device: Device, folder: Path, hooks: Hooks) -> State:
         plan = work.plan(epoch)
         network.train()
         sums, rate = take_epoch(take, plan, buffers, state, recipe, work.key, save_if_due)
-        work.end(state, epoch, epoch_means(sums, work.images, steps), rate)
+        work.end(state, epoch, sums / sums.new_tensor([*3 * [work.images], steps]), rate)  # of images, clipped steps
         save_if_due(ended=epoch)
     return state
 
@@ -126,9 +126,6 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     model, training, recipe = task.model, task.training, task.recipe
     warn_of_small_batch(model, len(training), recipe["batch_size"])
 
-    def plan(epoch: int) -> EpochPlan:
-        return plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
-
     def end(state: State, epoch: int, means: Tensor, rate: float) -> None:
         row = epoch_row(epoch, means.tolist(), recipe, rate)
         row["images_per_second"] = round(len(training) / state.seconds, 1)
@@ -140,8 +137,8 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
         hooks.report(epoch, row)
 
     key = derive(task.seed, task.role, "dropout") >> 1
-    work = Work(model, len(training), training.targets.dtype, recipe, partial(step, task), plan, end, key)
-    state = train(work, device, folder, hooks)
+    own = (training.targets.dtype, recipe, partial(step, task), partial(plan_of, task), end, key)
+    state = train(Work(model, len(training), *own), device, folder, hooks)
     if state.best:
         model.load_state_dict(state.best)
     if not all(value.isfinite().all() for value in model.state_dict().values()):
@@ -202,13 +199,14 @@ class StepBuffers:
         return cls(zeros((), dtype=precise), zeros((), dtype=torch.int64), zeros(*members, 4, dtype=dtype))
 
 
+def plan_of(task: Task, epoch: int) -> EpochPlan:
+    """Return the plan of an epoch of a task."""
+    size = task.recipe["batch_size"]
+    return plan_epoch(task.training, task.ops, task.seed, task.role, epoch, size, task.own_view)
+
+
 def step(
-    task: Task,
-    optimizer: torch.optim.SGD,
-    buffers: StepBuffers,
-    device: Device,
-    plan: EpochPlan,
-    part: slice | Tensor,
+    task: Task, optimizer: torch.optim.SGD, buffers: StepBuffers, device: Device, plan: EpochPlan, part: slice | Tensor
 ) -> None:
     """Take one step, on the batch at `part` of an epoch's plan.
 
@@ -276,11 +274,6 @@ def clip(model: nn.Module, norm: float | None) -> Tensor:
         return torch.zeros((), device=next(model.parameters()).device)
     total = nn.utils.clip_grad_norm_(model.parameters(), norm)
     return (total > norm).float()
-
-
-def epoch_means(sums: Tensor, images: int, steps: int) -> Tensor:
-    """Return an epoch's means [...,4] from its sums: the loss and its parts over images, clipped steps over steps."""
-    return sums / sums.new_tensor([images, images, images, steps])
 
 
 def epoch_row(epoch: int, means: list[float], recipe: dict[str, Any], lr: float) -> dict[str, float]:

@@ -14,10 +14,20 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from augdistill.base.errors import NoMemoryError, RequestError
+from augdistill.base.signals import noting_signals
 from augdistill.config.executors import Ray, Shares
 from augdistill.executors.banks import banks_of
-from augdistill.executors.base import Board, Outcome, Results, Work, noting_signals
-from augdistill.executors.ray.clusters import Events, alive_nodes, cluster, heard, last_line, look_at, note, token
+from augdistill.executors.base import Board, Outcome, Results, Work
+from augdistill.executors.ray.clusters import (
+    Events,
+    alive_nodes,
+    cluster,
+    enqueue_signal,
+    last_line,
+    look_at,
+    next_event,
+    token,
+)
 from augdistill.executors.ray.worker import LISTENER, Listener, run_stage
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
@@ -44,7 +54,7 @@ def run(plan: Plan, store: RunStore, executor: Ray, work: Work = run_job) -> Res
     if not board.unmet:
         return board.results
     events: Events = SimpleQueue()
-    noting = partial(noting_signals, partial(note, events))
+    noting = partial(noting_signals, partial(enqueue_signal, events))
     # Ray sets a handler of its own for SIGTERM while it starts: ours is set again then.
     with noting(), cluster(executor.address, executor.retries), noting():
         nodes = alive_nodes()
@@ -116,7 +126,7 @@ class Tasks:
         self.hand_over_banks(self.board.ready)
         self.submit()
         while self.board.unmet:
-            event = heard(self.events)
+            event = next_event(self.events)
             if event is self.heard:
                 self.take_beginnings(event)
             elif event in self.stages:
@@ -191,7 +201,7 @@ class Tasks:
         end = time.monotonic() + TIME_TO_SAVE
         with suppress(Empty):
             while not all(future.done() for future in self.ends.values()):
-                heard(self.events, max(0, end - time.monotonic()))
+                next_event(self.events, max(0, end - time.monotonic()))
 
 
 def after_banks(board: Board) -> set[str]:

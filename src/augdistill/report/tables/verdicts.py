@@ -108,7 +108,7 @@ def shown_parts(verdict: Verdict) -> list[tuple[Part, str]]:
     parts: list[tuple[Part, str]] = [(part, "") for part in verdict.deciding]
     if verdict.contrast:
         parts += [(part, "part of it") for part in verdict.parts]
-    return [*parts, *((part, "beside") for part in verdict.beside)]
+    return [*parts, *((part, "beside") for part in verdict.secondary)]
 
 
 def equivalence_p(verdict: Verdict, part: Part) -> float:
@@ -122,7 +122,7 @@ def to_csv(verdicts: Sequence[Verdict]) -> str:
     for verdict in verdicts:
         claim, can, look = verdict.claim, verdict.detectable, verdict.look
         row: list[object] = [verdict.study, claim.id, claim.text, verdict.outcome, int(verdict.negligible)]
-        row += [int(verdict.is_primary), verdict.printed.word, _known(verdict.p), _known(verdict.level)]
+        row += [int(verdict.is_primary), verdict.printed.outcome, _known(verdict.p), _known(verdict.level)]
         row += [verdict.step or "", verdict.tests or "", look.number, look.blocks, look.planned]
         row += [_known(value) for value in ((can.now, can.twice, can.hours) if can else (float("nan"),) * 3)]
         rows += [[*row, *_part_values(part, kind, verdict)] for part, kind in shown_parts(verdict)] or [row]
@@ -149,7 +149,7 @@ def _known(value: float) -> object:
 
 def _rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
     return [
-        [verdict.claim.id, verdict.claim.text, " ".join(sentences(verdict)), verdict.printed.word]
+        [verdict.claim.id, verdict.claim.text, " ".join(sentences(verdict)), verdict.printed.outcome]
         for verdict in verdicts
     ]
 
