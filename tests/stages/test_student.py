@@ -51,7 +51,7 @@ def teacher_run(folder: Path, aug: str = "baseline") -> Run:
     return found
 
 
-def teacher_logits(logits: Tensor, temperature: float = 20) -> Tensor:
+def softened(logits: Tensor, temperature: float = 20) -> Tensor:
     """softmax(z / T) written out, in float64."""
     powers = (logits.double() / temperature).exp()
     return powers / powers.sum(1, keepdim=True)
@@ -116,9 +116,9 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
     if distillation["teacher_weights"] == "untrained":
         live = making.build(run.config, (1, 16, 16), 10).eval().requires_grad_(False)
     independent = distillation["view"] == "independent"
-    pupil = student.named(config, RunStore(taught), None)
+    resolved = student.named(config, RunStore(taught), None)
     split = common.TrainValSplit(data, rows, data.part(rows), data.part(held_out))
-    training, loss = student.training_inputs(pupil, split, device)
+    training, loss = student.training_inputs(resolved, split, device)
     assert training.targets.dtype == (torch.float64 if distillation["temperature"] > 100 else torch.float32)
     plan = plan_epoch(training, ops, 4, "student", 2, 32, independent)
     sizes = [32, 32, 32, 32, 9]
@@ -134,7 +134,7 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
             z = z * factor
         if distillation["transform"] == "zscore":
             z = (z - z.mean(1, keepdim=True)) / z.std(1, correction=0, keepdim=True)
-        return teacher_logits(z, distillation["temperature"])
+        return softened(z, distillation["temperature"])
 
     for index in (0, 4):  # the last one is short
         batch = make_batch(training, ops, plan, index)
@@ -142,7 +142,7 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
         chosen = rows[plan.order[part].numpy()]
         clean = (data.images[chosen] / 255 - data.mean) / data.std
         if distillation["transform"] == "class-mean":
-            by_class = [teacher_logits(spread[data.labels[rows] == k], 2 if not ops else 20).mean(0) for k in range(10)]
+            by_class = [softened(spread[data.labels[rows] == k], 2 if not ops else 20).mean(0) for k in range(10)]
             probabilities = mixed(torch.stack(by_class)[data.labels[chosen]], draws, part)
         elif ops and distillation["view"] == "same":
             probabilities = answer(batch.images)

@@ -131,9 +131,9 @@ def test_a_teacher_of_another_dataset_is_refused(finished: Run) -> None:
 
 
 def test_only_a_teacher_teaches(finished: Run, tmp_path: Path) -> None:
-    pupil = student.run(core.student_config(tmp_path, "distillation.alpha=0", "optim.epochs=1"))
-    with pytest.raises(RunError, match=f"distillation.teacher={pupil.path.name} is a student, no teacher"):
-        student.run(core.student_config(tmp_path, f"distillation.teacher={pupil.path.name}"))
+    resolved = student.run(core.student_config(tmp_path, "distillation.alpha=0", "optim.epochs=1"))
+    with pytest.raises(RunError, match=f"distillation.teacher={resolved.path.name} is a student, no teacher"):
+        student.run(core.student_config(tmp_path, f"distillation.teacher={resolved.path.name}"))
     with pytest.raises(RunError, match="no run is called nobody"):
         student.run(core.student_config(tmp_path, "distillation.teacher=nobody"))
     (tmp_path / "runs" / "teacher-unfinished").mkdir()

@@ -156,11 +156,11 @@ def test_levels_are_those_of_tables():
 def test_all_looks_together_spend_alpha(alpha):
     rng, looks = np.random.default_rng(5), (2, 3, 4, 6)
     walk = rng.normal(size=(400_000, 6)).cumsum(axis=1)
-    outer_masks = np.zeros(len(walk), dtype=bool)
+    crossed = np.zeros(len(walk), dtype=bool)
     for number, blocks in enumerate(looks, start=1):
         z = np.abs(walk[:, blocks - 1]) / blocks**0.5
-        outer_masks |= z >= stats.norm.isf(look_level(looks[:number], 6, alpha) / 2)
-    assert outer_masks.mean() == pytest.approx(alpha, abs=4 * (alpha / len(walk)) ** 0.5)
+        crossed |= z >= stats.norm.isf(look_level(looks[:number], 6, alpha) / 2)
+    assert crossed.mean() == pytest.approx(alpha, abs=4 * (alpha / len(walk)) ** 0.5)
 
 
 # --- what could be found, and how likely it is ------------------------------------------------------------------------

@@ -267,12 +267,13 @@ def _correlation(blank: Part, spec: Correlation, claim: Claim, runs: Runs, rng: 
     )
     span = _range(blocks, complete, rng)
     return replace(
-        part, contrast=rho, estimate=sign * rho.rho, above=above, below=below, ci95_blocks=_sorted(sign, span)
+        part, contrast=rho, estimate=sign * rho.rho, above=above, below=below, ci95_blocks=turned(span, sign)
     )
 
 
-def _sorted(sign: float, span: tuple[float, float]) -> tuple[float, float]:
-    return span if sign > 0 else (-span[1], -span[0])
+def turned(bounds: tuple[float, float], sign: float) -> tuple[float, float]:
+    """Return the bounds of a value times the sign."""
+    return bounds if sign > 0 else (-bounds[1], -bounds[0])
 
 
 def _range(

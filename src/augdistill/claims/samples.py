@@ -8,10 +8,10 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 
+from augdistill.base.arrays import Floats
 from augdistill.base.status import KEPT
 from augdistill.claims.expansion import Contrast
 from augdistill.claims.schema import Arm
-from augdistill.stats.contrasts import Floats
 
 KEY = ["role", "model", "teacher_aug", "student_aug"]
 LOST = ("diverged", "collapsed")

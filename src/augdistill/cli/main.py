@@ -33,11 +33,8 @@ COMMANDS = {
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
     "doctor": "versions, device, datasets, whether results can be written",
 }
-FLAGS = (
-    *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"),
-    *("--shell-completion", "-sc", "--info", "-i"),
-)
 SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--shell-completion", "-sc", "--info", "-i")
+FLAGS = (*SHOWS, "--resolve", "--run", "-r", "--multirun", "-m")
 
 
 def main() -> None:

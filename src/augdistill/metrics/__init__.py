@@ -8,6 +8,7 @@ from collections.abc import Collection, Set
 import numpy as np
 from numpy.typing import ArrayLike
 
+from augdistill.base.arrays import Floats, Ints
 from augdistill.base.errors import DataError
 from augdistill.metrics.calibration import (
     Reliability,
@@ -20,8 +21,6 @@ from augdistill.metrics.calibration import (
     signed_gap,
 )
 from augdistill.metrics.classification import (
-    Floats,
-    Ints,
     accuracy,
     brier,
     confusion_matrix,

@@ -48,8 +48,11 @@ class BasicBlock(nn.Module):
     def __init__(self, channels: int, wide: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *(convolution(channels, wide, 3, stride), nn.BatchNorm2d(wide), nn.ReLU()),
-            *(convolution(wide, wide, 3), nn.BatchNorm2d(wide)),
+            convolution(channels, wide, 3, stride),
+            nn.BatchNorm2d(wide),
+            nn.ReLU(),
+            convolution(wide, wide, 3),
+            nn.BatchNorm2d(wide),
         )
         keeps_shape = stride == 1 and channels == wide
         projection = () if keeps_shape else (convolution(channels, wide, 1, stride), nn.BatchNorm2d(wide))

@@ -154,6 +154,26 @@ def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[s
     return run
 
 
+def publish_model(
+    store: RunStore,
+    ref: Ref,
+    config: ModelConfig,
+    header: Header,
+    history: list[dict[str, float]],
+    timing: "RunTiming",
+    parents: dict[str, str],
+    *,
+    diverged: bool,
+    **found: Any,
+) -> Run:
+    """Write a model's history and publish it; of one that diverged no epoch counts."""
+    write_history(store.folder(ref), history)
+    valid = [] if diverged else history
+    made = provenance(timing, parents, notes(header, config, valid))
+    said = facts(config, header, valid) | found
+    return publish(store, ref, "diverged" if diverged else "finished", config.plain(), made, **said)
+
+
 def facts(config: ModelConfig, training: Header, history: list[dict[str, float]]) -> dict[str, Any]:
     """Return what a manifest says of a model's data, enough to evaluate it without them, and its last validation."""
     known = {"shape": training.shape, "classes": training.classes, "statistics": statistics_of(config, training)}

@@ -178,13 +178,9 @@ def publish(
                 100 * found["training_accuracy"],
                 100 * found["dead_units"],
             )
-    folders.write_history(folder, history)
-    header, told = data.images.header, [] if diverged else history
-    facts = folders.facts(config, header, told)
-    parents = {part: run.path.name for part, run in resolved.parents.items()}
-    provenance = folders.provenance(made, parents, folders.notes(header, config, told))
-    status = "diverged" if diverged else "finished"
-    return folders.publish(store, resolved.ref, status, config.plain(), provenance, **facts, **found)
+    parents, header = {part: run.path.name for part, run in resolved.parents.items()}, data.images.header
+    own = (resolved.ref, config, header, history, made, parents)
+    return folders.publish_model(store, *own, diverged=bool(diverged), **found)
 
 
 def training_inputs(resolved: ResolvedStudent, data: common.TrainValSplit, device: Device) -> tuple[TrainingSet, Loss]:

@@ -61,7 +61,7 @@ def train(
         role="teacher",
     )
     title = f"{config.teacher.name} {config.aug.name}"
-    status, history = "finished", []
+    diverged, history = False, []
     try:
         history = fit(task, device, folder, making.hooks_of(config, data, device, title, stop))
         folders.save_weights(folder, model)
@@ -69,13 +69,10 @@ def train(
         write_probe(folder, model, data.images, device)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
-        status, history = "diverged", error.history
-    folders.write_history(folder, history)
-    made = folders.RunTiming(device, began, time.monotonic() - clock)
-    told = history if status == "finished" else []
-    provenance = folders.provenance(made, {}, folders.notes(header, config, told))
-    run = folders.publish(store, ref, status, config.plain(), provenance, **folders.facts(config, header, told))
-    if status == "finished":
+        diverged, history = True, error.history
+    timing = folders.RunTiming(device, began, time.monotonic() - clock)
+    run = folders.publish_model(store, ref, config, header, history, timing, {}, diverged=diverged)
+    if not diverged:
         drop_checkpoints(folder)
     return run
 

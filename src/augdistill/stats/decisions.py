@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from augdistill.stats.contrasts import Floats, intersection_union
+from augdistill.base.arrays import Floats
+from augdistill.stats.contrasts import intersection_union
 
 ALPHA = 0.05
 SUPPORTED, CONTRADICTED, IN_PART = "supported", "contradicted", "contradicted in part"

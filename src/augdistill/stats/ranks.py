@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from augdistill.stats.contrasts import Floats
+from augdistill.base.arrays import Floats
 
 EXACT = 9
 """Up to this many strategies every permutation is counted (9! = 362,880); beyond, random ones are drawn."""

@@ -27,10 +27,8 @@ ADDED_LATER: Mapping[str, Any] = {
 }
 
 # Fields of "student" configs in which those that train together as a bank may differ; all others they share.
-DIFFERING = (
-    *("seed", "teacher_seed", "aug", "teacher", "teacher_optim"),
-    *(f"distillation.{field}" for field in ("alpha", "temperature", *SOFT_TARGETS)),
-)
+OF_A_MEMBER = ("seed", "teacher_seed", "aug", "teacher", "teacher_optim")
+DIFFERING = (*OF_A_MEMBER, *(f"distillation.{field}" for field in ("alpha", "temperature", *SOFT_TARGETS)))
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,14 @@ from augdistill.store.documents import StageReport
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, Stage
 
-ENDED = {  # states of jobs that do not come back by themselves; jobs of all others are live
-    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
-    *("REVOKED", "TIMEOUT"),
-}
+BROKEN = {"BOOT_FAIL", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
+ENDED = BROKEN | {
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "PREEMPTED",
+    "REVOKED",
+}  # come not back; all other jobs are live
 TOGETHER = ":"  # between students of one bank in a list of tasks; no folder's name has one
 GONE = ("failed", "cancelled", "lost", "blocked")  # how a stage stands that no job will run
 BLOCKED = "blocked by "  # what a job says of a stage whose parent is not there, before the parent's folder

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from augdistill.base.text import pluralise
+from augdistill.base.text import capitalised, pluralise
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures.forest import in_words
 from augdistill.report.sentences import head, outcome_words, sentences
@@ -58,13 +58,11 @@ def _of_claims(saved: SavedStudy, verdicts: Sequence[Verdict]) -> str:
     if not mine:
         return "The study tests no claim; its tables and figures have the numbers."
     if len(mine) <= MOST_LISTED:
-        return " ".join(f"{_as_sentence(verdict.claim.text)}: {_uncapitalised(head(verdict))}." for verdict in mine)
+        return " ".join(
+            f"{capitalised(verdict.claim.text.rstrip('.'))}: {_uncapitalised(head(verdict))}." for verdict in mine
+        )
     counts = Counter(_uncapitalised(outcome_words(verdict.outcome)) for verdict in mine)
     return f"Of {len(mine)} claims: {', '.join(f'{count} {words}' for words, count in counts.most_common())}."
-
-
-def _as_sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".")
 
 
 def _uncapitalised(text: str) -> str:
