@@ -10,10 +10,11 @@ from augdistill.base.errors import ConfigError, RequestError, StoppedError, Work
 from augdistill.base.text import duration
 from augdistill.config.checking import check_group
 from augdistill.config.executors import Local
-from augdistill.executors import EXECUTORS, EXTRAS, chosen, devices, pace
+from augdistill.executors import EXECUTORS, EXTRAS, chosen, devices
 from augdistill.executors.base import Board, Outcome, attempt
 from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore
+from augdistill.study import estimate
 from plans import FINISHED, do_nothing, plan_of
 
 FAMILY = {"a": (), "b": (), "ab": ("a", "b"), "leaf": ("ab",), "other": ("b",)}
@@ -71,7 +72,7 @@ def test_any_order_of_ends_runs_every_stage_after_its_parents(tmp_path):
 def test_the_time_left_is_told_when_every_kind_left_is_known(tmp_path, monkeypatch):
     """By hand: two workers, stages of 10 s after 15 s; the six that are left take 6 * 10 / (3 * 10 / 15) s."""
     now = [100.0]
-    monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(estimate.time, "monotonic", lambda: now[0])
     board = board_of(dict.fromkeys("abcdefghi", ()), tmp_path)
     assert board.progress() == "0 of 9"
     now[0] += 15

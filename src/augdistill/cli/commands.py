@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from augdistill.base.errors import AugdistillError, NoMemoryError, RequestError, WorkError
 from augdistill.base.text import duration, pluralise
@@ -15,7 +15,7 @@ from augdistill.config import Config
 from augdistill.config.checking import check_command, typed
 from augdistill.config.commands import AsTrained, DistillCommand, EvaluateCommand, TrainTeacherCommand
 from augdistill.config.executors import Executor, Slurm
-from augdistill.config.jobs import DataOf, DatasetAt, ModelConfig, StudentConfig
+from augdistill.config.jobs import DataOf, DatasetAt, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
 from augdistill.store.documents import KINDS
 from augdistill.store.runs import Run, RunStore
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from augdistill.study.plan import Plan
 
 log = logging.getLogger(__name__)
+M = TypeVar("M", bound=ModelConfig)
 
 
 def train_teacher(composed: Config) -> None:
@@ -31,7 +32,7 @@ def train_teacher(composed: Config) -> None:
     config = typed(TrainTeacherCommand, composed)
     from augdistill.stages import teacher
 
-    report_run(teacher.run(config.job(), config.wait))
+    report_run(teacher.run(job_of(TeacherConfig, config), config.wait))
 
 
 def distill(composed: Config) -> None:
@@ -39,7 +40,12 @@ def distill(composed: Config) -> None:
     config = typed(DistillCommand, composed)
     from augdistill.stages import student
 
-    report_run(student.run(config.job(), config.wait))
+    report_run(student.run(job_of(StudentConfig, config), config.wait))
+
+
+def job_of(kind: type[M], config: ModelConfig) -> M:
+    """Return a command's config as that of its job alone."""
+    return kind(**{key: getattr(config, key) for key in kind.model_fields})
 
 
 def report_run(run: Run) -> None:
@@ -121,7 +127,7 @@ def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
 
 def print_results(name: str, store: RunStore) -> None:
     """Print a study's accuracies, write its report, and say where the page is."""
-    from augdistill.report.command import write_report
+    from augdistill.report.command import report
     from augdistill.report.console import accuracy_table
     from augdistill.results.study import SavedStudy
 
@@ -129,8 +135,7 @@ def print_results(name: str, store: RunStore) -> None:
     for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
         if test_set != "distillation":
             print(accuracy_table(frame, test_set), end="\n\n")
-    page, answers = write_report([name], store.outputs)
-    print("\n".join([*answers, f"report: {page}"]))
+    report(name, store.outputs)
 
 
 def evaluate(composed: Config) -> None:

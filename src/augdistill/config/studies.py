@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from augdistill.base.checks import is_name, is_prefixed
 from augdistill.base.model import Many, NumberOrText
@@ -16,7 +16,6 @@ from augdistill.config.base import (
     Group,
     Text,
     Whole,
-    before,
     by_name,
     unknown,
     with_parameters,
@@ -122,10 +121,16 @@ def is_a_name(value: str) -> str:
 Claim = Annotated[NumberOrText, MinLen(1)]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
-    Many[Annotated[str, AfterValidator(is_stack)]], before(as_stacks), AfterValidator(without_repeats), MinLen(1)
+    Many[Annotated[str, AfterValidator(is_stack)]],
+    BeforeValidator(as_stacks),
+    AfterValidator(without_repeats),
+    MinLen(1),
 ]
 OwnStacks = Annotated[
-    Many[Annotated[str, AfterValidator(is_own_stack)]], before(as_stacks), AfterValidator(without_repeats), MinLen(1)
+    Many[Annotated[str, AfterValidator(is_own_stack)]],
+    BeforeValidator(as_stacks),
+    AfterValidator(without_repeats),
+    MinLen(1),
 ]
 Cells = Annotated[Many[Any], MinLen(1)]
 GRID = [{"distillation.temperature": [1, 4]}]
@@ -141,11 +146,11 @@ class Study(Group):
     stacks: dict[Name, TheAug] = Field(default={}, examples=[Whole("+study.stacks.strong.ops.cutmix.prob=1.0")])
     aug: Stacks = Field(examples=[["baseline", "cutmix"]])
     student_aug: OwnStacks = Field(default=("baseline",), examples=[["baseline", "matching"]])
-    ops: Annotated[dict[str, Op], before(parameters_of_each)] = Field(
+    ops: Annotated[dict[str, Op], BeforeValidator(parameters_of_each)] = Field(
         default={}, examples=[Whole("+study.ops.cutmix.prob=1.0")]
     )
     distillation: TheDistillation
-    grids: Annotated[Many[dict[str, Cells]], before(lambda value: [] if value is None else value)] = Field(
+    grids: Annotated[Many[dict[str, Cells]], BeforeValidator(lambda value: [] if value is None else value)] = Field(
         default=(), examples=[GRID]
     )
     normalisation: Literal["training", "own"] = "training"
@@ -159,7 +164,7 @@ class Study(Group):
     margins: dict[Claim, Annotated[float, Gt(0), Lt(1e6)]] = Field(
         default={}, examples=[Whole("+study.margins={7a: 0.5}")]
     )
-    base: Annotated[Annotated[str, AfterValidator(is_stack)] | None, before(as_stack)] = Field(
+    base: Annotated[Annotated[str, AfterValidator(is_stack)] | None, BeforeValidator(as_stack)] = Field(
         default=BASELINE, examples=[BASELINE]
     )
     dead_units: Literal["keep", "collapsed"] = "keep"

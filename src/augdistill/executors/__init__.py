@@ -17,9 +17,6 @@ E = TypeVar("E", bound=configs.Executor, contravariant=True)
 class Executor(Protocol[E]):
     """What an executor's module has; it imports the package of its extra only when it runs."""
 
-    def check(self, executor: E) -> None:
-        """Raise RequestError where this machine cannot do what the group `executor` asks for."""
-
     def run(self, plan: Plan, store: RunStore, executor: E) -> Results:
         """Run what of a plan is not there yet and return how every stage ended.
 
@@ -37,7 +34,8 @@ def chosen(executor: configs.Executor) -> Executor[Any]:
     name = executor.name
     if name in EXTRAS and find_spec(EXTRAS[name]) is None:
         raise RequestError(f"executor={name} needs the package {EXTRAS[name]}: pip install 'augdistill[{name}]'")
-    EXECUTORS[name].check(executor)
+    if name == "slurm":
+        slurm.check()
     return EXECUTORS[name]
 
 

@@ -33,10 +33,6 @@ LONGEST_TMPDIR = 107 - len(
 CPU = "cpu"  # the place of stages that share no CUDA device
 
 
-def check(executor: Local) -> None:
-    """Refuse nothing: whatever passes the schema can be tried."""
-
-
 def run(plan: Plan, store: RunStore, executor: Local, work: Work = run_job) -> Results:
     """Run what of a plan is not there yet and return how every stage ended.
 

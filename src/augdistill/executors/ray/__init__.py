@@ -40,10 +40,6 @@ WINDOW = 1000  # stages handed to Ray at once, at least, so that a long plan tak
 PER_CORE = 20  # and for each core: a block's one teacher comes with 20 to 30 stages
 
 
-def check(executor: Ray) -> None:
-    """Refuse nothing: whatever passes the schema can be tried."""
-
-
 def run(plan: Plan, store: RunStore, executor: Ray, work: Work = run_job) -> Results:
     """Run what of a plan is not there yet and return how every stage ended.
 
@@ -149,8 +145,9 @@ class Tasks:
         """Make a stage, or a bank, a task of Ray's."""
         message = json.dumps({**self.place, "id": stage.id, "job": stage.job})
         parents = [self.refs[parent] for parent in stage.parents if parent in self.refs]
-        resources = for_all(self.resources[stage.id], len(stage.bank))
-        options = {**resources, "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
+        resources = self.resources[stage.id]
+        gpus = min(1.0, resources["num_gpus"] * max(1, len(stage.bank)))  # the shares of all students, one core's worth
+        options = {**resources, "num_gpus": gpus, "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
         ref = self.task.options(**options).remote(message, self.work, *parents)
         future = ref.future()
         self.refs[stage.id], self.ends[stage.id], self.stages[future] = ref, future, stage
@@ -211,11 +208,6 @@ def after_banks(board: Board) -> set[str]:
         if not found.isdisjoint(stage.parents):
             found.add(stage.id)
     return found
-
-
-def for_all(resources: dict[str, float], students: int) -> dict[str, float]:
-    """Return what a bank takes of a node: the GPU shares of its students, one GPU at most, and one student's cores."""
-    return {**resources, "num_gpus": min(1.0, resources["num_gpus"] * max(1, students))}
 
 
 def outcome_of(future: "Future[str]") -> Outcome:

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 SCRIPT = Path(__file__).with_name("slurm.sh")
 
 
-def check(executor: Slurm) -> None:
+def check() -> None:
     """Raise RequestError where SLURM is not."""
     if shutil.which("sbatch") is None or shutil.which("squeue") is None:
         raise RequestError(
