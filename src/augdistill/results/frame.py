@@ -17,7 +17,7 @@ from augdistill.results.scores import load_scores
 from augdistill.store.documents import ModelManifest
 from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.plans import EvaluationStage, ModelStage, OutputsStage, SavedPlan, SavedStage
-from augdistill.store.runs import Run, RunStore, read_manifest
+from augdistill.store.runs import Run, RunStore, read_run
 
 DISTILLATION = "distillation"
 VALIDATION = "validation"
@@ -46,10 +46,9 @@ def stage_runs(plan: SavedPlan, store: RunStore) -> dict[str, Run]:
     """Return the runs of a plan's stages that are there, by folder, in the plan's order."""
     found: dict[str, Run] = {}
     for stage in plan.stages:
-        path = store.runs / stage.folder
-        manifest = read_manifest(path)
-        if manifest is not None and manifest.id == stage.id:
-            found[stage.folder] = Run(path, manifest)
+        run = read_run(store.runs / stage.folder)
+        if run is not None and run.id == stage.id:
+            found[stage.folder] = run
     return found
 
 
