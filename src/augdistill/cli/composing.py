@@ -172,7 +172,8 @@ class PlainLoader(ConfigLoaderImpl):
         own = [str(word.input_line) for word in parsed if any(is_of(node, word.key_or_group) for node in PROGRAMS)]
         own += [word for word in overrides if word in MODES]
         if (wrong := difference(found, self.packaged(config_name, own, run_mode), "")) is not None:
-            folders = [str(self.folder)] if self.folder else [str(each.conf) for each in plugins_of(overrides)]
+            chosen = [each for name, each in plugins.installed().items() if f"{name}/" in " ".join(overrides)]
+            folders = [str(self.folder)] if self.folder else [str(each.conf) for each in chosen]
             where = f"the files in {' and '.join(folders)} set" if folders else "the command line sets"
             raise ConfigError(f"{where} {wrong}: what is run, and how, is no value of a config; type it as a word")
         told = OmegaConf.to_container(composed.hydra.overrides, resolve=False)
@@ -197,11 +198,6 @@ class PlainLoader(ConfigLoaderImpl):
         said = words_about(config_name, parsed)
         kept = [word for word in parsed if word.input_line not in said.taken]
         return kept, InsideRepository(made, said)
-
-
-def plugins_of(words: list[str]) -> list[plugins.Installed]:
-    """Return the plugins of which some words choose a config."""
-    return [found for prefix, found in plugins.installed().items() if any(f"{prefix}/" in word for word in words)]
 
 
 def settings(composed: DictConfig) -> dict[str, Any]:

@@ -96,12 +96,8 @@ class Loss(Named):
     """A student loss by name, with its own parameters."""
 
 
-def by_its_name(value: object) -> object:
-    """Return the name of a student loss as the group that it stands for, with the parameters of its YAML file."""
-    return {"name": value} if isinstance(value, str) else value
-
-
-TheLoss = Annotated[Loss, by_name(Loss, "loss"), BeforeValidator(by_its_name), Chosen("loss")]
+AsGroup = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)  # of a name alone
+TheLoss = Annotated[Loss, by_name(Loss, "loss"), AsGroup, Chosen("loss")]
 SOFT_TARGETS = ("view", "transform", "sd", "teacher", "teacher_weights")  # of a distillation: what is learnt from
 
 

@@ -44,8 +44,9 @@ def refusal(error: ValidationError, model: type[BaseModel], values: Mapping[str,
         return unknown_choice(key, place, context["given"], context["known"])
     if first["type"] == "wrong":
         key = ".".join(filter(None, [key.rstrip("."), context["key"]]))
-        example = context["example"] if context["example"] is not None else example_at(model, values, first, context)
-        return f"{key}={shown(context['value'])} is out of range: {context['allowed']}, as in {typed(key, example)}"
+        below = (*first["loc"], *filter(None, context["key"].split(".")))
+        one = example(locate(model, values, below).field) if context["example"] is None else context["example"]
+        return f"{key}={shown(context['value'])} is out of range: {context['allowed']}, as in {typed(key, one)}"
     if first["type"] == "missing":
         return f"{key} is missing: {allowed(place)}{as_in(key, place)}"
     return wrong_value(first, key, place)
@@ -118,12 +119,6 @@ def misplaced(model: type[BaseModel], values: Mapping[str, Any], word: str) -> s
         return no_group(where, given, choice)
     at = ".".join(place.path)
     return f"{shown(word)} is not what it must be: {at} takes {allowed(place)}{as_in(at, place)}"
-
-
-def example_at(model: type[BaseModel], values: Mapping[str, Any], error: ErrorDetails, context: Any) -> object:
-    """Return an example for the key below an error's place that a validator named."""
-    own = context["key"].split(".") if context["key"] else []
-    return example(locate(model, values, (*error["loc"], *own)).field)
 
 
 def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> ConfigKey:

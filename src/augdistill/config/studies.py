@@ -64,16 +64,11 @@ class StudyRuntime(Machine):
     threads: ThreadsOfKinds = ThreadsOfKinds()
 
 
-def as_list(value: object) -> object:
-    """Return one name as a list of it."""
-    return [value] if isinstance(value, str) else value
-
-
 def as_stacks(value: object) -> object:
-    """Return names and lists of names as a list of stacks, each the names of its strategies joined with "+"."""
+    """Return names and lists of names, or one name, as a list of stacks: strategies joined with "+"."""
     if isinstance(value, list | tuple):
         return [as_stack(entry) for entry in value]
-    return as_list(value)
+    return [value] if isinstance(value, str) else value
 
 
 def as_stack(value: object) -> object:

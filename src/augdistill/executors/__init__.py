@@ -7,6 +7,7 @@ from augdistill.base.errors import RequestError
 from augdistill.config import executors as configs
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
+from augdistill.executors.slurm import queues
 from augdistill.executors.slurm.queues import StageStatus
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
@@ -42,6 +43,6 @@ def chosen(executor: configs.Executor) -> Executor[Any]:
 def stage_statuses(plan: Plan, store: RunStore, executor: configs.Executor) -> dict[str, StageStatus]:
     """Return how every stage of a plan stands, by its id: as its run says, else as the cluster's queue does."""
     if executor.name == "slurm":
-        return slurm.slurm_statuses(plan, store)
+        return queues.stage_statuses(plan, store, slurm.job_folder(plan, store), queues.queue())
     runs = {stage.id: store.find(stage.ref) for stage in plan.stages}
     return {id: StageStatus(run.status if run else "to do") for id, run in runs.items()}

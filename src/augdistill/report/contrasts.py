@@ -62,8 +62,8 @@ def arm_of(text: Any, option: str) -> dict[str, str]:
 
 def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, str], *, classes: bool) -> str:
     """Return a comparison as aligned text: what is compared, how, and a row overall and for each class."""
-    in_points = labels.is_percent(metric)
-    unit = "percentage points" if in_points else labels.unit(metric)
+    in_points = labels.entry(metric).percent
+    unit = "percentage points" if in_points else labels.entry(metric).unit
     how = "paired, block by block" if found.overall.pairs else "unpaired (Welch)"
     rows = [row("overall", found.overall, 100 if in_points else 1, found.overall.p)]
     if classes and found.classes:

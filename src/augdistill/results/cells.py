@@ -135,7 +135,7 @@ def mark_best(cells: Mapping[int, Cell | None]) -> dict[int, Cell | None]:
     found = {key: cell for key, cell in cells.items() if cell is not None and cell.n}
     if len(found) < 2:
         return dict(cells)
-    side = labels.better(next(iter(found.values())).metric)
+    side = labels.entry(next(iter(found.values())).metric).better
     if side is None:
         return dict(cells)
     sign = 1 if side == "higher" else -1

@@ -164,7 +164,9 @@ def model_document(config: ModelConfig) -> Config:
     """Return what of a config decides any model: its data, its own strategies, itself, its recipe, precision, seed."""
     return {
         "dataset": dataset_fields(config.dataset),
-        config.aug_key: ops_fields(config.own_aug),
+        config.aug_key: [
+            [name, without_later_defaults(values, f"aug.{name}.")] for name, values in config.own_aug.listed()
+        ],
         "model": {"name": config.model.name, **config.model.parameters()},
         "optim": optim_fields(config.optim),
         "precision": config.runtime.precision,
@@ -182,11 +184,6 @@ def dataset_fields(dataset: Dataset) -> Config:
     if not dataset.mean and dataset.validation:
         kept["statistics"] = "of the images that train"
     return kept
-
-
-def ops_fields(aug: Aug) -> list[list[Any]]:
-    """Return the strategies in their order, as [name, parameters]."""
-    return [[name, without_later_defaults(values, f"aug.{name}.")] for name, values in aug.listed()]
 
 
 def optim_fields(optim: Optim) -> Config:

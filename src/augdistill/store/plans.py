@@ -22,6 +22,7 @@ from augdistill.base.model import (
     wrong_as_a_whole,
 )
 from augdistill.base.status import COLLAPSED
+from augdistill.base.text import first_text
 from augdistill.config import Config
 from augdistill.store.documents import Kind
 
@@ -206,12 +207,6 @@ class SavedPlan(Record):
     @classmethod
     def is_settled(cls, value: object) -> object:
         parts = [value.get(key) for key in ("study", "stages", "claims")] if isinstance(value, Mapping) else []
-        if not is_settled(parts):
+        if first_text(lambda text: "${" in text, parts) is not None:
             raise wrong_as_a_whole("it asks for values from elsewhere, with ${...}, which no plan does")
         return value
-
-
-def is_settled(value: object) -> bool:
-    """Return whether no text in a config still asks OmegaConf to look something up."""
-    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return not (isinstance(value, str) and "${" in value) and all(map(is_settled, children))

@@ -73,11 +73,6 @@ def run(plan: Plan, store: RunStore, executor: Slurm) -> Results:
     return board.results
 
 
-def slurm_statuses(plan: Plan, store: RunStore) -> dict[str, StageStatus]:
-    """Return how every stage of a plan stands, by its id."""
-    return stage_statuses(plan, store, job_folder(plan, store), queue())
-
-
 def job_folder(plan: Plan, store: RunStore) -> Folder:
     return Folder(store.outputs / "studies" / plan.name / "slurm")
 
