@@ -16,7 +16,7 @@ import torch
 
 from augdistill.base.cores import usable_cores
 from benchmarks import gates, study
-from benchmarks.measure import EAGER, Result, Side, Timed, counted, in_turn, machine, peaks
+from benchmarks.measure import EAGER, Result, Side, Timed, in_turn, machine, peaks, pluralise
 from benchmarks.rows import ROWS
 from benchmarks.sides import Setting
 
@@ -128,7 +128,7 @@ def limits(result: Result, mine: Side, reached: dict[str, float]) -> dict[str, A
 
     Counted where steps are eager, since nobody sees what a graph does, and set against the better way's time.
     """
-    work, done = counted(mine)
+    work, done = pluralise(mine)
     images = done.images + done.apart if isinstance(done, Timed) else done
     work = {name: value / images for name, value in work.items()}
     way = result.best("ours")

@@ -10,7 +10,7 @@ from scipy import stats
 
 from augdistill.augment import AUGMENTATIONS
 from augdistill.data import ImageSet
-from augdistill.metrics import accuracy
+from augdistill.metrics.classification import accuracy
 from augdistill.stages import common
 from augdistill.training.batches import EpochPlan, batch_at, make_batch, plan_epoch
 from augdistill.training.device import Device, resolve

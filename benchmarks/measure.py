@@ -128,7 +128,7 @@ class ByteCounter(TorchDispatchMode):
         return made
 
 
-def counted(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+def pluralise(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     """Return the floating-point operations of products and convolutions in `work`, the bytes it moves, its result."""
     with FlopCounterMode(display=False) as flops, ByteCounter() as moved:
         done = work()

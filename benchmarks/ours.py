@@ -57,7 +57,7 @@ def statistics(images: ImageSet) -> dict[str, list[float]]:
 
 def task(
     model: nn.Module,
-    data: common.Data,
+    data: common.DeviceDataset,
     recipe: dict[str, Any],
     device: Device,
     *,
@@ -122,6 +122,6 @@ def train_bank(works: list[Task], device: Device, tell: Tell) -> list[Trained]:
         return fit_bank(members, first.training, first.recipe, term, device, Path(folder), hooks)
 
 
-def part(data: common.Data, count: int) -> common.Data:
+def part(data: common.DeviceDataset, count: int) -> common.DeviceDataset:
     """Return the first images of a set, again from the beginning where it has fewer."""
     return data.part(np.arange(count) % len(data.images))

@@ -65,7 +65,7 @@ def run_augdistill() -> RunAugdistill:
 @pytest.fixture
 def run_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunAugdistill:
     """The command line in this process: as `run_augdistill`, without the seconds that a process takes to start."""
-    from augdistill.cli.main import told
+    from augdistill.cli.main import exit_code_of
 
     def run(words: Sequence[str], cwd: Path) -> Ran:
         for variable in UNSET:
@@ -74,7 +74,7 @@ def run_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
         monkeypatch.setattr("sys.argv", ["augdistill", *words])
         monkeypatch.chdir(cwd)
         capfd.readouterr()
-        code = told(words[0], list(words))
+        code = exit_code_of(words[0], list(words))
         return Ran(code, *capfd.readouterr())
 
     return run

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from augdistill import models
+from augdistill.base import signals
 from augdistill.base.errors import StoppedError
 from augdistill.base.files import checksum
 from augdistill.base.reading import sha256
@@ -105,7 +106,7 @@ def train(
     """Train by the loop; `how` holds ops, loss, device, or the hooks score, tell, stop, checkpoint_every."""
     loss, ops = how.pop("loss", two_part_loss), how.pop("ops", [])
     device = how.pop("device", None) or resolve("cpu", "fp32", 1)
-    silent = {"score": lambda model: {}, "tell": lambda epoch, row: None, "stop": lambda: False}
+    silent = {"score": lambda model: {}, "report": lambda epoch, row: None, "stop": lambda: False}
     task = Task(network, training, loss, ops, {**LOOP_RECIPE, **(recipe or {})}, 3, "teacher")
     return fit(task, device, folder, Hooks(**{**silent, "checkpoint_every": "60min", **how}))
 
@@ -168,7 +169,7 @@ def stopping_after(steps: int) -> Iterator[None]:
         yield After()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(common, "stop_on_signal", stop_on_signal)
+        patch.setattr(signals, "stop_on_signal", stop_on_signal)
         yield
 
 
@@ -183,7 +184,7 @@ def copied_without(outputs: Path, place: Path, kind: str) -> Path:
     return Path(shutil.copytree(outputs, place, ignore=shutil.ignore_patterns(f"{kind}-*")))
 
 
-def fold(run: Run, threads: int = 1, precision: str = "fp32") -> tuple[common.Data, Device]:
+def fold(run: Run, threads: int = 1, precision: str = "fp32") -> tuple[common.DeviceDataset, Device]:
     """Return the training set of a run on the device, and the device."""
     device = resolve("cpu", precision, threads)
     images = common.dataset_images(run.config)

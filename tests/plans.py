@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from augdistill.base.errors import NoMemoryError, StoppedError
+from augdistill.base.signals import stop_on_signal
 from augdistill.executors.base import Outcome
-from augdistill.stages.common import stop_on_signal
 from augdistill.store.documents import Manifest
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore

@@ -211,11 +211,11 @@ def test_the_gates_of_a_gpu_hold_by_a_tape_and_see_a_batch_that_stays(tmp_path: 
 
 def test_operations_and_bytes_are_those_of_a_product() -> None:
     one, other = torch.ones(64, 32), torch.ones(32, 16)
-    found, made = measure.counted(lambda: one @ other)
+    found, made = measure.pluralise(lambda: one @ other)
     assert found["gflop"] == pytest.approx(2 * 64 * 32 * 16 / 1e9)
     assert found["gbyte"] == pytest.approx(4 * (64 * 32 + 32 * 16 + 64 * 16) / 1e9)
     assert made.shape == (64, 16)
-    assert measure.counted(lambda: one.t())[0] == {"gflop": 0, "gbyte": 0}  # a view moves nothing
+    assert measure.pluralise(lambda: one.t())[0] == {"gflop": 0, "gbyte": 0}  # a view moves nothing
 
 
 def test_unknown_rows_are_refused_with_those_that_there_are(capsys) -> None:

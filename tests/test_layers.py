@@ -50,7 +50,7 @@ WITHOUT_TORCH = {
     *("augment", "models", "losses"),
 }
 TABLES = {"augment", "models", "losses"}  # say what their entries are called without torch; their modules do not
-HYDRA = {"cli.composing", "cli.repository", "cli.sweeps"}  # imported when a command composes, and importing it at once
+HYDRA = {"cli.composing", "cli.repository", "cli.sources", "cli.sweeps"}  # imported when a command composes
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 

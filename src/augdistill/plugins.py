@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from augdistill.base.checks import is_prefixed, one_of
 from augdistill.base.errors import AugdistillError, ConfigError
-from augdistill.base.text import counted, printable_line
+from augdistill.base.text import pluralise, printable_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -223,7 +223,7 @@ def report() -> list[tuple[str, str]]:
     for prefix, found in installed().items():
         plugin = told = imported(prefix)
         if isinstance(plugin, Plugin):
-            configs = counted(len(list(found.conf.glob("*/*.yaml"))) if found.conf else 0, "config")
+            configs = pluralise(len(list(found.conf.glob("*/*.yaml"))) if found.conf else 0, "config")
             told = f"{plugin.version}: {plugin.summary()}, {configs} ({found.distribution} {found.version})"
         lines.append((prefix, str(told)))
     return lines

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from augdistill.augment.shared import Samples, as_images, as_mask, as_rows, blend, choose, taken
+from augdistill.augment.shared import Samples, as_images, as_mask, as_rows, blend, gather_images, select
 from augdistill.base.errors import ConfigError
 from augmented import BLACK, RARE, SAMPLED, SIZES, applied, drawn, epoch_of, many
 
@@ -146,7 +146,7 @@ def test_what_is_drawn_beside_lam_depends_on_neither_alpha_nor_prob(name):
 def test_images_are_taken_as_indexing_takes_them_in_their_memory_format(channels, layout):
     images = torch.arange(7 * channels * 25, dtype=torch.float32).reshape(7, channels, 5, 5)
     index = torch.tensor([6, 0, 0, 3])
-    found = taken(images.contiguous(memory_format=layout), index)
+    found = gather_images(images.contiguous(memory_format=layout), index)
     assert torch.equal(found, images[index])
     assert found.is_contiguous(memory_format=layout)
     assert torch.equal(as_images(as_rows(images.contiguous(memory_format=layout))), images)
@@ -156,7 +156,7 @@ def test_images_are_taken_as_indexing_takes_them_in_their_memory_format(channels
 def test_a_choice_is_exact(dtype):
     own, other = (torch.arange(start, start + 200, 10).to(dtype) for start in (0, 55))
     mask = torch.arange(20) % 3 == 0
-    found = choose(as_mask(mask, dtype), own, other.clone())
+    found = select(as_mask(mask, dtype), own, other.clone())
     assert torch.equal(found, torch.where(mask, other, own))
 
 

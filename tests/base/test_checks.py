@@ -31,13 +31,13 @@ def test_the_nearest_word_is_one_of_the_known_or_none(word: str) -> None:
 def test_a_refusal_names_the_key_the_value_and_what_is_allowed() -> None:
     checks.require(True, "a.b", 3, "")
     checks.one_of("a.b", "mean", ("mean", "sum"))
-    checks.known_keys("a.", {"lr": 1}, ("lr", "momentum"))
+    checks.check_keys("a.", {"lr": 1}, ("lr", "momentum"))
     for check, words in (
         (lambda: checks.require(False, "a.b", 3, "1 or 2"), "a.b=3 is out of range: 1 or 2"),
         (lambda: checks.one_of("a.b", "mea", ("mean", "sum")), "a.b=mea is unknown (did you mean mean?): choose one "),
         (lambda: checks.one_of("a.b", ["mean"], ("mean",)), "a.b=['mean'] is unknown"),
-        (lambda: checks.known_keys("a.", {"momentun": 1}, ("lr", "momentum")), "a.momentun is not a config key (did "),
-        (lambda: checks.known_keys("a.", {"x": 1}, ()), "a.x is not a config key: known here are none"),
+        (lambda: checks.check_keys("a.", {"momentun": 1}, ("lr", "momentum")), "a.momentun is not a config key (did "),
+        (lambda: checks.check_keys("a.", {"x": 1}, ()), "a.x is not a config key: known here are none"),
         (lambda: checkpoint_every("5"), "runtime.checkpoint_every=5 is out of range: minutes or whole epochs"),
     ):
         with pytest.raises(ConfigError) as raised:

@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from augdistill.base import signals
-from augdistill.executors.base import StoppedError, raising_on_signals
-from augdistill.stages.common import stop_on_signal
+from augdistill.base.errors import StoppedError
+from augdistill.base.signals import raising_on_signals, stop_on_signal
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from augdistill.base.text import (
-    counted,
     dataset_label,
     duration,
     first_text,
     is_no_unicode,
     now,
+    pluralise,
     printable,
     printable_line,
     removal,
@@ -67,5 +67,5 @@ def test_the_command_that_removes_a_run_says_where_it_lies() -> None:
 
 
 def test_counts_and_times_are_words() -> None:
-    assert [counted(count, "block") for count in (0, 1, 2)] == ["0 blocks", "1 block", "2 blocks"]
+    assert [pluralise(count, "block") for count in (0, 1, 2)] == ["0 blocks", "1 block", "2 blocks"]
     assert datetime.strptime(now(), "%Y-%m-%d %H:%M:%S %Z").year >= 2026

@@ -45,7 +45,7 @@ def test_supported_with_what_a_reader_needs():
     assert (part.n_plus, part.n_minus, part.margin) == (5, 5, 0.5)
     assert (part.mean_plus, part.sd_minus) == pytest.approx((a.mean(), b.std(ddof=1)))
     assert part.printed == pytest.approx(1.9)
-    assert [part.label for part in verdict.beside][:2] == [
+    assert [part.label for part in verdict.secondary][:2] == [
         "flip-crop lenet (shown too)",
         "flip-crop alexnet (shown too)",
     ]
@@ -93,7 +93,7 @@ def test_rank_claims_are_descriptive_below_eight_strategies():
     assert low <= high <= 1.0
     assert [part.estimate for part in verdict.parts] == pytest.approx([1.0, 1.0])
     assert verdict.parts[0].p == pytest.approx(1 / 60)
-    assert [part.label for part in verdict.beside] == [
+    assert [part.label for part in verdict.secondary] == [
         "lenet (at equal teacher accuracy)",
         "alexnet (at equal teacher accuracy)",
     ]

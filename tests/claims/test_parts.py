@@ -59,7 +59,7 @@ def test_rank_claims_are_tested_over_eight_strategies():
     assert verdict.outcome == "supported"
     assert verdict.p == pytest.approx(2 / 40320)
     partial = spearman(range(8), list(range(8))[::-1], given=list(accuracy.values()))
-    assert verdict.beside[0].estimate == pytest.approx(-partial.rho)
+    assert verdict.secondary[0].estimate == pytest.approx(-partial.rho)
     short = table.frame()
     short = short[~((short["teacher_aug"] == "cutmix") & (short["role"] == "student"))]
     assert judged(short, "13", augs=augs).parts[0].reason == "7 of 8 strategies have values"
@@ -95,7 +95,7 @@ def test_claim_8_pairs_students_with_their_own_teacher_and_averages_over_strateg
     labels = cells(table, "control", "lenet", "labels").mean(axis=1)
     expected = st.welch_corrected(cells(table, "teacher", "resnet18", "baseline")[:, 0], labels)
     assert control.p == pytest.approx(float(st.p_two_sided(expected)))
-    assert verdict.beside[0].outcome == "contradicted"
+    assert verdict.secondary[0].outcome == "contradicted"
 
 
 def test_claim_8_leaves_out_a_block_that_lacks_one_strategy():
@@ -119,7 +119,7 @@ def test_claim_10_pairs_by_student_seed_since_both_arms_have_the_same_teacher():
         augmented, plain = (100 * cells(table, "student", "lenet", teacher, own) for own in ("mixup", "baseline"))
         reference = stats.ttest_rel(augmented.mean(axis=1), plain.mean(axis=1))
         assert parts[label].p == pytest.approx(reference.pvalue)
-    assert len(verdict.beside) == 4
+    assert len(verdict.secondary) == 4
 
 
 def test_claim_11_is_not_paired_since_a_seed_is_all_that_a_student_shares_with_its_control():
@@ -158,7 +158,7 @@ def test_claim_3_is_shown_at_equal_accuracy_in_distribution_too():
     table.rows += rows
     verdict = judged(table, "3")
     assert verdict.outcome == "supported"
-    adjusted = verdict.beside[0]
+    adjusted = verdict.secondary[0]
     assert adjusted.label == "mixup lenet (at equal accuracy in distribution)"
     assert abs(adjusted.estimate) < 0.2 < 1.5 < verdict.parts[0].estimate
     assert adjusted.outcome in ("open", "excluded beyond the margin")

@@ -18,20 +18,20 @@ def printed(claim):
 
 
 def test_whether_print_agrees_is_computed_and_is_what_the_claims_file_says():
-    words = {claim: printed(claim).word for claim in IDS}
+    words = {claim: printed(claim).outcome for claim in IDS}
     assert [claim for claim, word in words.items() if word == "no"] == ["4", "12"]
     assert [claim for claim, word in words.items() if word == "not printed"] == ["7b", "8", "9", "11", "15"]
     assert words["10"] == "not clearly"
     assert {words[claim] for claim in ("1", "2", "3", "5", "6", "7a")} == {"yes"}
     assert dict(printed("4").parts) == pytest.approx({"mixup": -0.18, "cutmix": 0.07})
-    assert "2.3 pt" in printed("10").line
+    assert "2.3 pt" in printed("10").explanation
     against = {label for label, value in printed("12").parts if value < 0}
     assert against == {"mixup lenet", "cutmix lenet"}
 
 
 def test_what_print_does_not_settle_of_the_last_claims():
     """LeNet of flip-crop 0.631 < 0.633 of mixup; D and AlexNet's accuracy rank with +0.1: both below the margin."""
-    assert (printed("13").word, printed("14").word) == ("not clearly", "not clearly")
+    assert (printed("13").outcome, printed("14").outcome) == ("not clearly", "not clearly")
     assert dict(printed("14").parts)["flip-crop mixup lenet"] == pytest.approx(-0.2)
     assert dict(printed("13").parts)["alexnet"] == pytest.approx(-0.1)
 
@@ -39,4 +39,4 @@ def test_what_print_does_not_settle_of_the_last_claims():
 def test_a_changed_printed_number_changes_the_answer():
     numbers = printed_numbers(load_published())
     numbers["student", "lenet", "mixup", "baseline", "accuracy", "mnist-test"] = 0.98
-    assert agrees_with_print(CLAIMS["4"], CLAIMS, numbers).word == "yes"
+    assert agrees_with_print(CLAIMS["4"], CLAIMS, numbers).outcome == "yes"

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from augdistill.cli.refusals import dotted, known_keys
+from augdistill.cli.refusals import config_keys, dotted
 from command_line import assert_refused, files
 from composed import compose
 
@@ -29,10 +29,10 @@ def test_refused_in_one_line_with_nothing_written(words, run_here, tmp_path):
 
 def test_the_keys_of_a_command_are_those_that_it_composes():
     composed = compose("train-teacher", "aug=cutmix")
-    keys = known_keys("train-teacher", ["aug=cutmix"])
+    keys = config_keys("train-teacher", ["aug=cutmix"])
     assert {key.partition(".")[0] for key in keys} == {*composed}
     assert {key for key in keys if key.startswith("aug.ops.cutmix.")} == {
         f"aug.ops.cutmix.{name}" for name in composed["aug"]["ops"]["cutmix"]
     }
-    assert "aug.ops.cutmix.prob" not in known_keys("train-teacher", ["aug=cutmx"])  # of a choice that is none
+    assert "aug.ops.cutmix.prob" not in config_keys("train-teacher", ["aug=cutmx"])  # of a choice that is none
     assert dotted("", OmegaConf.create({"a": {"b": 1}, "c": None})) == ["a", "a.b", "c"]

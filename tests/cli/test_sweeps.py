@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.cli.main import told
+from augdistill.cli.main import exit_code_of
 from command_line import TINY, assert_refused, files
 from conftest import COMMAND
 
@@ -63,7 +63,7 @@ def test_a_sweep_with_a_refused_job_leaves_nothing_behind(words, wanted, tmp_pat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.setattr("sys.argv", ["augdistill"])
-    assert told(command, [command, "-m", *rest]) == 2
+    assert exit_code_of(command, [command, "-m", *rest]) == 2
     assert wanted in capsys.readouterr().err
     assert files(tmp_path) == set()
 

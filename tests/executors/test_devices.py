@@ -9,7 +9,7 @@ from augdistill.base.errors import ConfigError
 from augdistill.cli import commands
 from augdistill.config.checking import check_group
 from augdistill.executors import devices
-from augdistill.executors.devices import refuse_without_cuda
+from augdistill.executors.devices import check_cuda
 from composed import composed, planned
 
 
@@ -28,9 +28,9 @@ def test_cuda_is_asked_for_in_vain_once(word: str, wanted: str, tmp_path: Path, 
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}  # which planning packs
     plan = planned(config)
     for name in ("slurm", "ray"):  # whose jobs run elsewhere
-        refuse_without_cuda(plan, check_group("executor", {"name": name}))
+        check_cuda(plan, check_group("executor", {"name": name}))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    refuse_without_cuda(plan, check_group("executor", config["executor"]))
+    check_cuda(plan, check_group("executor", config["executor"]))
 
 
 def test_graphs_on_a_cpu_are_refused_whoever_would_run_them(tmp_path: Path) -> None:

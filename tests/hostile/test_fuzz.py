@@ -36,8 +36,8 @@ from augdistill.data.download import extract
 from augdistill.data.image_folder import readable_formats, square
 from augdistill.data.images import decode_all
 from augdistill.metrics import check_predictions
-from augdistill.report.page.cautions import cautions
 from augdistill.report.page.provenance import provenance
+from augdistill.report.page.warnings import study_warnings
 from augdistill.results.cells import Cells
 from augdistill.results.frame import load_plan
 from augdistill.results.scores import load_scores
@@ -298,7 +298,7 @@ def read_all(outputs: Path) -> None:
         listing.show_run(store, run.path.name)
     saved = SavedStudy.load("tiny", outputs)
     Cells(saved)
-    cautions(saved)
+    study_warnings(saved)
     provenance(saved, outputs)
     for place in saved.places:
         saved.arrays(place, saved.test_set)

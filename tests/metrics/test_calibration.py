@@ -9,18 +9,17 @@ from scipy.optimize import minimize_scalar
 from sklearn.calibration import calibration_curve
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from augdistill.metrics import (
+from augdistill.metrics.calibration import (
     Reliability,
     ece,
     fit_temperature,
-    log_softmax,
     mce,
-    nll,
     reliability,
     scale_predictions,
     signed_gap,
+    stratified_folds,
 )
-from augdistill.metrics.calibration import stratified_folds
+from augdistill.metrics.classification import log_softmax, nll
 
 
 def draw(seed: int, samples: int = 500, classes: int = 5, temperature: float = 1.0):

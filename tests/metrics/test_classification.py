@@ -9,16 +9,16 @@ from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, precisio
 from sklearn.metrics import confusion_matrix as reference_confusion
 
 from augdistill.base.errors import DataError
-from augdistill.metrics import (
+from augdistill.metrics.classification import (
     accuracy,
     brier,
+    clipped,
     confusion_matrix,
     log_softmax,
     nll,
     per_class_accuracy,
     precision_recall_f1,
 )
-from augdistill.metrics.classification import clipped
 
 
 def draw(seed: int, samples: int = 200, classes: int = 10):

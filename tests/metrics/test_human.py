@@ -11,9 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import rel_entr
 
-from augdistill.metrics import class_means, cross_entropy, entropy, kl, kl_matrix, log_softmax
-from augdistill.metrics.classification import clipped
-from augdistill.metrics.human import diagonal_mean, off_diagonal_mean, zeros
+from augdistill.metrics.classification import clipped, log_softmax
+from augdistill.metrics.human import (
+    class_means,
+    cross_entropy,
+    diagonal_mean,
+    entropy,
+    kl,
+    kl_matrix,
+    off_diagonal_mean,
+    zeros,
+)
 from conftest import REAL_DATA
 
 

@@ -10,8 +10,8 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.preprocessing import StandardScaler
 
 from augdistill.base.errors import DataError
-from augdistill.metrics import class_discrimination, class_separability, log_softmax
-from augdistill.metrics.latent import similarities
+from augdistill.metrics.classification import log_softmax
+from augdistill.metrics.latent import class_discrimination, class_separability, similarities
 
 CONVENTIONS = ("corrected", "as_printed", "as_published")
 

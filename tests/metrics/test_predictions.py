@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from augdistill.base.errors import DataError
-from augdistill.metrics import check_predictions, log_softmax
+from augdistill.metrics import check_predictions
+from augdistill.metrics.classification import log_softmax
 
 LABELS = np.array([0, 1, 2, 0])
 LOGITS = np.arange(12, dtype=np.float32).reshape(4, 3) % 5

@@ -7,7 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from augdistill.metrics import Scores, log_softmax, score
+from augdistill.metrics import Scores, score
+from augdistill.metrics.classification import log_softmax
 from sampled import DISCRIMINATION, draw
 
 LOGITS, GOOD, *_ = draw(7)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from augdistill import metrics
-from augdistill.metrics import METRICS, Teacher, log_softmax, score
+from augdistill.metrics import METRICS, Teacher, score
+from augdistill.metrics.classification import log_softmax
 from augdistill.metrics.entry import Need
 from sampled import DISCRIMINATION, HUMAN, draw
 
@@ -56,53 +57,55 @@ def test_scores_are_those_of_the_functions():
     sources = {"embeddings": embeddings, "human": human, "validation": validation, "teacher": teacher}
     found = score(logits, labels, **sources, external=True)
     logs = log_softmax(logits)
-    diagram = metrics.reliability(logs, labels)
-    scaled = metrics.scale_predictions(logs, labels, validation)
-    matrix = metrics.kl_matrix(metrics.class_means(human, labels, 5), metrics.class_means(np.exp(logs), labels, 5))
+    diagram = metrics.calibration.reliability(logs, labels)
+    scaled = metrics.calibration.scale_predictions(logs, labels, validation)
+    matrix = metrics.human.kl_matrix(
+        metrics.human.class_means(human, labels, 5), metrics.human.class_means(np.exp(logs), labels, 5)
+    )
     floor = np.maximum(logs, np.log(1e-12))
     discrimination = {
-        c: metrics.class_discrimination(np.exp(logs) if c == "as_published" else embeddings, labels, 5, c)
+        c: metrics.latent.class_discrimination(np.exp(logs) if c == "as_published" else embeddings, labels, 5, c)
         for c in ("corrected", "as_printed", "as_published")
     }
     expected = dict(
-        zip(("precision", "recall", "f1"), metrics.precision_recall_f1(logs, labels), strict=True),
-        accuracy=metrics.accuracy(logs, labels),
-        nll=metrics.nll(logs, labels),
-        nll_clipped=metrics.nll(floor, labels),
+        zip(("precision", "recall", "f1"), metrics.classification.precision_recall_f1(logs, labels), strict=True),
+        accuracy=metrics.classification.accuracy(logs, labels),
+        nll=metrics.classification.nll(logs, labels),
+        nll_clipped=metrics.classification.nll(floor, labels),
         nll_zeros=0,
-        brier=metrics.brier(logs, labels),
-        ece=metrics.ece(diagram),
-        ece_gap=metrics.signed_gap(diagram),
-        mce=metrics.mce(diagram),
-        mce_50=metrics.mce(diagram, 50),
-        ece_scaled=metrics.ece(metrics.reliability(scaled.log_probabilities, labels)),
-        nll_scaled=metrics.nll(scaled.log_probabilities, labels),
+        brier=metrics.classification.brier(logs, labels),
+        ece=metrics.calibration.ece(diagram),
+        ece_gap=metrics.calibration.signed_gap(diagram),
+        mce=metrics.calibration.mce(diagram),
+        mce_50=metrics.calibration.mce(diagram, 50),
+        ece_scaled=metrics.calibration.ece(metrics.calibration.reliability(scaled.log_probabilities, labels)),
+        nll_scaled=metrics.classification.nll(scaled.log_probabilities, labels),
         scaling_temperature=scaled.temperature,
-        human_ce=metrics.cross_entropy(human, logs),
-        human_kl=metrics.kl(human, logs),
-        human_entropy=metrics.entropy(human),
-        human_ce_scaled=metrics.cross_entropy(human, scaled.log_probabilities),
-        human_ce_clipped=metrics.cross_entropy(human, floor),
+        human_ce=metrics.human.cross_entropy(human, logs),
+        human_kl=metrics.human.kl(human, logs),
+        human_entropy=metrics.human.entropy(human),
+        human_ce_scaled=metrics.human.cross_entropy(human, scaled.log_probabilities),
+        human_ce_clipped=metrics.human.cross_entropy(human, floor),
         human_zeros=0,
         human_kl_diagonal=np.trace(matrix) / 5,
         human_kl_off_diagonal=(matrix.sum() - np.trace(matrix)) / 20,
         dimensions=12,
         dimensions_dropped=0,
-        class_separability=metrics.class_separability(np.exp(logs), labels),
-        logit_sd=metrics.logit_sd(logits),
-        **{f"label_information_{t}": metrics.label_information(logits, t) for t in (1, 2, 4, 10, 20)},
-        teacher_agreement=metrics.agreement(logits, teacher.logits),
-        teacher_kl=metrics.teacher_student_kl(logits, teacher.logits),
-        teacher_kl_at_temperature=metrics.teacher_student_kl(logits, teacher.logits, 4.0),
+        class_separability=metrics.latent.class_separability(np.exp(logs), labels),
+        logit_sd=metrics.teacher.logit_sd(logits),
+        **{f"label_information_{t}": metrics.teacher.label_information(logits, t) for t in (1, 2, 4, 10, 20)},
+        teacher_agreement=metrics.teacher.agreement(logits, teacher.logits),
+        teacher_kl=metrics.teacher.teacher_student_kl(logits, teacher.logits),
+        teacher_kl_at_temperature=metrics.teacher.teacher_student_kl(logits, teacher.logits, 4.0),
         **{f"{part}_{c}": getattr(d, part) for c, d in discrimination.items() for part in vars(d)},
     )
     assert found.scaling == "validation"
     assert found.scalars == pytest.approx(expected, abs=1e-12)
-    assert found.arrays["confusion"] == metrics.confusion_matrix(logs, labels).tolist()
-    assert found.arrays["class_accuracy"] == metrics.per_class_accuracy(logs, labels).tolist()
+    assert found.arrays["confusion"] == metrics.classification.confusion_matrix(logs, labels).tolist()
+    assert found.arrays["class_accuracy"] == metrics.classification.per_class_accuracy(logs, labels).tolist()
     assert found.arrays["reliability"]["counts"] == diagram.counts.tolist()
     assert list(found.arrays["reliability"]) == ["edges", "counts", "confidence", "accuracy"]
     assert found.arrays["human_kl_matrix"] == pytest.approx(matrix)
-    assert found.arrays["class_means"] == pytest.approx(metrics.class_means(np.exp(logs), labels, 5))
-    assert found.arrays["human_class_means"] == pytest.approx(metrics.class_means(human, labels, 5))
+    assert found.arrays["class_means"] == pytest.approx(metrics.human.class_means(np.exp(logs), labels, 5))
+    assert found.arrays["human_class_means"] == pytest.approx(metrics.human.class_means(human, labels, 5))
     assert found.arrays["scaling_temperatures"] == [scaled.temperature]

@@ -5,7 +5,8 @@ import pytest
 import scipy.stats
 from scipy.special import softmax
 
-from augdistill.metrics import agreement, label_information, log_softmax, logit_sd, teacher_student_kl
+from augdistill.metrics.classification import log_softmax
+from augdistill.metrics.teacher import agreement, label_information, logit_sd, teacher_student_kl
 
 
 def test_logit_sd_is_that_of_the_logits_without_their_row_means():

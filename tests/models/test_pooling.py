@@ -17,7 +17,7 @@ def maps(*shape: int, dtype=torch.bfloat16, memory=torch.channels_last) -> torch
 def test_maxima_and_gradients_are_pytorchs_bit_by_bit(shape):
     images, again = maps(*shape), maps(*shape)
     assert pooling.is_slow(images)
-    found, expected = pooling.Halving()(images), F.max_pool2d(again, 2)
+    found, expected = pooling.MaxPool2x2()(images), F.max_pool2d(again, 2)
     assert torch.equal(found, expected)
     assert found.is_contiguous(memory_format=torch.channels_last)
     gradient = torch.randn(found.shape, generator=torch.Generator().manual_seed(1)).bfloat16()
@@ -31,7 +31,7 @@ def test_maxima_and_gradients_are_pytorchs_bit_by_bit(shape):
 def test_nan_stays_nan(where):
     images = maps(2, 6, 4, 4).detach()
     images[0, 0, where // 2, where % 2] = torch.nan
-    found, expected = pooling.by_maps(images), F.max_pool2d(images, 2)
+    found, expected = pooling.fast_max_pool(images), F.max_pool2d(images, 2)
     assert torch.equal(found.isnan(), expected.isnan())
     assert found.isnan().sum() == 1
 
@@ -50,4 +50,4 @@ def test_nan_stays_nan(where):
 def test_what_the_other_form_is_not_for_goes_to_pytorch(shape, kept):
     images = maps(*shape, **kept)
     assert not pooling.is_slow(images)
-    assert torch.equal(pooling.Halving()(images), F.max_pool2d(images, 2))
+    assert torch.equal(pooling.MaxPool2x2()(images), F.max_pool2d(images, 2))

@@ -29,9 +29,8 @@ def line(text, name):
 
 
 def ask(saved, **changed):
-    config = {"outputs": str(saved.store.outputs), "wait": True, "study": "tiny", "metric": "accuracy"}
     arms = {"a": "teacher_aug=cutmix,model=lenet", "b": "teacher_aug=baseline,model=lenet"}
-    return contrast({**config, **arms, "test_set": None, "paired": None, "classes": True, **changed})
+    return contrast(**{"outputs": saved.store.outputs, "study": "tiny", **arms, **changed})
 
 
 def test_the_real_command_prints_welchs_test_and_each_class(saved, run_augdistill):

@@ -15,7 +15,7 @@ from augdistill.config.checking import check
 from augdistill.stages import bank, run_job, student
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
-from augdistill.training.bank import Lessons
+from augdistill.training.bank import BankTargets
 from faults.harness import Ended, ended, results, start
 
 ARMS = {
@@ -165,16 +165,16 @@ def test_two_banks_that_share_students_wait_for_each_other(taught: Callable[[str
 
 
 def test_a_member_that_diverges_is_published_as_such_and_the_others_finish(taught: Callable[[str], Path]) -> None:
-    outputs, calm, steps, healthy = taught("hurt"), taught("calm"), [], Lessons.losses
+    outputs, calm, steps, healthy = taught("hurt"), taught("calm"), [], BankTargets.losses
 
-    def losses(self: Lessons, logits: Tensor, rows: Tensor) -> Tensor:
+    def losses(self: BankTargets, logits: Tensor, rows: Tensor) -> Tensor:
         steps.append(1)
         factor = torch.ones(len(rows), 1)
         factor[1] = float("nan") if len(steps) == 7 else 1
         return healthy(self, logits, rows) * factor
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lessons, "losses", losses)
+        patch.setattr(BankTargets, "losses", losses)
         made = bank.run(jobs(outputs))
     assert [run.status for run in made] == ["finished", "diverged", "finished", "finished"]
     assert len(core.history(made[1])) == 1

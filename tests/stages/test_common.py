@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from augdistill.base.errors import NoMemoryError, RunError, StoppedError, WorkError
-from augdistill.stages.common import run_log, stop_on_signal, told
+from augdistill.base.signals import stop_on_signal
+from augdistill.stages.common import describe_device, run_log
 from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
 from augdistill.training.loop import take_epoch
@@ -127,4 +128,4 @@ def test_a_ctrl_c_that_is_not_ours_stays_with_its_handler(interrupts) -> None:
 
 def test_where_a_run_is_made_is_told_in_words() -> None:
     device = resolve("cpu", "fp32", 1)
-    assert told(device) == f"cpu ({device.facts()['hardware']}), precision fp32, threads 1"
+    assert describe_device(device) == f"cpu ({device.facts()['hardware']}), precision fp32, threads 1"

@@ -13,7 +13,7 @@ from augdistill.cli import commands
 from augdistill.config.jobs import DataOf
 from augdistill.metrics import METRICS
 from augdistill.report.command import write_report
-from augdistill.report.page.cautions import cautions
+from augdistill.report.page.warnings import study_warnings
 from augdistill.results.study import SavedStudy
 from augdistill.stages import completion, evaluation
 from augdistill.store import runs
@@ -61,18 +61,18 @@ def state(outputs: Path) -> dict[Path, tuple[int, bytes]]:
 
 def test_what_lacks_is_computed_from_what_was_saved_and_once(outputs: Path) -> None:
     saved = SavedStudy.load("tiny", outputs)
-    assert not [line for line in cautions(saved) if "newer metric" in line]
+    assert not [line for line in study_warnings(saved) if "newer metric" in line]
     before = {run.path: (run.id, (run.path / "metrics.json").read_text()) for run in scored(outputs)}
     assert {METRICS[name].needs for name in GONE[:4]} == {METRICS[name].needs for name in set(METRICS) & set(GONE)}
     for run in scored(outputs):
         forget(run, *GONE)
-    told = "\n".join(cautions(SavedStudy.load("tiny", outputs)))
+    told = "\n".join(study_warnings(SavedStudy.load("tiny", outputs)))
     assert f"lack ECE, a newer metric: augdistill evaluate outputs={outputs} adds it from what they saved." in told
     assert "lack Discrimination, a newer metric" in told
     evaluate(outputs)
     assert {run.path: (run.id, (run.path / "metrics.json").read_text()) for run in scored(outputs)} == before
     assert not [line for run in scored(outputs) for line in RunStore(outputs).damage(run.path)]
-    assert not [line for line in cautions(SavedStudy.load("tiny", outputs)) if "newer metric" in line]
+    assert not [line for line in study_warnings(SavedStudy.load("tiny", outputs)) if "newer metric" in line]
     after = state(outputs)
     evaluate(outputs)
     assert state(outputs) == after

@@ -132,8 +132,8 @@ def test_the_scaling_temperature_comes_from_the_validation_split(digits: Path, c
 
 
 def test_what_a_student_kept_of_its_teacher_is_recorded(digits: Path) -> None:
-    pupil = evaluate(digits, run_of(digits, "student"))
-    found = metrics(pupil)["scalars"]
+    resolved = evaluate(digits, run_of(digits, "student"))
+    found = metrics(resolved)["scalars"]
     z, t = (predictions(evaluate(digits, run_of(digits, kind)))["logits"] for kind in ("student", "teacher"))
     assert found["teacher_agreement"] == (z.argmax(1) == t.argmax(1)).mean()
     for name, temperature in (("teacher_kl", 1), ("teacher_kl_at_temperature", 20)):

@@ -84,7 +84,7 @@ def test_after_a_signal_what_had_finished_before_is_passed_over(jobs, tmp_path):
 
 
 def test_a_signal_that_a_stage_takes_also_ends_the_list(jobs, tmp_path):
-    from augdistill.stages.common import stop_on_signal
+    from augdistill.base.signals import stop_on_signal
 
     def takes() -> None:
         with stop_on_signal() as stop:

@@ -7,7 +7,7 @@ import pytest
 
 from augdistill.base.errors import DataError, ModelError
 from augdistill.stages import teacher
-from augdistill.stages.refusals import another, refuse
+from augdistill.stages.refusals import another, validate
 from core import student_config, teacher_config
 from data_files import pixels, write_png
 
@@ -20,16 +20,16 @@ def test_a_last_batch_of_one_is_refused_where_batch_norm_would_see_one_value(bat
     """A ResNet18 halves its images three times: of 8 x 8 one value a channel is left. 359 x 4 + 1 = 1,437 digits."""
     words = (*SMALL, f"optim.batch_size={batch}", f"runtime.precision={precision}")
     with pytest.raises(ModelError, match=rf"images in batches of {batch} leave one: type optim\.batch_size=") as raised:
-        refuse(teacher_config(tmp_path, *words))
+        validate(teacher_config(tmp_path, *words))
     advised = int(str(raised.value).split("optim.batch_size=")[1].split(",")[0])
-    refuse(teacher_config(tmp_path, *SMALL, f"optim.batch_size={advised}", f"runtime.precision={precision}"))
+    validate(teacher_config(tmp_path, *SMALL, f"optim.batch_size={advised}", f"runtime.precision={precision}"))
 
 
 def test_a_last_batch_of_one_is_no_matter_for_larger_images_or_without_batch_norm(tmp_path: Path) -> None:
     recipe = ("dataset.validation=0", "optim.batch_size=359")
     larger = teacher_config(tmp_path, *SMALL, "dataset.size=16", *recipe)
     plain = student_config(tmp_path, "dataset.size=28", "student=lenet", *recipe)
-    assert [refuse(config).count % 359 for config in (larger, plain)] == [1, 1]
+    assert [validate(config).count % 359 for config in (larger, plain)] == [1, 1]
 
 
 @pytest.mark.parametrize(("batch", "count"), [(359, 1437), (1, 5), (2, 3), (10, 11), (128, 129)])

@@ -116,9 +116,9 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
     if distillation["teacher_weights"] == "untrained":
         live = making.build(run.config, (1, 16, 16), 10).eval().requires_grad_(False)
     independent = distillation["view"] == "independent"
-    pupil = student.named(config, RunStore(taught), None)
-    split = common.Fold(data, rows, data.part(rows), data.part(held_out))
-    training, loss = student.lesson(pupil, split, device)
+    resolved = student.named(config, RunStore(taught), None)
+    split = common.TrainValSplit(data, rows, data.part(rows), data.part(held_out))
+    training, loss = student.training_inputs(resolved, split, device)
     assert training.targets.dtype == (torch.float64 if distillation["temperature"] > 100 else torch.float32)
     plan = plan_epoch(training, ops, 4, "student", 2, 32, independent)
     sizes = [32, 32, 32, 32, 9]

@@ -7,7 +7,7 @@ import pytest
 
 import saved_studies
 from augdistill.base.model import validated
-from augdistill.store.plans import SavedPlan, as_text, is_settled
+from augdistill.store.plans import SavedPlan
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,3 @@ def test_a_plan_that_asks_for_values_from_elsewhere_is_refused(key: str, documen
     changed = {**document, key: {**(document.get(key) or {}), "note": [{"x": "a ${oc.env:HOME}"}]}}
     with pytest.raises(ValueError, match=r"^it asks for values from elsewhere, with \$\{\.\.\.\}"):
         validated(SavedPlan, changed)
-    assert is_settled([{"a": "$x {y}"}, 3, None])
-    assert not is_settled({"a": [1, "x${y}"]})
-
-
-def test_a_claim_is_called_by_text() -> None:
-    assert [as_text(value) for value in (1, "1", True, 1.0)] == ["1", "1", True, 1.0]

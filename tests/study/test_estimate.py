@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 import saved_studies
-from augdistill.executors.base import Board
+from augdistill.base.text import duration
+from augdistill.executors.base import Board, Outcome
 from augdistill.store.runs import RunStore
+from augdistill.study import estimate
 from augdistill.study.estimate import time_left
 from augdistill.study.plan import Plan, make_plan
+from plans import plan_of
 
 TEACHER, STUDENT, OTHER = 40.0, 20.0, 1.0  # seconds of the runs that saved_studies writes
 
@@ -92,3 +95,18 @@ def test_ten_thousand_finished_stages_are_planned_found_and_timed_within_seconds
     assert (len(board.results.found), board.total) == (len(plan.stages), 0)
     assert len(plan.stages) > 10_000
     assert time_left(plan, RunStore(tmp_path), 2)[0].computing == 0
+
+
+def test_the_time_left_is_told_when_every_kind_left_is_known(tmp_path, monkeypatch):
+    """By hand: two workers, stages of 10 s after 15 s; the six that are left take 6 * 10 / (3 * 10 / 15) s."""
+    now = [100.0]
+    monkeypatch.setattr(estimate.time, "monotonic", lambda: now[0])
+    board = Board(plan_of(dict.fromkeys("abcdefghi", ())), RunStore(tmp_path))
+    assert board.progress() == "0 of 9"
+    now[0] += 15
+    for name in "abc":
+        board.ended(board.stages[name], Outcome("finished", seconds=10.0))
+    assert board.eta.time_left() == pytest.approx(30.0)
+    assert board.progress() == f"3 of 9, about {duration(30.0)} left"
+    board.ended(board.stages["d"], Outcome("failed", "no space", 1))
+    assert board.eta.time_left() == pytest.approx(25.0)

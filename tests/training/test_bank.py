@@ -16,7 +16,7 @@ from augdistill import models
 from augdistill.base.errors import StoppedError
 from augdistill.losses import kd
 from augdistill.losses.shared import distillation_loss
-from augdistill.training.bank import Lessons, Member, Trained, fit_bank
+from augdistill.training.bank import BankTargets, Member, Trained, fit_bank
 from augdistill.training.batches import Batch, TrainingSet
 from augdistill.training.device import Device, resolve
 from augdistill.training.loop import Hooks, Task, fit
@@ -126,13 +126,13 @@ def test_a_member_that_diverges_leaves_the_others_alone(device, tmp_path: Path, 
     """The second member's loss is NaN in its second epoch: it stays as after its first, the others as without it."""
     whole, hurt = ([task("lenet", seed) for seed in SEEDS] for _ in range(2))
     expected = bank(whole, tmp_path / "whole", device)
-    steps, healthy = [], Lessons.losses
+    steps, healthy = [], BankTargets.losses
 
-    def losses(self: Lessons, logits: Tensor, rows: Tensor) -> Tensor:
+    def losses(self: BankTargets, logits: Tensor, rows: Tensor) -> Tensor:
         steps.append(1)
         return healthy(self, logits, rows) * torch.tensor([1, math.nan if len(steps) == 6 else 1, 1])[:, None]
 
-    monkeypatch.setattr(Lessons, "losses", losses)
+    monkeypatch.setattr(BankTargets, "losses", losses)
     found = bank(hurt, tmp_path / "hurt", device)
     assert [trained.diverged for trained in found] == [None, 1, None]
     assert without_time(found[1].history) == without_time(expected[1].history[:1])

@@ -23,11 +23,11 @@ from augdistill.data import Header
 from augdistill.losses import kd
 from augdistill.stages import common
 from augdistill.training import graphs
-from augdistill.training.bank import Bank, Lessons, plan_together
+from augdistill.training.bank import Bank, BankTargets, plan_together
 from augdistill.training.bank import step as bank_step
 from augdistill.training.batches import EpochPlan, plan_epoch
 from augdistill.training.checkpoint import State
-from augdistill.training.loop import Changing, step, take_epoch
+from augdistill.training.loop import StepBuffers, step, take_epoch
 from augdistill.training.sgd import sgd
 from core import BATCH, COUNT, LOOP_RECIPE, small_model, small_set
 from steps import BANKS, CASES, FORBIDDEN, at, made, members
@@ -124,7 +124,7 @@ class Work:
 
     step: Callable[[EpochPlan, Any], None]
     plan: EpochPlan
-    changing: Changing
+    changing: StepBuffers
     recipe: dict[str, Any]
 
 
@@ -144,7 +144,7 @@ def alone(case: dict[str, Any], put: Callable[[Any], Any], mode: FakeTensorMode)
     plan = plan_epoch(here.training, here.ops, 3, "teacher", 0, BATCH, here.own_view)
     device = at("cuda", case)
     with mode:
-        changing, optimizer = Changing.on(device, torch.float32), sgd(task.model, task.recipe)
+        changing, optimizer = StepBuffers.on(device, torch.float32), sgd(task.model, task.recipe)
     optimizer.param_groups[0]["lr"] = changing.rate
     return Work(partial(step, task, optimizer, changing, device), put_plan(plan, put), changing, task.recipe)
 
@@ -156,8 +156,8 @@ def together(case: dict[str, Any], put: Callable[[Any], Any], mode: FakeTensorMo
     bank = put(Bank([student.model for student in students]))
     taught = [dataclasses.replace(student, teacher=put(student.teacher)) for student in students]
     with mode:
-        lessons = Lessons.of(taught, training.targets, kd.loss, device)
-        changing, optimizer = Changing.on(device, torch.float32, len(students)), sgd(bank, recipe)
+        lessons = BankTargets.of(taught, training.targets, kd.loss, device)
+        changing, optimizer = StepBuffers.on(device, torch.float32, len(students)), sgd(bank, recipe)
     optimizer.param_groups[0]["lr"] = changing.rate
     taken = partial(bank_step, bank, optimizer, training, lessons, recipe, changing, device)
     return Work(taken, put_plan(plan, put), changing, recipe)
@@ -233,7 +233,7 @@ def test_predictions_leave_a_gpu_once_they_are_all_there(mode: FakeTensorMode) -
     training, model = small_set(torch.float32), small_model("resnet18", torch.float32)
     with mode:
         images, mean, std = (without_content(getattr(training, name)) for name in ("images", "mean", "std"))
-        data = common.Data(HEADER, images, torch.zeros(COUNT, dtype=torch.int64, device="cuda"), mean, std)
+        data = common.DeviceDataset(HEADER, images, torch.zeros(COUNT, dtype=torch.int64, device="cuda"), mean, std)
         network = without_content(model)
         with Watch() as watched:
             logits, embeddings = common.predict(network, data, at("cuda", {"precision": "bf16"}), batch=10)

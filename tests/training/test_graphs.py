@@ -21,7 +21,7 @@ from augdistill.base.seeds import derive
 from augdistill.losses import kd
 from augdistill.stages import student, teacher
 from augdistill.training import graphs
-from augdistill.training.bank import Bank, Lessons, Member, clip_members, fit_bank
+from augdistill.training.bank import Bank, BankTargets, Member, clip_members, fit_bank
 from augdistill.training.batches import Batch, make_batch, plan_epoch
 from augdistill.training.device import Device
 from augdistill.training.loop import Hooks, Task, clip, epoch_row, fit, learning_rate
@@ -111,7 +111,7 @@ def plainly_together(case: dict[str, Any]) -> tuple[Any, Any]:
     students, training = members(case, "cpu")
     device, recipe, step = at("cpu", case), {**LOOP_RECIPE, **case.get("recipe", {})}, 0
     bank = Bank([member.model for member in students]).train()
-    optimizer, lessons = sgd(bank, recipe), Lessons.of(students, training.targets, kd.loss, device)
+    optimizer, lessons = sgd(bank, recipe), BankTargets.of(students, training.targets, kd.loss, device)
     rows: list[list[dict[str, float]]] = [[] for _ in students]
     for epoch in range(EPOCHS):
         plans = [plan_epoch(training, [], member.seed, "student", epoch, 8, False) for member in students]
@@ -172,8 +172,8 @@ def test_a_run_goes_on_by_replays_from_wherever_it_stopped(
 def test_a_member_that_diverges_stays_apart_in_replays(step: int, graphed: bool, tape: None, tmp_path, monkeypatch):
     """Its teacher's probabilities turn NaN, where the graph reads them: before the recording, or long after it."""
     whole, histories = trained(BANKS["bank"], tmp_path)
-    lessons, make, asked = [], Lessons.of, iter(range(1, 100))
-    monkeypatch.setattr(Lessons, "of", lambda *arguments: lessons.append(make(*arguments)) or lessons[0])
+    lessons, make, asked = [], BankTargets.of, iter(range(1, 100))
+    monkeypatch.setattr(BankTargets, "of", lambda *arguments: lessons.append(make(*arguments)) or lessons[0])
 
     def hurt() -> bool:
         if next(asked) == step:

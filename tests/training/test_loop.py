@@ -15,10 +15,10 @@ import core
 from augdistill.augment import draw_epoch
 from augdistill.base.errors import DivergedError, StoppedError
 from augdistill.base.seeds import derive
-from augdistill.training.batches import Batch, TrainingSet
+from augdistill.training.batches import Batch, TrainingSet, sound_batch_size
 from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
-from augdistill.training.loop import keep_best, learning_rate, sound_batch_size
+from augdistill.training.loop import keep_best, learning_rate
 from core import COUNT, EPOCHS, LOOP_RECIPE, MIXUP, small_model, train, two_part_loss
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -179,7 +179,7 @@ def test_the_model_trains_again_after_it_was_scored(training: TrainingSet, tmp_p
     plain, scored = small_model("resnet18"), small_model("resnet18")
     told: list[tuple[int, dict[str, float]]] = []
     train(plain, training, tmp_path)
-    rows = train(scored, training, tmp_path, score=score, tell=lambda epoch, row: told.append((epoch, row)))
+    rows = train(scored, training, tmp_path, score=score, report=lambda epoch, row: told.append((epoch, row)))
     assert told == list(enumerate(rows))
     assert [row["validation_accuracy"] for row in rows] == [0.25] * EPOCHS
     for one, other in zip(plain.state_dict().values(), scored.state_dict().values(), strict=True):

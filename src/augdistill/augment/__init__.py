@@ -68,18 +68,13 @@ class Augmentation:
     @property
     def prepare(self) -> "Callable[[Draws, int], Draws]":
         """(draws, side): what `apply` wants of an epoch's draws."""
-        return getattr(load(self.module), "prepare", unprepared)
+        return getattr(load(self.module), "prepare", lambda draws, side: draws)
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
         """The parameters that `apply` asks for."""
         known = inspect.signature(self.apply).parameters.values()
         return tuple(item.name for item in known if item.kind is item.KEYWORD_ONLY)
-
-
-def unprepared(draws: "Draws", side: int) -> "Draws":
-    """Return draws as they are."""
-    return draws
 
 
 def check_ops(ops: Ops, side: int, key: str = "aug") -> None:

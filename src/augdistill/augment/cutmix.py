@@ -11,15 +11,15 @@ from augdistill.augment.shared import (
     Samples,
     as_images,
     as_rows,
+    check_fraction,
     check_positive,
-    check_share,
-    choose,
     clipped_box,
-    crossed,
     draw_partners,
     in_box,
     label_shares,
-    served,
+    outer_masks,
+    repeats,
+    select,
 )
 
 
@@ -43,17 +43,17 @@ def draw(
     of the area that is really kept, mean 0.7007, s.d. 0.1828 where mixed, at alpha = 1 and 32 x 32.
     """
     check_positive("cutmix.alpha", alpha)
-    check_share("cutmix.prob", prob)
-    repeats = served("cutmix.scope", scope, sizes)
+    check_fraction("cutmix.prob", prob)
+    counts = repeats("cutmix.scope", scope, sizes)
     partner = draw_partners(rng, sizes)
-    mixed = rng.random(len(repeats)) < prob
-    centres = rng.integers(0, side, (2, len(repeats)))
-    lam = rng.beta(alpha, alpha, len(repeats))  # last: how much of the stream it takes depends on alpha
+    mixed = rng.random(len(counts)) < prob
+    centres = rng.integers(0, side, (2, len(counts)))
+    lam = rng.beta(alpha, alpha, len(counts))  # last: how much of the stream it takes depends on alpha
     half = np.where(mixed, (side * np.sqrt(1 - lam)).astype(int) // 2, 0)
     box = clipped_box(centres, half, half, side)
     area = (box["bottom"] - box["top"]) * (box["right"] - box["left"])
     box["lam"] = label_shares("cutmix.labels", labels, 1 - area / side**2)
-    return {"partner": partner} | {name: np.repeat(values, repeats) for name, values in box.items()}
+    return {"partner": partner} | {name: np.repeat(values, counts) for name, values in box.items()}
 
 
 def prepare(draws: Draws, side: int) -> Draws:
@@ -65,6 +65,6 @@ def prepare(draws: Draws, side: int) -> Draws:
 def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
     """Take the box of each image from the partner, and blend its targets with the partner's by `lam`."""
     partner, rows = draws["partner"], as_rows(samples.images)
-    inside = torch.minimum(*crossed(draws, rows)).view(rows.shape)
-    mixed = choose(inside, rows, rows.index_select(0, partner))
+    inside = torch.minimum(*outer_masks(draws, rows)).view(rows.shape)
+    mixed = select(inside, rows, rows.index_select(0, partner))
     return samples.mixed(as_images(mixed), partner, draws["lam"])

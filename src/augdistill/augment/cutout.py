@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, Samples, as_images, as_rows, clipped_box, crossed, in_box, is_number
+from augdistill.augment.shared import Draws, Samples, as_images, as_rows, clipped_box, in_box, is_number, outer_masks
 from augdistill.base.checks import require
 
 
@@ -33,5 +33,5 @@ def prepare(draws: Draws, side: int) -> Draws:
 def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
     """Set the square in each image to 0, the mean after normalisation."""
     rows = as_rows(samples.images)
-    outside = torch.maximum(*crossed(draws, rows)).view(rows.shape)
+    outside = torch.maximum(*outer_masks(draws, rows)).view(rows.shape)
     return samples._replace(images=as_images(outside.mul_(rows)))

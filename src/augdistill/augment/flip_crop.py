@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augdistill.augment.shared import Draws, Samples, as_images, as_mask, as_rows, check_share, choose
+from augdistill.augment.shared import Draws, Samples, as_images, as_mask, as_rows, check_fraction, select
 
 
 def draw(
@@ -17,8 +17,8 @@ def draw(
     `flip` is a probability, `padding` the pad on each edge as a share of the side, at most 0.5. Raises ConfigError.
     Returns flip bool [N]; down and right int64 [N], uniform in [-pad, pad].
     """
-    check_share("flip-crop.flip", flip)
-    check_share("flip-crop.padding", padding, most=0.5)
+    check_fraction("flip-crop.flip", flip)
+    check_fraction("flip-crop.padding", padding, most=0.5)
     pad = round(side * padding)
     flips = rng.random(sum(sizes)) < flip
     down, right = rng.integers(-pad, pad + 1, (2, len(flips)))
@@ -56,7 +56,7 @@ def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
     begin = (first + draws["begin"][:, None]).flatten()
     cropped = as_images(windows.index_select(0, begin).view(rows.shape))
     flip = as_mask(draws["flip"], images.dtype)[:, None, None, None]
-    return samples._replace(images=choose(flip, cropped, cropped.flip(3)))
+    return samples._replace(images=select(flip, cropped, cropped.flip(3)))
 
 
 def pitch(side: int) -> int:

@@ -11,11 +11,11 @@ from augdistill.augment.shared import (
     as_images,
     as_rows,
     blend,
+    check_fraction,
     check_positive,
-    check_share,
     draw_partners,
     label_shares,
-    served,
+    repeats,
 )
 
 
@@ -37,12 +37,12 @@ def draw(
     Returns partner int64 [N], lam float32 [N] of the pixels, share float32 [N] of the own label: lam itself if soft.
     """
     check_positive("mixup.alpha", alpha)
-    check_share("mixup.prob", prob)
-    repeats = served("mixup.scope", scope, sizes)
+    check_fraction("mixup.prob", prob)
+    counts = repeats("mixup.scope", scope, sizes)
     partner = draw_partners(rng, sizes)
-    mixed = rng.random(len(repeats)) < prob
-    lam = rng.beta(alpha, alpha, len(repeats))  # last: how much of the stream it takes depends on alpha
-    lam = np.repeat(np.where(mixed, lam, 1).astype(np.float32), repeats)
+    mixed = rng.random(len(counts)) < prob
+    lam = rng.beta(alpha, alpha, len(counts))  # last: how much of the stream it takes depends on alpha
+    lam = np.repeat(np.where(mixed, lam, 1).astype(np.float32), counts)
     return {"partner": partner, "lam": lam, "share": label_shares("mixup.labels", labels, lam)}
 
 

@@ -50,7 +50,7 @@ class Samples(NamedTuple):
         return self._replace(images=images, targets=blended(self.targets), teacher=teacher)
 
 
-def check_share(key: str, value: float, most: float = 1) -> None:
+def check_fraction(key: str, value: float, most: float = 1) -> None:
     """Raise ConfigError unless `value` is a number from 0 to `most`."""
     require(is_number(value) and 0 <= value <= most, key, value, f"a number from 0 to {most}")
 
@@ -65,7 +65,7 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def served(key: str, scope: str, sizes: Sequence[int]) -> np.ndarray:
+def repeats(key: str, scope: str, sizes: Sequence[int]) -> np.ndarray:
     """Return how many samples each draw of an epoch serves: a whole batch each in scope batch, else one each."""
     one_of(key, scope, ("batch", "sample"))
     return np.asarray(sizes) if scope == "batch" else np.ones(sum(sizes), dtype=int)
@@ -107,7 +107,7 @@ def as_images(rows: Tensor) -> Tensor:
     return rows[..., 0] if rows.shape[4] == 1 else rows[:, 0].permute(0, 3, 1, 2)
 
 
-def taken(images: Tensor, index: Tensor) -> Tensor:
+def gather_images(images: Tensor, index: Tensor) -> Tensor:
     """Return the images at `index` [B] of images [N,C,H,W], in the same memory format.
 
     Rows are copied whole; indexing the images themselves goes byte by byte on a CPU, 20 times as long.
@@ -127,7 +127,7 @@ def in_box(draws: Draws, side: int) -> tuple[np.ndarray, np.ndarray]:
     return between("top", "bottom"), between("left", "right")
 
 
-def crossed(draws: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
+def outer_masks(draws: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return draws "rows" and "columns", bool [B,side], as masks that meet as `rows` [B,P,H,W,Q] lie in memory.
 
     The shapes are [B,P,H,1] and [B,1,1,WQ]; what is made of both is as vast as `rows` and can be viewed like them.
@@ -144,7 +144,7 @@ def as_mask(values: Tensor, dtype: torch.dtype) -> Tensor:
     return mask.neg_() if dtype == torch.uint8 else mask
 
 
-def choose(mask: Tensor, own: Tensor, other: Tensor) -> Tensor:
+def select(mask: Tensor, own: Tensor, other: Tensor) -> Tensor:
     """Return `other`, which is written over, where `mask` is as `as_mask` makes it true, else `own`; exactly.
 
     `torch.where` and indexing by a mask are scalar loops on a CPU: 40 times as long as these on bytes.

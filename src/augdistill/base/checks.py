@@ -38,7 +38,7 @@ def checkpoint_every(text: str) -> tuple[float, float]:
 CHECKPOINTS = "minutes or whole epochs, as in 5min, 0.5min, 1epoch"
 
 
-def known_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
+def check_keys(prefix: str, values: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise ConfigError for the first key of `values` that is not known, with the nearest one that is."""
     for key in values:
         if key not in known:
@@ -63,14 +63,9 @@ def require_name(key: str, value: object) -> None:
 LABEL = re.compile(rf"{NAME.pattern}(?:/{NAME.pattern}){{0,9}}")  # names of a stack, some with a plugin's prefix
 
 
-def is_label(value: object) -> bool:
-    """Return whether a value is a name, or names of strategies, that plugins' prefixes may stand before."""
-    return isinstance(value, str) and LABEL.fullmatch(value) is not None
-
-
 def is_prefixed(value: object) -> bool:
     """Return whether a value is the name of something that a plugin adds, as mypkg/randaugment, there or not."""
-    return is_label(value) and "/" in str(value)
+    return isinstance(value, str) and "/" in value and LABEL.fullmatch(value) is not None
 
 
 def file_name(label: str) -> str:

@@ -78,6 +78,9 @@ Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]  # of a fi
 Label = Annotated[str, StringConstraints(pattern=f"^{LABEL.pattern}$")]  # a name, with a plugin's prefix or without
 Id = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]  # a whole SHA-256
 Printable = Annotated[str, AfterValidator(is_printable)]
+NumberOrText = Annotated[
+    str, BeforeValidator(lambda value: str(value) if type(value) is int else value)
+]  # as claims are called
 Integer = Annotated[int, Ge(-(2**63)), Lt(2**63)]
 Real = Annotated[float, Ge(-1e300), Le(1e300)]
 
@@ -102,10 +105,10 @@ def validated(model: "type[T] | TypeAdapter[T]", document: object) -> T:
     try:
         return (model if isinstance(model, TypeAdapter) else TypeAdapter(model)).validate_python(document)
     except ValidationError as error:
-        raise ValueError(misfit(error, document)) from None
+        raise ValueError(first_invalid(error, document)) from None
 
 
-def misfit(error: ValidationError, document: object) -> str:
+def first_invalid(error: ValidationError, document: object) -> str:
     """Return what of a document does not fit, the first of it, in some words."""
     if error.error_count() > MOST_ERRORS:
         return f"{error.error_count():,} values of it are not what they must be"

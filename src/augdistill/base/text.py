@@ -73,6 +73,11 @@ def printable_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def counted(count: int, word: str) -> str:
+def capitalised(text: str) -> str:
+    """Return text with a capital at its start, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def pluralise(count: int, word: str) -> str:
     """Return "1 block", "2 blocks"."""
     return f"{count} {word}{'' if count == 1 else 's'}"

@@ -52,7 +52,8 @@ def expand(groups: tuple[Group, ...], claim: Claim, study: Study, claims: Claims
     left_out: list[str] = []
     for group in groups:
         for binding in _bindings(group.over):
-            label = _label(" ".join(_present(value, study, claims) for value in binding.values()), group.label)
+            values = " ".join(_present(value, study, claims) for value in binding.values())
+            label = f"{values} ({group.label})" if values and group.label else values or group.label
             test_set = _test_set(group.test_set or claim.test_set, study)
             if claim.kind == "rank":
                 part: Spec | None = _correlation(group, binding, label, test_set, study, claims)
@@ -92,10 +93,6 @@ def _correlation(
 
     x, y = over_strategies(group.x), over_strategies(group.y)
     return Correlation(label, x, y, over_strategies(group.given), test_set) if x and y else None
-
-
-def _label(values: str, label: str) -> str:
-    return f"{values} ({label})" if values and label else values or label
 
 
 def _present(value: str, study: Study, claims: Claims) -> str:

@@ -127,7 +127,7 @@ def _draft(
         return replace(part, printed=printed_difference(spec, claim, claims, numbers), probability=probability)
 
     parts = tuple(judged(spec, predictions) for spec in specs)
-    beside = tuple(judged(spec, None) for spec in expand(claim.beside, claim, study, claims)[0])
+    secondary = tuple(judged(spec, None) for spec in expand(claim.beside, claim, study, claims)[0])
     contrast = judged(_mean_of(specs), predictions) if claim.contrast and len(specs) > 1 else None
     outcome = de.DESCRIPTIVE if len(study.augs) < claim.strategies else de.OPEN
     shown = (*parts, *([contrast] if contrast else ()))
@@ -136,7 +136,7 @@ def _draft(
         blank,
         outcome=outcome,
         parts=parts,
-        beside=beside,
+        secondary=secondary,
         contrast=contrast,
         is_primary=claim.id in study.primary,
         warnings=tuple(dict.fromkeys(warnings)),
@@ -180,7 +180,7 @@ def _final(draft: Verdict, decision: de.Decision | None, hours: float) -> Verdic
         negligible=outcome == de.SUPPORTED and kind != "equivalence" and inside,
         refuted=refuted,
         parts=parts,
-        beside=tuple(_with_outcome(part, kind, level) for part in draft.beside),
+        secondary=tuple(_with_outcome(part, kind, level) for part in draft.secondary),
         contrast=_with_outcome(draft.contrast, kind, level) if draft.contrast else None,
         p=decision.p,
         level=level,

@@ -221,7 +221,8 @@ def _adjusted(blank: Part, spec: Contrast, claim: Claim, runs: Runs) -> Part:
     assert spec.covariate is not None
     ((plus, minus),) = spec.pairs
     covariate, test_set = spec.covariate
-    like = [arm for arm in _siblings(runs, plus) if arm not in (plus, minus)]
+    siblings = (arm for arm in runs.status if replace(arm, teacher_aug=plus.teacher_aug) == plus)
+    like = [arm for arm in siblings if arm not in (plus, minus)]
     values, covariates = [], []
     for arm in (plus, minus, *like):
         y = block_means(runs.values(arm, spec.metric, spec.test_set))
@@ -236,11 +237,6 @@ def _adjusted(blank: Part, spec: Contrast, claim: Claim, runs: Runs) -> Part:
     if not contrast.se > 0:
         return replace(blank, reason=f"too few blocks to adjust for {covariate} on {test_set}")
     return _tested(replace(blank, method=ADJUSTED), contrast)
-
-
-def _siblings(runs: Runs, arm: Arm) -> list[Arm]:
-    """The arms that differ from this one in the teacher's strategy only."""
-    return [found for found in runs.status if replace(found, teacher_aug=arm.teacher_aug) == arm]
 
 
 def _correlation(blank: Part, spec: Correlation, claim: Claim, runs: Runs, rng: np.random.Generator) -> Part:
@@ -267,12 +263,13 @@ def _correlation(blank: Part, spec: Correlation, claim: Claim, runs: Runs, rng: 
     )
     span = _range(blocks, complete, rng)
     return replace(
-        part, contrast=rho, estimate=sign * rho.rho, above=above, below=below, ci95_blocks=_sorted(sign, span)
+        part, contrast=rho, estimate=sign * rho.rho, above=above, below=below, ci95_blocks=turned(span, sign)
     )
 
 
-def _sorted(sign: float, span: tuple[float, float]) -> tuple[float, float]:
-    return span if sign > 0 else (-span[1], -span[0])
+def turned(bounds: tuple[float, float], sign: float) -> tuple[float, float]:
+    """Return the bounds of a value times the sign."""
+    return bounds if sign > 0 else (-bounds[1], -bounds[0])
 
 
 def _range(

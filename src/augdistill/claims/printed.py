@@ -24,8 +24,8 @@ Numbers = dict[tuple[str, ...], float]
 class Agreement:
     """Whether print agrees with a claim: a word, a line that says why, and each printed part, positive as claimed."""
 
-    word: str
-    line: str
+    outcome: str
+    explanation: str
     parts: tuple[tuple[str, float], ...]
 
 
@@ -69,15 +69,15 @@ def _directional(claim: Claim, limit: float, parts: tuple[tuple[str, float], ...
     against = [(label, value) for label, value in parts if value <= 0]
     if not against:
         return Agreement(YES, f"all {len(parts)} printed parts as claimed", parts)
-    word = NO if min(value for _, value in against) < -limit else NOT_CLEARLY
+    outcome = NO if min(value for _, value in against) < -limit else NOT_CLEARLY
     listed = ", ".join(f"{label} {value:+.3g}" for label, value in against)
-    return Agreement(word, f"against it, in {claim.unit or claim.metric}: {listed}", parts)
+    return Agreement(outcome, f"against it, in {claim.unit or claim.metric}: {listed}", parts)
 
 
 def _equivalence(claim: Claim, limit: float, parts: tuple[tuple[str, float], ...]) -> Agreement:
     label, largest = max(parts, key=lambda part: abs(part[1]))
-    word = YES if abs(largest) < limit else NOT_CLEARLY
-    return Agreement(word, f"printed differences up to {abs(largest):.3g} {claim.unit} ({label})", parts)
+    outcome = YES if abs(largest) < limit else NOT_CLEARLY
+    return Agreement(outcome, f"printed differences up to {abs(largest):.3g} {claim.unit} ({label})", parts)
 
 
 def printed_difference(spec: Spec, claim: Claim, claims: Claims, numbers: Numbers) -> float:

@@ -8,10 +8,10 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 
+from augdistill.base.arrays import Floats
 from augdistill.base.status import KEPT
 from augdistill.claims.expansion import Contrast
 from augdistill.claims.schema import Arm
-from augdistill.stats.contrasts import Floats
 
 KEY = ["role", "model", "teacher_aug", "student_aug"]
 LOST = ("diverged", "collapsed")
@@ -20,7 +20,7 @@ MOST_LOST = 0.2
 
 Predictions = Callable[[str, str], "np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None"]
 """(run, test set) -> whether each image is classified correctly, bool [N]; None if there are no predictions"""
-Place = tuple[int, int]
+Unit = tuple[int, int]
 """block and student seed"""
 
 
@@ -49,7 +49,6 @@ class Responses:
 
     values: Floats
     weights: Floats
-    warnings: tuple[str, ...] = ()
 
 
 class UntestableError(Exception):
@@ -60,7 +59,7 @@ class Runs:
     """Results of one study, by arm; empty cells and infinite values count as missing."""
 
     def __init__(self, results: pd.DataFrame) -> None:
-        self.cells: dict[tuple[Arm, str, str], dict[Place, dict[str, float]]] = {}
+        self.cells: dict[tuple[Arm, str, str], dict[Unit, dict[str, float]]] = {}
         self.status: dict[Arm, dict[tuple[int, int, str], str]] = {}
         self.precision: dict[Arm, set[str]] = {}
         filled = results[KEY].fillna("").astype(str)
@@ -80,15 +79,15 @@ class Runs:
             found for found in self.status if arm in (found, Arm(found.role, "", found.teacher_aug, found.student_aug))
         ]
 
-    def runs(self, arm: Arm, metric: str, test_set: str) -> dict[Place, dict[str, float]]:
+    def runs(self, arm: Arm, metric: str, test_set: str) -> dict[Unit, dict[str, float]]:
         """Return run -> value by block and student seed, of an arm's finished runs."""
-        found: dict[Place, dict[str, float]] = {}
+        found: dict[Unit, dict[str, float]] = {}
         for each in self.like(arm):
             for place, runs in self.cells.get((each, metric, test_set), {}).items():
                 found[place] = {**found.get(place, {}), **runs}
         return found
 
-    def values(self, arm: Arm, metric: str, test_set: str) -> dict[Place, float]:
+    def values(self, arm: Arm, metric: str, test_set: str) -> dict[Unit, float]:
         """Return an arm's values by block and student seed; UntestableError if two runs share those."""
         found = self.runs(arm, metric, test_set)
         if any(len(runs) > 1 for runs in found.values()):
@@ -214,7 +213,7 @@ def _correct(runs: Runs, arm: Arm, spec: Contrast, predictions: Predictions) -> 
     return np.array([np.mean(students, axis=0) for students in blocks.values()]) if blocks else None
 
 
-def block_means(values: Mapping[Place, float]) -> dict[int, float]:
+def block_means(values: Mapping[Unit, float]) -> dict[int, float]:
     """Return the mean over the students of each block, the unit of analysis, for values by block and student seed."""
     blocks = sorted({block for block, _ in values})
     return {block: fmean(value for (place, _), value in values.items() if place == block) for block in blocks}

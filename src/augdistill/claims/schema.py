@@ -10,7 +10,7 @@ from annotated_types import Gt
 from omegaconf import OmegaConf
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from augdistill.base.checks import is_name, known_keys, nearest, one_of
+from augdistill.base.checks import check_keys, is_name, nearest, one_of
 from augdistill.base.errors import ConfigError
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
@@ -140,11 +140,6 @@ class Claim(Written):
         """What a value of the metric is multiplied by to be in `unit`."""
         return 100.0 if self.unit == "pt" else 1.0
 
-    @property
-    def needs_every_part(self) -> bool:
-        """Whether every part has to be as claimed, not their mean."""
-        return not self.contrast and self.kind != "rank"
-
 
 @dataclass(frozen=True)
 class Names(Written):
@@ -234,7 +229,7 @@ def parse_claims(content: object, where: str) -> Claims:
     """Return the claims that a file's content says; raises ConfigError, which begins with `where` and the place."""
     if not isinstance(content, Mapping) or not isinstance(content.get("claims"), list) or not content["claims"]:
         raise ConfigError(f"{where}: it is no file of claims: claims: is a list of them, each with id, text, kind, ...")
-    known_keys(f"{where}: ", content, ("claims", "dataset", "printed", "stand_ins"))
+    check_keys(f"{where}: ", content, ("claims", "dataset", "printed", "stand_ins"))
     claims: dict[str, Claim] = {}
     for number, entry in enumerate(content["claims"], 1):
         id = entry.get("id") if isinstance(entry, Mapping) else None

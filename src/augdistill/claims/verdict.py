@@ -47,7 +47,7 @@ class Verdict:
     contrast: Part | None = None
     """the planned contrast of a claim about a group; `parts` are then shown below it"""
     parts: tuple[Part, ...] = ()
-    beside: tuple[Part, ...] = ()
+    secondary: tuple[Part, ...] = ()
     is_primary: bool = False
     p: float = float("nan")
     """the smallest two-sided level at which the claim gets any outcome"""

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from augdistill.base.errors import AugdistillError, NoMemoryError, RequestError, WorkError
-from augdistill.base.text import counted, duration
+from augdistill.base.text import duration, pluralise
 from augdistill.cli.listing import all_scores, evaluations_table, scores_table
 from augdistill.config import Config
 from augdistill.config.checking import check_command, typed
 from augdistill.config.commands import AsTrained, DistillCommand, EvaluateCommand, TrainTeacherCommand
 from augdistill.config.executors import Executor, Slurm
-from augdistill.config.jobs import DataOf, DatasetAt, ModelConfig, StudentConfig
+from augdistill.config.jobs import DataOf, DatasetAt, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
 from augdistill.store.documents import KINDS
 from augdistill.store.runs import Run, RunStore
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from augdistill.study.plan import Plan
 
 log = logging.getLogger(__name__)
+M = TypeVar("M", bound=ModelConfig)
 
 
 def train_teacher(composed: Config) -> None:
@@ -31,7 +32,7 @@ def train_teacher(composed: Config) -> None:
     config = typed(TrainTeacherCommand, composed)
     from augdistill.stages import teacher
 
-    tell(teacher.run(config.job(), config.wait))
+    report_run(teacher.run(job_of(TeacherConfig, config), config.wait))
 
 
 def distill(composed: Config) -> None:
@@ -39,10 +40,15 @@ def distill(composed: Config) -> None:
     config = typed(DistillCommand, composed)
     from augdistill.stages import student
 
-    tell(student.run(config.job(), config.wait))
+    report_run(student.run(job_of(StudentConfig, config), config.wait))
 
 
-def tell(run: Run) -> None:
+def job_of(kind: type[M], config: ModelConfig) -> M:
+    """Return a command's config as that of its job alone."""
+    return kind(**{key: getattr(config, key) for key in kind.model_fields})
+
+
+def report_run(run: Run) -> None:
     """Print where a run is; DivergedError's exit code if it diverged."""
     print(run.path)
     if run.status != "finished":
@@ -52,8 +58,8 @@ def tell(run: Run) -> None:
 def study(composed: Config) -> None:
     """Run a study's stages, skipping what is finished, then print its table."""
     from augdistill.executors import chosen
-    from augdistill.executors.devices import refuse_without_cuda
-    from augdistill.executors.space import refuse_if_too_full
+    from augdistill.executors.devices import check_cuda
+    from augdistill.executors.space import check_space
     from augdistill.study.plan import make_plan
 
     config = typed(StudyConfig, composed)
@@ -63,11 +69,11 @@ def study(composed: Config) -> None:
     for test_set, why in plan.skipped.items():
         log.warning("no evaluation on %s: %s", test_set, why)
     if any(store.find(stage.ref) is None for stage in plan.stages):
-        from augdistill.stages.refusals import refuse_choices
+        from augdistill.stages.refusals import validate_choices
 
-        refuse_without_cuda(plan, config.executor)
-        refuse_choices(plan.study, plan.choices)
-        refuse_if_too_full(plan, store, config.executor)
+        check_cuda(plan, config.executor)
+        validate_choices(plan.study, plan.choices)
+        check_space(plan, store, config.executor)
         if isinstance(config.executor, Slurm):
             from augdistill.executors.slurm import enough_cpus
 
@@ -79,7 +85,7 @@ def study(composed: Config) -> None:
     plan.save(store.outputs / "studies" / plan.name)
     results = executor.run(plan, store, config.executor)
     if results.queued:
-        waiting = f"{counted(results.queued, 'stage')} in the queue"
+        waiting = f"{pluralise(results.queued, 'stage')} in the queue"
         print(f"{waiting}: add dry_run=true to see how that stands, or repeat this to wait")
         return
     print_results(plan.name, store)
@@ -89,22 +95,22 @@ def study(composed: Config) -> None:
             print(f"failed: {store.runs / folders[id]}: {outcome.error} (see its log)", file=sys.stderr)
         for id, cause in results.blocked.items():
             print(f"not run: {folders[id]}, which needs {cause}", file=sys.stderr)
-        failed = [f"{counted(len(results.failed), 'stage')} failed"] if results.failed else []
+        failed = [f"{pluralise(len(results.failed), 'stage')} failed"] if results.failed else []
         blocked = [f"{len(results.blocked)} not run for want of others"] if results.blocked else []
         raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
 
 
 def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
     """Print what of a plan is there and what is not, and how long the rest takes if finished runs tell."""
-    from augdistill.executors import standings
+    from augdistill.executors import stage_statuses
     from augdistill.study.estimate import time_left
 
-    found = standings(plan, store, executor)
+    found = stage_statuses(plan, store, executor)
     for stage in plan.stages:
         state, why = found[stage.id].state, found[stage.id].why
         print(f"{state:10} {stage.folder}{f' ({why})' if why else ''}")
     kinds = Counter(stage.kind for stage in plan.stages if found[stage.id].state not in ("finished", "diverged"))
-    todo = ", ".join(counted(kinds[kind], kind.removesuffix("s")) for kind in KINDS if kinds[kind])
+    todo = ", ".join(pluralise(kinds[kind], kind.removesuffix("s")) for kind in KINDS if kinds[kind])
     print(f"{len(plan.stages) - kinds.total()} of {len(plan.stages)} stages are there; to do: {todo or 'nothing'}")
     if not kinds:
         return
@@ -121,7 +127,7 @@ def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
 
 def print_results(name: str, store: RunStore) -> None:
     """Print a study's accuracies, write its report, and say where the page is."""
-    from augdistill.report.command import write_report
+    from augdistill.report.command import report
     from augdistill.report.console import accuracy_table
     from augdistill.results.study import SavedStudy
 
@@ -129,8 +135,7 @@ def print_results(name: str, store: RunStore) -> None:
     for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
         if test_set != "distillation":
             print(accuracy_table(frame, test_set), end="\n\n")
-    page, answers = write_report([name], store.outputs)
-    print("\n".join([*answers, f"report: {page}"]))
+    report(name, store.outputs)
 
 
 def evaluate(composed: Config) -> None:
@@ -156,7 +161,7 @@ def evaluate(composed: Config) -> None:
     if failed and config.run:
         raise failed[0]
     if failed:
-        raise WorkError(f"{counted(len(failed), 'evaluation')} could not be made; all others are there")
+        raise WorkError(f"{pluralise(len(failed), 'evaluation')} could not be made; all others are there")
 
 
 def to_evaluate(config: EvaluateCommand) -> tuple[list[Run], AsTrained]:
@@ -232,13 +237,13 @@ def keeping(failed: list[AugdistillError], what: str) -> Iterator[None]:
         failed.append(error)
 
 
-def refuse(command: str, composed: Config) -> None:
+def validate(command: str, composed: Config) -> None:
     """Raise RequestError for a job of a sweep that is refused for its values alone; writes nothing."""
     config = check_command(command, composed)
     if isinstance(config, ModelConfig):
-        from augdistill.stages.refusals import refuse_values
+        from augdistill.stages.refusals import validate_values
 
-        refuse_values(config)
+        validate_values(config)
     elif isinstance(config, StudyConfig):
         from augdistill.study.claims import claims_of
 
@@ -247,7 +252,7 @@ def refuse(command: str, composed: Config) -> None:
         to_evaluate(config)
 
 
-def refuse_here(command: str, composed: Config) -> None:
+def validate_here(command: str, composed: Config) -> None:
     """Raise RequestError for a job of a sweep that this machine, its data or runs refuse; writes the cache alone."""
     from augdistill.stages import refusals
 
@@ -256,11 +261,11 @@ def refuse_here(command: str, composed: Config) -> None:
         from augdistill.study.plan import make_plan
 
         plan = make_plan(config)
-        refusals.refuse_choices(plan.study, plan.choices)
+        refusals.validate_choices(plan.study, plan.choices)
     elif isinstance(config, ModelConfig):
         from augdistill.stages import common, student
 
         common.device_of(config.runtime)
         if isinstance(config, StudentConfig):  # whose teacher may be missing, which is seen without data
             config = student.named(config, RunStore(Path(config.outputs)), None).config
-        refusals.refuse(config)
+        refusals.validate(config)

@@ -10,25 +10,18 @@ import re
 import warnings
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.hydra import Hydra
-from hydra._internal.sources_registry import SourcesRegistry
-from hydra._internal.utils import create_config_search_path, get_args_parser
-from hydra.core.config_search_path import SearchPathQuery
+from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -36,9 +29,8 @@ from omegaconf.errors import OmegaConfBaseException
 from augdistill import plugins
 from augdistill.base.errors import AugdistillError, ConfigError, RequestError
 from augdistill.cli.repository import InsideRepository, check_students, words_about
-from augdistill.config import conf_dir
-from augdistill.config.folders import has_resolver, is_inside, read_plain
-from augdistill.config.places import OF_PLUGINS
+from augdistill.cli.sources import one_line, search_path
+from augdistill.config.folders import has_resolver
 
 Task = Callable[[DictConfig], None]
 
@@ -180,7 +172,8 @@ class PlainLoader(ConfigLoaderImpl):
         own = [str(word.input_line) for word in parsed if any(is_of(node, word.key_or_group) for node in PROGRAMS)]
         own += [word for word in overrides if word in MODES]
         if (wrong := difference(found, self.packaged(config_name, own, run_mode), "")) is not None:
-            folders = [str(self.folder)] if self.folder else [str(each.conf) for each in plugins_of(overrides)]
+            chosen = [each for name, each in plugins.installed().items() if f"{name}/" in " ".join(overrides)]
+            folders = [str(self.folder)] if self.folder else [str(each.conf) for each in chosen]
             where = f"the files in {' and '.join(folders)} set" if folders else "the command line sets"
             raise ConfigError(f"{where} {wrong}: what is run, and how, is no value of a config; type it as a word")
         told = OmegaConf.to_container(composed.hydra.overrides, resolve=False)
@@ -207,93 +200,6 @@ class PlainLoader(ConfigLoaderImpl):
         return kept, InsideRepository(made, said)
 
 
-class PlainSource(FileConfigSource):
-    """A folder of configs that came from elsewhere."""
-
-    @staticmethod
-    def scheme() -> str:
-        return "plain"
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Return a config of plain values; raises ConfigError for any other."""
-        text = read_plain(Path(self.path), self._normalize_file_name(config_path))
-        try:
-            config = OmegaConf.create(text)
-        except Exception as error:  # a key twice, a key that is none, a number too large
-            raise ConfigError(f"{self.path}/{config_path} is refused: {one_line(error)}") from None
-        header = self._get_header_dict(text)
-        return ConfigResult(config=config, path=f"plain://{self.path}", provider=self.provider, header=header)
-
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Return the names in a group; nothing of a group that lies outside."""
-        inside = (Path(self.path) / config_path).resolve().is_relative_to(Path(self.path).resolve())
-        return super().list(config_path, results_filter) if inside and is_inside(config_path) else []
-
-
-class PluginSource(PlainSource):
-    """The configs that a plugin adds to our groups: its `aug/randaugment.yaml` is the choice mypkg/randaugment there.
-
-    They are as those of any other folder, but for where they stand: none can take the place of a choice of ours.
-    """
-
-    @staticmethod
-    def scheme() -> str:
-        return "plugin"
-
-    def inner(self, config_path: str) -> str | None:
-        """Return what the folder calls the config GROUP/PREFIX/NAME; None for any other name."""
-        group, _, choice = config_path.removesuffix(".yaml").partition("/")
-        prefix, _, name = choice.partition("/")
-        is_own = group in OF_PLUGINS and prefix == self.provider and plugins.NAME.fullmatch(name)
-        return f"{group}/{name}" if is_own else None
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Return a config of plain values; raises ConfigError for any other."""
-        inner = self.inner(config_path)
-        assert inner is not None, "Hydra asks for what is there"
-        found = super().load_config(inner)
-        group = inner.partition("/")[0]
-        return replace(found, header={**found.header, "package": found.header.get("package") or group})
-
-    def is_config(self, config_path: str) -> bool:
-        """Return whether there is the config GROUP/PREFIX/NAME."""
-        inner = self.inner(config_path)
-        return inner is not None and super().is_config(inner)
-
-    def is_group(self, config_path: str) -> bool:
-        """Return whether the plugin adds to a group."""
-        group = config_path.removesuffix(f"/{self.provider}")
-        return group in ("", *OF_PLUGINS) and super().is_group(group)
-
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Return the names that it adds to a group, to GROUP/PREFIX without the prefix; its groups are ours."""
-        if not config_path or results_filter == ObjectType.GROUP or not self.is_group(config_path):
-            return []
-        group = config_path.removesuffix(f"/{self.provider}")
-        prefix = f"{self.provider}/" if group == config_path else ""
-        stems = (path.stem for path in (Path(self.path) / group).glob("*.yaml"))
-        return sorted(f"{prefix}{stem}" for stem in stems if plugins.NAME.fullmatch(stem))
-
-
-def search_path(folder: str | None) -> ConfigSearchPathImpl:
-    """Return where configs are looked for: Hydra's own, this program's, those of plugins, then those of a folder."""
-    path = create_config_search_path(str(conf_dir()))
-    SourcesRegistry.instance().register(PluginSource)
-    for prefix, plugin in plugins.installed().items():
-        if plugin.conf:
-            path.prepend(prefix, f"plugin://{plugin.conf}", SearchPathQuery(provider="schema"))
-    if folder is not None:
-        SourcesRegistry.instance().register(PlainSource)
-        path.prepend("command-line", f"plain://{Path(folder).resolve()}", SearchPathQuery(provider="schema"))
-    assert isinstance(path, ConfigSearchPathImpl)
-    return path
-
-
-def plugins_of(words: list[str]) -> list[plugins.Installed]:
-    """Return the plugins of which some words choose a config."""
-    return [found for prefix, found in plugins.installed().items() if any(f"{prefix}/" in word for word in words)]
-
-
 def settings(composed: DictConfig) -> dict[str, Any]:
     """Return the nodes that decide what is started, as they were written."""
     found = OmegaConf.to_container(composed, resolve=False)
@@ -315,8 +221,3 @@ def difference(found: Any, expected: Any, key: str) -> str | None:
     nothing = object()
     below = (difference(found.get(name, nothing), expected.get(name, nothing), f"{key}.{name}") for name in keys)
     return next((wrong for wrong in below if wrong is not None), None)
-
-
-def one_line(error: Exception) -> str:
-    """Return what an error says in one line, with its kind where that is little."""
-    return " ".join(f"{type(error).__name__} {error}".split())[:160]

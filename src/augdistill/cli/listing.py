@@ -14,7 +14,7 @@ from augdistill.base.checks import one_of
 from augdistill.base.cores import usable_cores
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.reading import read_text
-from augdistill.base.text import counted, printable
+from augdistill.base.text import pluralise, printable
 from augdistill.config.groups import Runtime
 from augdistill.data import status
 from augdistill.metrics import METRICS, Scores
@@ -126,7 +126,7 @@ def remove_run(store: RunStore, target: str | None) -> str:
         parents = {other.path: other.manifest.document.parents.values() for other in store.all()}
         children = [path for path in parents if manifest.id in parents[path]]
         if children:
-            came = f"{counted(len(children), 'run')} came from {path.name}"
+            came = f"{pluralise(len(children), 'run')} came from {path.name}"
             raise RequestError(f"{came}, to be removed before it: augdistill runs remove {children[0].name}")
     store.remove(path)
     return f"removed {path}"
@@ -143,7 +143,7 @@ def verify_runs(store: RunStore, target: str | None) -> str:
         for line in wrong:
             print(line)
     others = f", {len(paths) - len(finished)} unfinished" if len(paths) > len(finished) else ""
-    checked = f"{counted(len(finished), 'run')} checked{others}"
+    checked = f"{pluralise(len(finished), 'run')} checked{others}"
     if damaged:
         raise WorkError(f"{checked}, {damaged} damaged: augdistill runs remove RUN, then what made it makes it again")
     return f"{checked}, none damaged"

@@ -33,11 +33,8 @@ COMMANDS = {
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
     "doctor": "versions, device, datasets, whether results can be written",
 }
-FLAGS = (
-    *("--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m"),
-    *("--shell-completion", "-sc", "--info", "-i"),
-)
 SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--shell-completion", "-sc", "--info", "-i")
+FLAGS = (*SHOWS, "--resolve", "--run", "-r", "--multirun", "-m")
 
 
 def main() -> None:
@@ -46,14 +43,14 @@ def main() -> None:
     words = sys.argv[1:]
     command = words[0] if words else ""
     streams.prepare(goes_on=command in COMPOSING)
-    code = told(command, words)
+    code = exit_code_of(command, words)
     if lost := streams.flush():
         print(f"augdistill {command}: what it prints could not be written: {lost}", file=sys.stderr)
         code = code or 1
     raise SystemExit(code)
 
 
-def told(command: str, words: list[str]) -> int:
+def exit_code_of(command: str, words: list[str]) -> int:
     """Run the command line and return its exit code; an error is printed in one line."""
     if command in ("", "-h", "--help", "help"):
         print(usage())
@@ -102,7 +99,7 @@ def dispatch(command: str, words: list[str]) -> None:
 
         plain.run(command, words)
         return
-    refuse_traps(words)
+    check_flags(words)
     compose(command, words)
 
 
@@ -122,9 +119,9 @@ def compose(command: str, words: list[str]) -> None:
     sys.argv = [f"augdistill {command}", *written]
     try:
         if not {*words}.isdisjoint(MULTIRUN) and {*words}.isdisjoint(SHOWS):
-            from augdistill.cli.sweeps import refuse_jobs
+            from augdistill.cli.sweeps import validate_jobs
 
-            refuse_jobs(command, written)
+            validate_jobs(command, written)
         compose_and_run(command, written, task_of(command, jobs))
     except (HydraException, OmegaConfBaseException) as error:
         if full_error == "1":
@@ -148,7 +145,7 @@ def compose(command: str, words: list[str]) -> None:
         raise jobs.failure()
 
 
-def refuse_traps(words: list[str]) -> None:
+def check_flags(words: list[str]) -> None:
     """Refuse flags that are none, and what Hydra would accept and silently not do, or do by loading a pickle."""
     from augdistill.base.checks import nearest
     from augdistill.cli.words import FLAGS_WITH_VALUES, MULTIRUN

@@ -5,12 +5,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from augdistill.base.checks import nearest
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.cli.words import expanded, split, unquoted
 
+T = TypeVar("T")
 KEY_VALUE = re.compile(r"([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
 
 
@@ -66,11 +67,6 @@ def text(key: str, raw: str) -> str:
     return expanded(unquoted(raw))
 
 
-def text_or_null(key: str, raw: str) -> str | None:
-    """Return text, None for "null"."""
-    return None if raw.lower() == "null" else text(key, raw)
-
-
 def path(key: str, raw: str) -> Path:
     """Return a path as typed; "" is refused."""
     if not unquoted(raw):
@@ -91,9 +87,9 @@ def truth(key: str, raw: str) -> bool:
     return raw.lower() == "true"
 
 
-def truth_or_null(key: str, raw: str) -> bool | None:
-    """Return a truth value, None for "null"."""
-    return None if raw.lower() == "null" else truth(key, raw)
+def or_null(reads: Callable[[str, str], T]) -> Callable[[str, str], T | None]:
+    """Return what reads None of "null" and anything else as `reads` does."""
+    return lambda key, raw: None if raw.lower() == "null" else reads(key, raw)
 
 
 def seconds(key: str, raw: str) -> float:

@@ -10,14 +10,13 @@ from augdistill.base.errors import RequestError, as_work_error
 from augdistill.cli.options import (
     Command,
     Option,
+    or_null,
     path,
     read,
     seconds,
     text,
-    text_or_null,
     texts,
     truth,
-    truth_or_null,
     whole,
 )
 
@@ -67,7 +66,7 @@ def report(outputs: Path, studies: list[str]) -> None:
     """Write the tables, figures and verdicts of studies as one page, from saved results alone, unfinished ones too."""
     from augdistill.report.command import report as write
 
-    write({"outputs": str(outputs), "study": studies})
+    write(studies, outputs)
 
 
 def compare(
@@ -86,8 +85,7 @@ def compare(
     """
     from augdistill.report.contrasts import contrast
 
-    arms = {"study": study, "a": a, "b": b, "metric": metric}
-    print(contrast({"outputs": str(outputs), **arms, "test_set": test_set, "paired": paired, "classes": classes}))
+    print(contrast(outputs, study, a, b, metric, test_set, paired, classes=classes))
 
 
 def doctor(outputs: Path, dataset_root: Path, **runtime: str | int | bool) -> None:
@@ -106,7 +104,7 @@ def commands() -> dict[str, Command]:
         Option("wait", truth, "true"),  # of the commands that work; here nothing waits
     )
     root = Option("dataset.root", path, os.environ.get("AUGDISTILL_DATA", "data"), "where datasets lie")
-    target = Option("target", text_or_null, "null", "the plain word after the action")
+    target = Option("target", or_null(text), "null", "the plain word after the action")
     return {
         "runs": Command(
             runs,
@@ -142,12 +140,12 @@ def comparing() -> tuple[Option, ...]:
     """Return the options that say what is compared."""
     return (
         Option("study", text, "quickstart", "the plain word after the command"),
-        Option("a", text_or_null, "null", "an arm, as in teacher_aug=cutmix,model=lenet"),
-        Option("b", text_or_null, "null", "the arm that is subtracted"),
+        Option("a", or_null(text), "null", "an arm, as in teacher_aug=cutmix,model=lenet"),
+        Option("b", or_null(text), "null", "the arm that is subtracted"),
         Option("metric", text, "accuracy", "or another one of the report's results.csv"),
-        Option("test_set", text_or_null, "null", "null is the study's own"),
+        Option("test_set", or_null(text), "null", "null is the study's own"),
         Option(
-            "paired", truth_or_null, "null", "by student seed, or a teacher with its students; null where that is so"
+            "paired", or_null(truth), "null", "by student seed, or a teacher with its students; null where that is so"
         ),
         Option("classes", truth, "true", "within each class too, p-values adjusted over the classes"),
     )

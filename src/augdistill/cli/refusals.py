@@ -47,7 +47,7 @@ def unknown_choice(command: str, path: str, options: Sequence[str] | None, typed
 
 def unknown_key(command: str, key: str, typed: Mapping[str, str]) -> str:
     """Return what to say of a key that there is not: the nearest one, and those of the group that it is in."""
-    known = known_keys(command, list(typed))
+    known = config_keys(command, list(typed))
     above = key.rpartition(".")[0]
     while above and above not in known:
         above = above.rpartition(".")[0]
@@ -68,7 +68,7 @@ def unreadable(command: str, word: str, typed: Mapping[str, str]) -> str:
     return f"{key}={value} cannot be read: every bracket and quote in a list or map is closed, as in '{key}=[1,2]'"
 
 
-def known_keys(command: str, words: list[str]) -> list[str]:
+def config_keys(command: str, words: list[str]) -> list[str]:
     """Return every key of the command's config, dotted, with the groups that `words` choose."""
     from hydra.errors import HydraException
 

@@ -6,7 +6,7 @@ from augdistill.cli.main import as_config
 from augdistill.config import Config
 
 
-def refuse_jobs(command: str, words: list[str]) -> None:
+def validate_jobs(command: str, words: list[str]) -> None:
     """Raise the RequestError of the first job that is refused for what can be known now; writes no file but the cache.
 
     `words` are the command's, as Hydra is given them. What another machine or a sweeper that chooses its own values
@@ -21,9 +21,9 @@ def refuse_jobs(command: str, words: list[str]) -> None:
     configs = jobs_of(command, flags.overrides, flags.config_dir)
     with as_work_error():
         for config in configs:
-            commands.refuse(command, dict(config))
+            commands.validate(command, dict(config))
         for config in configs if "hydra/launcher" not in chosen else []:  # elsewhere, another machine's data are read
-            commands.refuse_here(command, dict(config))
+            commands.validate_here(command, dict(config))
 
 
 def jobs_of(command: str, overrides: list[str], folder: str | None) -> list[Config]:

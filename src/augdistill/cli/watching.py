@@ -9,7 +9,7 @@ from augdistill.base.checks import one_of
 from augdistill.base.errors import RunError
 from augdistill.cli.listing import runs_table, table
 from augdistill.store.documents import KINDS
-from augdistill.store.runs import Run, RunStore, read_manifest
+from augdistill.store.runs import Run, RunStore, read_run
 from augdistill.store.unfinished import Unfinished, folders, unfinished
 
 HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"  # to the first line; clear the line's rest, all lines below
@@ -31,8 +31,8 @@ class Watcher:
         self.unfinished = {}
         for name in sorted(found.keys() - self.ended.keys()):
             try:
-                if (manifest := read_manifest(found[name])) is not None:
-                    self.ended[name] = Run(found[name], manifest)
+                if (run := read_run(found[name])) is not None:
+                    self.ended[name] = run
                 else:
                     without.append(found[name])
             except RunError:

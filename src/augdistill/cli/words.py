@@ -13,15 +13,21 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from augdistill.base.checks import known_keys
+from augdistill.base.checks import check_keys
 from augdistill.base.errors import RequestError
 from augdistill.config import SECOND_PLACES, choices, conf_dir, parameters
 from augdistill.config.places import files
 
 NULL_TEXT = {  # what is null in `conf/`, where nothing else says that it stands for text
-    *("run", "predictions", "dataset.path", "distillation.teacher", "executor.address"),
-    *("executor.teacher.partition", "executor.student.partition"),
-    *("study.claims_file", "study.question"),
+    "run",
+    "predictions",
+    "dataset.path",
+    "distillation.teacher",
+    "executor.address",
+    "executor.teacher.partition",
+    "executor.student.partition",
+    "study.claims_file",
+    "study.question",
 }
 WORD_OR_NUMBER = {"executor.bank"}  # a word in `conf/`, and a number where somebody wants one
 LITERALS = {"text": (), "null or text": ("null",), "option": ("null", "true", "false")}  # kind -> what is no text
@@ -31,9 +37,8 @@ FUNCTION = re.compile(r"(?:choice|range|interval|glob|sort|shuffle)\(.*\)", re.D
 PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")  # which Hydra's grammar reads in any case
 OF_PREFIXED = re.compile(r"((?:student_)?aug\.ops)\.([\w-]+/[\w-]+)\.(\w+)")  # a parameter of a plugin's strategy
 KEY_PART = re.compile(r"[A-Za-z_$][\w$-]*|0|[1-9][0-9]*", re.ASCII)
-FLAGS_WITH_VALUES = (
-    *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
-)
+SHORT = {"--cfg": "-c", "--package": "-p", "--config-path": "-cp", "--config-name": "-cn", "--config-dir": "-cd"}
+FLAGS_WITH_VALUES = (*SHORT, *SHORT.values())
 MULTIRUN = ("-m", "--multirun")
 
 
@@ -222,8 +227,8 @@ def into_map(place: str, key: str, values: list[str]) -> str:
     """Return the override that sets a key of an open map, also one that starts with a digit, as claims' names do."""
     path = key.split(".")[place.count(".") + 1 :]
     if place == "study.ops" and path:
-        known_keys("study.ops.", {path[0]: None}, [op for op in choices("aug") if op != "baseline"])
-        known_keys(f"study.ops.{path[0]}.", dict.fromkeys(path[1:2]), list(parameters("aug", path[0])))
+        check_keys("study.ops.", {path[0]: None}, [op for op in choices("aug") if op != "baseline"])
+        check_keys(f"study.ops.{path[0]}.", dict.fromkeys(path[1:2]), list(parameters("aug", path[0])))
     if all(map(KEY_PART.fullmatch, path)):
         return f"++{key}={','.join(values)}"
     return f"++{place}=" + ",".join(

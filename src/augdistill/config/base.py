@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from augdistill.base.checks import is_prefixed
@@ -123,8 +123,3 @@ def by_name(base: type[Group], folder: str) -> ByName:
         return tuple(name for name in choices(folder) if name != AS_TRAINED)
 
     return ByName(known, lambda name: with_parameters(base, folder, name))
-
-
-def before(function: Callable[[Any], Any]) -> BeforeValidator:
-    """Return a validator that sees a value as it was written."""
-    return BeforeValidator(function)

@@ -9,37 +9,18 @@ from typing import Any, Literal, TypeVar, overload
 
 from pydantic import ValidationError, create_model
 
-from augdistill.base.checks import known_keys
+from augdistill.base.checks import check_keys
 from augdistill.base.errors import ConfigError
 from augdistill.base.text import first_text, is_no_unicode
 from augdistill.config.base import Group
 from augdistill.config.commands import COMMANDS
-from augdistill.config.executors import TheExecutor
-from augdistill.config.groups import (
-    Runtime,
-    TheAug,
-    TheDataset,
-    TheDistillation,
-    TheOptim,
-    TheRuntime,
-    TheStudent,
-    TheTeacher,
-)
+from augdistill.config.groups import Runtime
 from augdistill.config.jobs import EvaluationConfig, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.refusals import misplaced, refusal, shown
+from augdistill.config.studies import StudyConfig
 
 G = TypeVar("G", bound=Group)
 
-GROUPS: dict[str, Any] = {
-    "dataset": TheDataset,
-    "teacher": TheTeacher,
-    "student": TheStudent,
-    "aug": TheAug,
-    "optim": TheOptim,
-    "distillation": TheDistillation,
-    "runtime": TheRuntime,
-    "executor": TheExecutor,
-}
 JOBS: dict[str, type[ModelConfig]] = {"teacher": TeacherConfig, "student": StudentConfig}
 
 
@@ -68,7 +49,7 @@ def check(kind: str, config: Mapping[str, Any]) -> ModelConfig:
     wrong type or out of range.
     """
     model = JOBS[kind]
-    known_keys("", config, list(model.model_fields))
+    check_keys("", config, list(model.model_fields))
     missing = [key for key in model.model_fields if key not in config]
     if missing:
         raise ConfigError(f"the config has no {missing[0]}: a {kind} job needs {', '.join(model.model_fields)}")
@@ -117,5 +98,6 @@ def check_group(key: str, values: object) -> Any:
 @cache
 def holder(key: str) -> type[Group]:
     """Return a model of a config that has one group alone."""
-    fields: dict[str, Any] = {key: (GROUPS[key], ...)}
+    field = {**StudyConfig.model_fields, **StudentConfig.model_fields}[key]
+    fields: dict[str, Any] = {key: (field.annotation, field)}
     return create_model(key, __base__=Group, **fields)

@@ -16,19 +16,11 @@ class TrainTeacherCommand(TeacherConfig):
 
     wait: bool = True
 
-    def job(self) -> TeacherConfig:
-        """Return the job alone."""
-        return TeacherConfig(**{key: getattr(self, key) for key in TeacherConfig.model_fields})
-
 
 class DistillCommand(StudentConfig):
     """A student's job, and whether to wait where another process makes it."""
 
     wait: bool = True
-
-    def job(self) -> StudentConfig:
-        """Return the job alone."""
-        return StudentConfig(**{key: getattr(self, key) for key in StudentConfig.model_fields})
 
 
 class Command(Group):

@@ -4,10 +4,10 @@ import re
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from augdistill.base.cores import usable_cores
-from augdistill.config.base import AtLeastOne, ByName, Chosen, Count, Group, Whole, before, wrong
+from augdistill.config.base import AtLeastOne, ByName, Chosen, Count, Group, Whole, wrong
 
 Retries = Annotated[int, Ge(0), Lt(2**31)]
 
@@ -23,7 +23,7 @@ class Executor(Group):
     """What every executor has."""
 
     name: str
-    bank: Annotated[Any, before(is_bank)] = Field(default="auto", examples=["auto"])
+    bank: Annotated[Any, BeforeValidator(is_bank)] = Field(default="auto", examples=["auto"])
 
     @property
     def at_once(self) -> int:

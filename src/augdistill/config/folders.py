@@ -67,11 +67,6 @@ def has_resolver(text: str) -> bool:
     return "${" in text
 
 
-def is_data_root(key: yaml.Node, value: yaml.Node) -> bool:
-    """Return whether a pair says where data lie as our own files do, so also those that a report writes out."""
-    return bool(key.value == "root" and value.value == DATA_ROOT)
-
-
 def wrong_below(root: yaml.Node) -> str:
     """Return what in a YAML document is refused: tags, resolvers, aliases that multiply without end."""
     sizes: dict[int, int] = {}  # of what each node stands for; 0 while it is being looked through
@@ -84,7 +79,8 @@ def wrong_below(root: yaml.Node) -> str:
             return f"the tag {node.tag}"
         children: list[yaml.Node] = [] if isinstance(node, yaml.ScalarNode) else node.value
         if isinstance(node, yaml.MappingNode):
-            children = [child for pair in node.value if not is_data_root(*pair) for child in pair]
+            pairs = [pair for pair in node.value if (pair[0].value, pair[1].value) != ("root", DATA_ROOT)]
+            children = [child for pair in pairs for child in pair]
         if isinstance(node, yaml.ScalarNode) and has_resolver(node.value):
             return f"{node.value} (${{...}} may name keys of the config, and no resolver)"
         for child in children:

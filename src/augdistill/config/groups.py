@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from augdistill.base.checks import CHECKPOINTS, checkpoint_every, is_prefixed
 from augdistill.base.errors import ConfigError
@@ -22,7 +22,6 @@ from augdistill.config.base import (
     NotNegative,
     Positive,
     Text,
-    before,
     by_name,
     unknown,
     with_parameters,
@@ -97,12 +96,8 @@ class Loss(Named):
     """A student loss by name, with its own parameters."""
 
 
-def by_its_name(value: object) -> object:
-    """Return the name of a student loss as the group that it stands for, with the parameters of its YAML file."""
-    return {"name": value} if isinstance(value, str) else value
-
-
-TheLoss = Annotated[Loss, by_name(Loss, "loss"), before(by_its_name), Chosen("loss")]
+AsGroup = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)  # of a name alone
+TheLoss = Annotated[Loss, by_name(Loss, "loss"), AsGroup, Chosen("loss")]
 SOFT_TARGETS = ("view", "transform", "sd", "teacher", "teacher_weights")  # of a distillation: what is learnt from
 
 
@@ -154,7 +149,7 @@ class Machine(Group):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     deterministic: bool = False
     checkpoint_every: Annotated[str, AfterValidator(is_time)] = "5min"
-    cuda_graphs: Annotated[Literal["auto", "true", "false"], before(spelt)] = "auto"
+    cuda_graphs: Annotated[Literal["auto", "true", "false"], BeforeValidator(spelt)] = "auto"
 
     @model_validator(mode="after")
     def has_graphs_on_cuda_alone(self) -> Self:
@@ -205,7 +200,7 @@ def strategies() -> tuple[str, ...]:
 class Aug(Group):
     """A stack of strategies, in the order of application."""
 
-    ops: Annotated[dict[str, Op], before(parameters_of_each), Chosen("aug", inside=True)]
+    ops: Annotated[dict[str, Op], BeforeValidator(parameters_of_each), Chosen("aug", inside=True)]
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Protocol, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from annotated_types import Ge, Le
 from pydantic import Field, model_validator
@@ -113,30 +113,6 @@ class EvaluationConfig(Group):
     runtime: EvaluationRuntime = EvaluationRuntime()
 
 
-class HasDataset(Protocol):
-    """What has a dataset, and outputs beside which that is cached: a job, or a DatasetAt."""
-
-    @property
-    def dataset(self) -> Dataset: ...
-    @property
-    def outputs(self) -> str: ...
-
-
-class SaysWhere(Protocol):
-    """What says where the data of the run in a folder lie now: an EvaluationConfig, or a DataOf."""
-
-    @property
-    def run(self) -> str: ...
-    @property
-    def outputs(self) -> str: ...
-    @property
-    def root(self) -> str | None: ...
-    @property
-    def verify(self) -> bool | None: ...
-    @property
-    def path(self) -> str | None: ...
-
-
 @dataclass(frozen=True)
 class DataOf:
     """Where the data of the run in a folder lie now; root, verify and path None: as the run was trained."""
@@ -154,6 +130,10 @@ class DatasetAt:
 
     dataset: Dataset
     outputs: str
+
+
+HasDataset = ModelConfig | DatasetAt
+SaysWhere = EvaluationConfig | DataOf
 
 
 def watched(optim: Optim, validation: int, key: str) -> None:

@@ -21,7 +21,7 @@ FIRST = ("extra_forbidden", "unknown", "missing")  # kinds of errors, the most t
 
 
 @dataclass(frozen=True)
-class Place:
+class ConfigKey:
     """A key: its path as typed, what is said of it there, the value given, the keys that its group knows."""
 
     path: tuple[str, ...]
@@ -44,14 +44,15 @@ def refusal(error: ValidationError, model: type[BaseModel], values: Mapping[str,
         return unknown_choice(key, place, context["given"], context["known"])
     if first["type"] == "wrong":
         key = ".".join(filter(None, [key.rstrip("."), context["key"]]))
-        example = context["example"] if context["example"] is not None else example_at(model, values, first, context)
-        return f"{key}={shown(context['value'])} is out of range: {context['allowed']}, as in {typed(key, example)}"
+        below = (*first["loc"], *filter(None, context["key"].split(".")))
+        one = example(locate(model, values, below).field) if context["example"] is None else context["example"]
+        return f"{key}={shown(context['value'])} is out of range: {context['allowed']}, as in {typed(key, one)}"
     if first["type"] == "missing":
         return f"{key} is missing: {allowed(place)}{as_in(key, place)}"
     return wrong_value(first, key, place)
 
 
-def wrong_value(error: ErrorDetails, key: str, place: Place) -> str:
+def wrong_value(error: ErrorDetails, key: str, place: ConfigKey) -> str:
     """Return the line about a value of the wrong type or out of range."""
     if (choice := chosen(place.field)).folder and not isinstance(place.value, Mapping):
         return no_group(key, place.value, choice)
@@ -77,7 +78,7 @@ def fault(error: ErrorDetails, value: object) -> str:
     return "not what it must be"
 
 
-def unknown_choice(key: str, place: Place, given: object, known: Sequence[str]) -> str:
+def unknown_choice(key: str, place: ConfigKey, given: object, known: Sequence[str]) -> str:
     """Return the line about a name that is not known: of a group's choice, of a strategy among `ops`, in a list."""
     hint, listed = nearest(given, known), ", ".join(known)
     choice = chosen(place.field)
@@ -120,13 +121,7 @@ def misplaced(model: type[BaseModel], values: Mapping[str, Any], word: str) -> s
     return f"{shown(word)} is not what it must be: {at} takes {allowed(place)}{as_in(at, place)}"
 
 
-def example_at(model: type[BaseModel], values: Mapping[str, Any], error: ErrorDetails, context: Any) -> object:
-    """Return an example for the key below an error's place that a validator named."""
-    own = context["key"].split(".") if context["key"] else []
-    return example(locate(model, values, (*error["loc"], *own)).field)
-
-
-def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> Place:
+def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> ConfigKey:
     """Return the key that an error's location means; entries of lists stand for the list."""
     here: Any = model
     field: FieldInfo | None = None
@@ -151,7 +146,7 @@ def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> 
         values = values.get(part) if isinstance(values, Mapping) else None
         if field is None:
             break
-    return Place(path, field, values, known)
+    return ConfigKey(path, field, values, known)
 
 
 def resolved(here: Any, field: FieldInfo | None, values: object) -> Any:
@@ -182,7 +177,7 @@ def chosen(field: FieldInfo | None) -> Chosen:
     return next((item for item in field.metadata if isinstance(item, Chosen)), Chosen("")) if field else Chosen("")
 
 
-def allowed(place: Place) -> str:
+def allowed(place: ConfigKey) -> str:
     """Return in words what a place allows, by its type and limits."""
     return described(annotation_of(place.field))
 
@@ -246,7 +241,7 @@ def example(field: FieldInfo | None) -> object:
     return next(iter(literals(field.annotation)), None)
 
 
-def as_in(key: str, place: Place) -> str:
+def as_in(key: str, place: ConfigKey) -> str:
     """Return the example of a refusal: of a group a choice, or one of its keys."""
     choice = chosen(place.field)
     if choice.folder and not isinstance(place.value, Mapping):

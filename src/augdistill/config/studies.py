@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from augdistill.base.checks import is_name, is_prefixed
-from augdistill.base.model import Many
+from augdistill.base.model import Many, NumberOrText
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
@@ -16,7 +16,6 @@ from augdistill.config.base import (
     Group,
     Text,
     Whole,
-    before,
     by_name,
     unknown,
     with_parameters,
@@ -65,16 +64,11 @@ class StudyRuntime(Machine):
     threads: ThreadsOfKinds = ThreadsOfKinds()
 
 
-def as_list(value: object) -> object:
-    """Return one name as a list of it."""
-    return [value] if isinstance(value, str) else value
-
-
 def as_stacks(value: object) -> object:
-    """Return names and lists of names as a list of stacks, each the names of its strategies joined with "+"."""
+    """Return names and lists of names, or one name, as a list of stacks: strategies joined with "+"."""
     if isinstance(value, list | tuple):
         return [as_stack(entry) for entry in value]
-    return as_list(value)
+    return [value] if isinstance(value, str) else value
 
 
 def as_stack(value: object) -> object:
@@ -112,11 +106,6 @@ def without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def as_text(value: object) -> object:
-    """Return a whole number as text: a claim is called "1", and YAML reads a number there."""
-    return str(value) if type(value) is int else value
-
-
 def is_a_name(value: str) -> str:
     """Return a name that can be that of a folder."""
     if not is_name(value):
@@ -124,13 +113,19 @@ def is_a_name(value: str) -> str:
     return value
 
 
-Claim = Annotated[Text, before(as_text)]
+Claim = Annotated[NumberOrText, MinLen(1)]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
-    Many[Annotated[str, AfterValidator(is_stack)]], before(as_stacks), AfterValidator(without_repeats), MinLen(1)
+    Many[Annotated[str, AfterValidator(is_stack)]],
+    BeforeValidator(as_stacks),
+    AfterValidator(without_repeats),
+    MinLen(1),
 ]
 OwnStacks = Annotated[
-    Many[Annotated[str, AfterValidator(is_own_stack)]], before(as_stacks), AfterValidator(without_repeats), MinLen(1)
+    Many[Annotated[str, AfterValidator(is_own_stack)]],
+    BeforeValidator(as_stacks),
+    AfterValidator(without_repeats),
+    MinLen(1),
 ]
 Cells = Annotated[Many[Any], MinLen(1)]
 GRID = [{"distillation.temperature": [1, 4]}]
@@ -146,11 +141,11 @@ class Study(Group):
     stacks: dict[Name, TheAug] = Field(default={}, examples=[Whole("+study.stacks.strong.ops.cutmix.prob=1.0")])
     aug: Stacks = Field(examples=[["baseline", "cutmix"]])
     student_aug: OwnStacks = Field(default=("baseline",), examples=[["baseline", "matching"]])
-    ops: Annotated[dict[str, Op], before(parameters_of_each)] = Field(
+    ops: Annotated[dict[str, Op], BeforeValidator(parameters_of_each)] = Field(
         default={}, examples=[Whole("+study.ops.cutmix.prob=1.0")]
     )
     distillation: TheDistillation
-    grids: Annotated[Many[dict[str, Cells]], before(lambda value: [] if value is None else value)] = Field(
+    grids: Annotated[Many[dict[str, Cells]], BeforeValidator(lambda value: [] if value is None else value)] = Field(
         default=(), examples=[GRID]
     )
     normalisation: Literal["training", "own"] = "training"
@@ -164,7 +159,7 @@ class Study(Group):
     margins: dict[Claim, Annotated[float, Gt(0), Lt(1e6)]] = Field(
         default={}, examples=[Whole("+study.margins={7a: 0.5}")]
     )
-    base: Annotated[Annotated[str, AfterValidator(is_stack)] | None, before(as_stack)] = Field(
+    base: Annotated[Annotated[str, AfterValidator(is_stack)] | None, BeforeValidator(as_stack)] = Field(
         default=BASELINE, examples=[BASELINE]
     )
     dead_units: Literal["keep", "collapsed"] = "keep"

@@ -100,7 +100,7 @@ def header(name: str, split: str, *, root: Path, cache: Path, verify: bool = Tru
     With `verify`, files that are not the publisher's are refused. Raises DataError for data that is missing, damaged
     or not what it should be, ConfigError for a name or parameter, WorkError for a cache that cannot be written.
     """
-    return packed.open_header(Path(cache), _request(name, split, Path(root), verify, params))
+    return packed.find_or_pack(Path(cache), _request(name, split, Path(root), verify, params), packed.read_header)
 
 
 def is_there(
@@ -116,7 +116,7 @@ def is_there(
 
 def load(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> ImageSet:
     """Return a split, its images mapped from `cache`; raises as `header` does."""
-    images = packed.open_set(Path(cache), _request(name, split, Path(root), verify, params))
+    images = packed.find_or_pack(Path(cache), _request(name, split, Path(root), verify, params), packed.read_set)
     if not verify and not images.header.verified:
         log.warning("%s %s: not checked against the publisher's checksums (dataset.verify=false)", name, split)
     if images.header.note:

@@ -114,12 +114,9 @@ def progress(response: Any, name: str) -> Any:
     )
 
 
-def capped(stream: gzip.GzipFile, max_bytes: int) -> Any:
-    """Return a reader of a decompressed stream that raises DataError once it gave more than `max_bytes`."""
-    return _Capped(stream, max_bytes)
+class Capped:
+    """A reader of a decompressed stream that raises DataError once it gave more than `max_bytes`."""
 
-
-class _Capped:
     def __init__(self, stream: gzip.GzipFile, max_bytes: int) -> None:
         self.stream, self.left = stream, max_bytes
 
@@ -141,7 +138,7 @@ def extract(archive: Path, target: Path, folder: str, max_files: int, max_bytes:
     file nor a folder, on a name that leads elsewhere, above `max_files` members or `max_bytes` unpacked, or on damage.
     """
     try:
-        with gzip.open(archive) as stream, tarfile.open(fileobj=capped(stream, max_bytes), mode="r|") as tar:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=Capped(stream, max_bytes), mode="r|") as tar:  # type: ignore[call-overload]
             for count, member in enumerate(tar, start=1):
                 if count > max_files:
                     raise DataError(f"{archive.name} holds more than {max_files:,} members: nothing was kept")

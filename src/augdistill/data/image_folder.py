@@ -9,7 +9,7 @@ import numpy as np
 
 from augdistill.base.checks import one_of, require
 from augdistill.base.errors import ConfigError, DataError
-from augdistill.data.images import DAMAGED, as_shown, class_folders, decode_all, files_below, listing, told
+from augdistill.data.images import DAMAGED, as_shown, class_folders, decode_all, files_below, left_out_text, listing
 from augdistill.data.imageset import Pixels, Source, missing
 
 SPLITS = ("train", "test")
@@ -75,7 +75,7 @@ def checked_folders(root: Path, path: str | None) -> tuple[Path, dict[str, dict[
         raise DataError(f"{folder} has the class folder {odd!r}, which cannot be printed: rename it")
     for place in (place for folders in found.values() for place in folders.values()):
         if all(why for _, why in files_below(place, readable_formats())):
-            left_out = told(listing([place], readable_formats()).left_out, place)
+            left_out = left_out_text(listing([place], readable_formats()).left_out, place)
             raise DataError(f"{place} holds no image file{f': {left_out}' if left_out else ''}")
     return folder, found
 
@@ -114,7 +114,7 @@ def read(
         if label not in labels:
             first, what = next((file, what) for file, what in damaged.items() if Path(place) in Path(file).parents)
             raise DataError(f"{place} holds no image that can be read; {first}: {what}")
-    left_out = told({**found.left_out, **({DAMAGED: list(damaged)} if damaged else {})}, str(folder / split))
+    left_out = left_out_text({**found.left_out, **({DAMAGED: list(damaged)} if damaged else {})}, str(folder / split))
     done = "; ".join(f"{what}: {count:,}" for what, count in seen.items() if count)
     return Pixels(images, labels, tuple(classes[split]), note="; ".join(filter(None, (left_out, done))))
 

@@ -118,7 +118,7 @@ def listing(folders: Sequence[str], endings: Collection[str]) -> Listing:
     return found
 
 
-def told(left_out: Mapping[str, Sequence[str]], folder: str) -> str:
+def left_out_text(left_out: Mapping[str, Sequence[str]], folder: str) -> str:
     """Return in words what is left out below `folder`, the first few of each kind by name; "" if nothing is."""
     words = []
     for why, paths in left_out.items():

@@ -87,19 +87,6 @@ class Request:
     read: Callable[[], Pixels]
 
 
-def open_header(cache: Path, request: Request) -> Header:
-    """Return the header of a split, packing it first if need be.
-
-    Raises what its reader raises, and WorkError for a cache that cannot be written.
-    """
-    return _open(cache, request, read_header)
-
-
-def open_set(cache: Path, request: Request) -> ImageSet:
-    """Return a split, images mapped from the cache, packing it first if need be; raises as `open_header` does."""
-    return _open(cache, request, read_set)
-
-
 def headers(cache: Path, name: str, split: str) -> Iterator[tuple[Header, Mapping[str, Any]]]:
     """Yield each packed header of a split with the state of the source it was packed from."""
     for folder in sorted(cache.glob(f"{file_name(name)}-{split}-*-*")):
@@ -163,7 +150,11 @@ def digest(path: Path, stamp: tuple[int, ...]) -> str:
     return sha256(path, max_bytes=stamp[-1])
 
 
-def _open(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
+def find_or_pack(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
+    """Return what `look`, `read_header` or `read_set`, finds of a split, which is packed first if need be.
+
+    Raises what its reader raises, and WorkError for a cache that cannot be written.
+    """
     asked = [FORMAT, request.name, request.split, dict(request.params), request.verify, request.where]
     prefix = f"{file_name(request.name)}-{request.split}-{short_hash(asked)}"
     folder = cache / f"{prefix}-{short_hash(request.state)}"

@@ -7,7 +7,8 @@ from augdistill.base.errors import RequestError
 from augdistill.config import executors as configs
 from augdistill.executors import local, ray, slurm
 from augdistill.executors.base import Results
-from augdistill.executors.slurm.queues import Standing
+from augdistill.executors.slurm import queues
+from augdistill.executors.slurm.queues import StageStatus
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
 
@@ -16,9 +17,6 @@ E = TypeVar("E", bound=configs.Executor, contravariant=True)
 
 class Executor(Protocol[E]):
     """What an executor's module has; it imports the package of its extra only when it runs."""
-
-    def check(self, executor: E) -> None:
-        """Raise RequestError where this machine cannot do what the group `executor` asks for."""
 
     def run(self, plan: Plan, store: RunStore, executor: E) -> Results:
         """Run what of a plan is not there yet and return how every stage ended.
@@ -37,13 +35,14 @@ def chosen(executor: configs.Executor) -> Executor[Any]:
     name = executor.name
     if name in EXTRAS and find_spec(EXTRAS[name]) is None:
         raise RequestError(f"executor={name} needs the package {EXTRAS[name]}: pip install 'augdistill[{name}]'")
-    EXECUTORS[name].check(executor)
+    if name == "slurm":
+        slurm.check()
     return EXECUTORS[name]
 
 
-def standings(plan: Plan, store: RunStore, executor: configs.Executor) -> dict[str, Standing]:
+def stage_statuses(plan: Plan, store: RunStore, executor: configs.Executor) -> dict[str, StageStatus]:
     """Return how every stage of a plan stands, by its id: as its run says, else as the cluster's queue does."""
     if executor.name == "slurm":
-        return slurm.standings_of(plan, store)
+        return queues.stage_statuses(plan, store, slurm.job_folder(plan, store), queues.queue())
     runs = {stage.id: store.find(stage.ref) for stage in plan.stages}
-    return {id: Standing(run.status if run else "to do") for id, run in runs.items()}
+    return {id: StageStatus(run.status if run else "to do") for id, run in runs.items()}

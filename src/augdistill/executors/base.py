@@ -2,31 +2,27 @@
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import FrameType
 from typing import Any
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from augdistill.base.errors import AugdistillError, NoMemoryError, StoppedError, as_work_error
-from augdistill.base.signals import handling, stop_signals
+from augdistill.base.errors import AugdistillError, NoMemoryError, as_work_error
 from augdistill.base.text import duration, printable_line
 from augdistill.config import Config
 from augdistill.executors.banks import Banks
-from augdistill.executors.pace import Pace
 from augdistill.stages import run_job
 from augdistill.store.runs import Run, RunStore
+from augdistill.study.estimate import EtaEstimator
 from augdistill.study.plan import Plan, Stage
 
 log = logging.getLogger(__name__)
 
 Work = Callable[[Config], Run]  # what runs one job; another than `run_job` where only the running is measured
-STOPPED = "stopped by a signal, everything saved: the same command goes on from here"
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ class Board:
                 finished.add(stage.id)
             else:
                 dead.append((stage, f"{stage.folder} ({run.status})"))
-        self.pace = Pace(plan, self.todo)
+        self.eta = EtaEstimator(plan, self.todo)
         for stage, cause in dead:
             self.block(stage, cause)
         self.total = len(self.unmet)
@@ -146,17 +142,17 @@ class Board:
         self.results.outcomes[stage.id] = outcome
         del self.unmet[stage.id]
         if outcome.status == "finished":
-            self.pace.finish(stage, outcome.seconds)
+            self.eta.finish(stage, outcome.seconds)
             log.info("finished %s in %.1f s (%s)", stage.folder, outcome.seconds, self.progress())
             return self.released(stage)
-        self.pace.drop(stage)
+        self.eta.drop(stage)
         why = f": {outcome.error}" if outcome.error else ""
         log.error("%s %s%s (%s)", outcome.status, stage.folder, why, self.progress())
         return self.block(stage, stage.folder)
 
     def progress(self) -> str:
         """Return how many of the stages to do are so no more, and how long the others take, if that is known."""
-        left = self.pace.time_left() if self.unmet else None
+        left = self.eta.time_left() if self.unmet else None
         done = f"{self.total - len(self.unmet)} of {self.total}"
         return done if left is None else f"{done}, about {duration(left)} left"
 
@@ -177,7 +173,7 @@ class Board:
             for child in self.children[lost.pop()]:
                 if self.unmet.pop(child, None) is not None:
                     self.results.blocked[child] = cause
-                    self.pace.drop(self.stages[child])
+                    self.eta.drop(self.stages[child])
                     log.warning("blocked %s by %s", self.stages[child].folder, cause)
                     lost.append(child)
                     left += [member.id for member in self.banks.get(child, ())]
@@ -220,25 +216,3 @@ def quiet_worker() -> None:
     os.environ["AUGDISTILL_WORKER"] = "1"
     logging.getLogger("augdistill").setLevel(logging.INFO)
     logging.getLogger("augdistill").propagate = False
-
-
-@contextmanager
-def raising_on_signals() -> Iterator[None]:
-    """Turn the signals that stop into StoppedError while a study runs, so that its workers save before it ends."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise StoppedError(STOPPED)
-
-    with handling(*stop_signals(), by=stop):
-        yield
-
-
-@contextmanager
-def noting_signals(note: Callable[[BaseException], None]) -> Iterator[None]:
-    """Note what Ctrl-C and the signals that stop would raise, and raise nothing: for what cannot be interrupted."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        note(KeyboardInterrupt() if number == signal.SIGINT else StoppedError(STOPPED))
-
-    with handling(*stop_signals(), signal.SIGINT, by=stop):
-        yield

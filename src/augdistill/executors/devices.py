@@ -8,7 +8,7 @@ from augdistill.config.executors import Executor
 from augdistill.study.plan import Plan
 
 
-def refuse_without_cuda(plan: Plan, executor: Executor) -> None:
+def check_cuda(plan: Plan, executor: Executor) -> None:
     """Raise ConfigError if a plan asks for CUDA, and is to run on this machine, which has none."""
     runtime = plan.choices[0].runtime  # a study has one
     asked = {"device": runtime.device == "cuda", "cuda_graphs": runtime.cuda_graphs == "true"}

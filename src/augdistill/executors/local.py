@@ -14,10 +14,11 @@ from multiprocessing.util import get_temp_dir
 
 from augdistill.base.errors import StoppedError, WorkError
 from augdistill.base.safepath import start_safely
+from augdistill.base.signals import STOPPED, raising_on_signals
 from augdistill.config import Config
 from augdistill.config.executors import Local
 from augdistill.executors.banks import banks_of
-from augdistill.executors.base import STOPPED, Board, Outcome, Results, Work, attempt, quiet_worker, raising_on_signals
+from augdistill.executors.base import Board, Outcome, Results, Work, attempt, quiet_worker
 from augdistill.executors.devices import devices, least_busy
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
@@ -30,10 +31,6 @@ LONGEST_TMPDIR = 107 - len(
     "/pymp-12345678/listener-12345678"
 )  # of the 108 bytes that a socket's path may have, with the 0
 CPU = "cpu"  # the place of stages that share no CUDA device
-
-
-def check(executor: Local) -> None:
-    """Refuse nothing: whatever passes the schema can be tried."""
 
 
 def run(plan: Plan, store: RunStore, executor: Local, work: Work = run_job) -> Results:

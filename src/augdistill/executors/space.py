@@ -22,7 +22,7 @@ STATES = 6  # times its weights, that a run has on the disk while it trains: thr
 Models = Mapping[str, tuple[int, int]]  # a stage's id -> bytes of its model's weights, width of its embedding
 
 
-def refuse_if_too_full(plan: Plan, store: RunStore, executor: Executor) -> None:
+def check_space(plan: Plan, store: RunStore, executor: Executor) -> None:
     """Raise RequestError if the disk has less than what a plan's stages will still write."""
     together = 1 if executor.bank == "auto" else executor.bank  # auto takes models whose checkpoints are small
     needed = needed_bytes(plan, store, max(together, executor.at_once))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from augdistill.base.checks import known_keys
+from augdistill.base.checks import check_keys
 from augdistill.base.errors import ConfigError
 from augdistill.base.lazy import load
 from augdistill.plugins import Table
@@ -48,7 +48,7 @@ def build(name: str, key: str = "distillation.loss", **params: Any) -> "Term":
 
     student_loss = LOSSES.find(key, name).loss
     arguments = inspect.signature(student_loss).parameters.values()
-    known_keys(f"{key}.", params, [item.name for item in arguments if item.kind is item.KEYWORD_ONLY])
+    check_keys(f"{key}.", params, [item.name for item in arguments if item.kind is item.KEYWORD_ONLY])
     term = partial(student_loss, **params)
     try:
         term(torch.zeros(1, 2), torch.full((1, 2), 0.5), torch.tensor([[1.0, 0.0]]), 1.0)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from augdistill.base.arrays import Floats, Ints
 from augdistill.base.seeds import derive
-from augdistill.metrics.classification import Floats, Ints, clipped, log_softmax, or_nan
+from augdistill.metrics.classification import clipped, log_softmax, or_nan
 
 TEMPERATURES = (0.01, 1000.0)
 """The range in which a temperature is looked for."""

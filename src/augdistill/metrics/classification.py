@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from augdistill.base.arrays import Floats, Ints
 from augdistill.base.errors import DataError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 PROBABILITY_FLOOR = 1e-12
 """Where external probabilities are clipped, in the variants that say so; logits never are."""

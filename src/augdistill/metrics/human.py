@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import special
 
-from augdistill.metrics.classification import Floats, Ints, one_hot, or_nan
+from augdistill.base.arrays import Floats, Ints
+from augdistill.metrics.classification import one_hot, or_nan
 
 
 def cross_entropy(human: Floats, log_probabilities: Floats) -> float:

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from augdistill.base.arrays import Floats, Ints
 from augdistill.base.errors import DataError
-from augdistill.metrics.classification import Floats, Ints, one_hot, or_nan
+from augdistill.metrics.classification import one_hot, or_nan
 from augdistill.metrics.human import class_means, kl_matrix
 
 Convention = Literal["corrected", "as_printed", "as_published"]

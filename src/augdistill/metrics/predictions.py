@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from augdistill.base.arrays import Floats, Ints
 from augdistill.base.errors import DataError
-from augdistill.metrics.classification import Floats, Ints, log_softmax
+from augdistill.metrics.classification import log_softmax
 
 ALLOWED = ("logits", "probabilities", "embeddings", "labels")
 SUM_TOLERANCE = 1e-5

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from augdistill.base.arrays import Floats, Ints
 from augdistill.metrics import calibration, classification, human, latent
-from augdistill.metrics.classification import Floats, Ints
 
 MATRICES = ("confusion", "class_means", "human_class_means", "human_kl_matrix")  # arrays [K, K]
 ABOUT_HUMANS = "human_"  # how the names of arrays begin that are made of people's answers

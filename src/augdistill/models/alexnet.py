@@ -21,11 +21,19 @@ class AlexNet(nn.Module):
         is_number = isinstance(dropout, int | float) and not isinstance(dropout, bool)
         require(is_number and 0 <= dropout < 1, "alexnet.dropout", dropout, "a probability, at least 0 and below 1")
         self.features = nn.Sequential(
-            *(Convolution(shape[0], 64, 3, padding=2), nn.MaxPool2d(2), nn.ReLU()),
-            *(Convolution(64, 192, 3, padding=2), nn.MaxPool2d(2), nn.ReLU()),
-            *(Convolution(192, 384, 3, padding=1), nn.ReLU()),
-            *(Convolution(384, 256, 3, padding=1), nn.ReLU()),
-            *(Convolution(256, 256, 3, padding=1), nn.MaxPool2d(3, stride=2), nn.ReLU()),
+            Convolution(shape[0], 64, 3, padding=2),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            Convolution(64, 192, 3, padding=2),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            Convolution(192, 384, 3, padding=1),
+            nn.ReLU(),
+            Convolution(384, 256, 3, padding=1),
+            nn.ReLU(),
+            Convolution(256, 256, 3, padding=1),
+            nn.MaxPool2d(3, stride=2),
+            nn.ReLU(),
         )
         flat = flattened_size("alexnet", self.features, shape)
         self.drop1, self.hidden1 = Dropout(dropout, layer=1), nn.Linear(flat, 2048)
@@ -52,11 +60,19 @@ class SmallAlexNet(nn.Module):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            *(Convolution(shape[0], 64, 11, stride=4, padding=5), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU()),
-            *(Convolution(64, 192, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
-            *(Convolution(192, 384, 3, padding=1), nn.ReLU()),
-            *(Convolution(384, 256, 3, padding=1), nn.ReLU()),
-            *(Convolution(256, 256, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
+            Convolution(shape[0], 64, 11, stride=4, padding=5),
+            nn.MaxPool2d(2, ceil_mode=True),
+            nn.ReLU(),
+            Convolution(64, 192, 5, padding=2),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            Convolution(192, 384, 3, padding=1),
+            nn.ReLU(),
+            Convolution(384, 256, 3, padding=1),
+            nn.ReLU(),
+            Convolution(256, 256, 3, padding=1),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
         )
         self.head = nn.Linear(flattened_size("alexnet-small", self.features, shape), classes)
 

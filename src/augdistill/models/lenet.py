@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from augdistill.models.pooling import Halving
+from augdistill.models.pooling import MaxPool2x2
 from augdistill.models.shapes import flattened_size
 
 
@@ -15,8 +15,12 @@ class LeNet(nn.Module):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            *(nn.Conv2d(shape[0], 6, 5), Halving(), nn.ReLU()),
-            *(nn.Conv2d(6, 16, 5), Halving(), nn.ReLU()),
+            nn.Conv2d(shape[0], 6, 5),
+            MaxPool2x2(),
+            nn.ReLU(),
+            nn.Conv2d(6, 16, 5),
+            MaxPool2x2(),
+            nn.ReLU(),
         )
         flat = flattened_size("lenet", self.features, shape)
         self.hidden = nn.Sequential(nn.Linear(flat, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU())

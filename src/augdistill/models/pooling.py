@@ -10,20 +10,20 @@ from torch import Tensor, nn
 FEW = 16
 
 
-class Halving(nn.MaxPool2d):
+class MaxPool2x2(nn.MaxPool2d):
     """`nn.MaxPool2d(2)` with the same results bit by bit; of few channels in bf16 on a CPU by whole maps.
 
     Set `by_maps` to False where it shall run under `torch.func.vmap`, which knows no rule for that form.
     """
 
-    by_maps = True
+    use_fast_path = True
 
     def __init__(self) -> None:
         super().__init__(2)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the maxima [B,C,H/2,W/2] of images [B,C,H,W]."""
-        return by_maps(images) if self.by_maps and is_slow(images) else super().forward(images)
+        return fast_max_pool(images) if self.use_fast_path and is_slow(images) else super().forward(images)
 
 
 def is_slow(images: Tensor) -> bool:
@@ -34,7 +34,7 @@ def is_slow(images: Tensor) -> bool:
     return is_bf16 and is_whole and channels < FEW and images.is_contiguous(memory_format=torch.channels_last)
 
 
-def by_maps(images: Tensor) -> Tensor:
+def fast_max_pool(images: Tensor) -> Tensor:
     """Return the same maxima: of left and right pixels, then of upper and lower ones, each for all maps at once."""
     pooled: Tensor = Maxima.apply(images.permute(0, 2, 3, 1))
     return pooled.permute(0, 3, 1, 2)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from augdistill.base.checks import require
 from augdistill.models.convolution import Convolution
-from augdistill.models.shapes import refuse_small
+from augdistill.models.shapes import check_smallest
 
 STRIDES = (1, 2, 2, 2)
 SMALLEST_SIDE = 8  # the strides' product: below it, the last stage would see nothing but padding around one pixel
@@ -26,7 +26,7 @@ class ResNet18(nn.Module):
             width,
             "a whole number, 1 to 1024 (64 is standard)",
         )
-        refuse_small("resnet18", shape, SMALLEST_SIDE)
+        check_smallest("resnet18", shape, SMALLEST_SIDE)
         blocks, channels = [], width
         for stage, stride in enumerate(STRIDES):
             wide = width * 2**stage
@@ -48,8 +48,11 @@ class BasicBlock(nn.Module):
     def __init__(self, channels: int, wide: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *(convolution(channels, wide, 3, stride), nn.BatchNorm2d(wide), nn.ReLU()),
-            *(convolution(wide, wide, 3), nn.BatchNorm2d(wide)),
+            convolution(channels, wide, 3, stride),
+            nn.BatchNorm2d(wide),
+            nn.ReLU(),
+            convolution(wide, wide, 3),
+            nn.BatchNorm2d(wide),
         )
         keeps_shape = stride == 1 and channels == wide
         projection = () if keeps_shape else (convolution(channels, wide, 1, stride), nn.BatchNorm2d(wide))

@@ -16,11 +16,11 @@ def flattened_size(name: str, features: nn.Module, shape: tuple[int, int, int]) 
     size = output_size(features, shape)
     if size == 0:
         smallest = next(side for side in count(1) if output_size(features, (shape[0], side, side)) > 0)
-        refuse_small(name, shape, smallest)
+        check_smallest(name, shape, smallest)
     return size
 
 
-def refuse_small(name: str, shape: tuple[int, int, int], smallest: int) -> None:
+def check_smallest(name: str, shape: tuple[int, int, int], smallest: int) -> None:
     """Raise ModelError if an image of `shape` (C, H, W) is less than `smallest` pixels high or wide."""
     _, height, width = shape
     if min(height, width) < smallest:

@@ -13,9 +13,9 @@ from augdistill.claims.schema import Study
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures import FIGURES, Figure, FigureContext, make_figures, style
 from augdistill.report.figures.images import freeze_layout
-from augdistill.report.page.cautions import cautions, shared_runs
 from augdistill.report.page.headline import Headline, headline
 from augdistill.report.page.provenance import Provenance, provenance
+from augdistill.report.page.warnings import shared_runs, study_warnings
 from augdistill.report.tables import TABLES, Table, make_table
 from augdistill.results.cells import Cells
 from augdistill.results.looks import load_looks, record_look
@@ -32,7 +32,7 @@ class StudyReport:
     saved: SavedStudy
     palette: style.Palette
     headline: Headline
-    cautions: tuple[str, ...]
+    warnings: tuple[str, ...]
     tables: tuple[Table, ...]
     figures: tuple[Figure, ...]
     left_out: tuple[tuple[str, str], ...]
@@ -132,7 +132,7 @@ def build_study(
         saved=saved,
         palette=context.palette,
         headline=headline(saved, cells, verdicts),
-        cautions=(*shared_runs(saved, others), *cautions(saved)),
+        warnings=(*shared_runs(saved, others), *study_warnings(saved)),
         tables=tuple(tables),
         figures=tuple(figures),
         left_out=tuple(left_out),

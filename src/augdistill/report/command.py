@@ -5,20 +5,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from augdistill.base.checks import known_keys
 from augdistill.base.errors import ConfigError
-from augdistill.config import Config
 
 log = logging.getLogger(__name__)
 
 
-def report(config: Config) -> None:
-    """Write the report of `study`, one name or a list of them, from saved results alone, and print where it is.
+def report(studies: object, outputs: Path) -> None:
+    """Write the report of studies, one name or a list of them, from saved results alone, and print where it is.
 
     Raises ConfigError for a study that is no name, RequestError for one that was never started.
     """
-    known_keys("", config, ("outputs", "wait", "study"))
-    page, answers = write_report(study_names(config["study"]), Path(config["outputs"]))
+    page, answers = write_report(study_names(studies), outputs)
     print("\n".join([*answers, f"report: {page}"]))
 
 

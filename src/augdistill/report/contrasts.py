@@ -6,40 +6,41 @@ from typing import Any
 
 import pandas as pd
 
-from augdistill.base.checks import known_keys, nearest
+from augdistill.base.checks import nearest
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.claims.comparison import COLUMNS, Comparison, compare
 from augdistill.claims.parts import Part
-from augdistill.claims.schema import Arm
-from augdistill.config import Config
-from augdistill.report.page.cautions import arm_text
+from augdistill.report.page.warnings import arm_text
 from augdistill.results import labels
 from augdistill.results.frame import with_shared
 from augdistill.results.study import SavedStudy
 
-KEYS = ("outputs", "wait", "study", "a", "b", "metric", "test_set", "paired", "classes")
 HEADS = ("", "a", "b", "a - b", "95 % interval", "p", "Hedges g", "blocks")
 
 
-def contrast(config: Config) -> str:
+def contrast(
+    outputs: Path,
+    study: str,
+    a: str | None,
+    b: str | None,
+    metric: str = "accuracy",
+    test_set: str | None = None,
+    paired: bool | None = None,
+    *,
+    classes: bool = True,
+) -> str:
     """Return a contrast of two arms of a study as a table; ConfigError for arms, a metric or a test set it lacks."""
-    known_keys("", config, KEYS)
-    saved = SavedStudy.load(name_of(config["study"]), Path(config["outputs"]))
-    a, b = (arm_of(config[side], f"--{side}") for side in ("a", "b"))
-    results = with_shared(saved.results, saved.plan) if "variant" in {**a, **b} else saved.results
-    where = config["test_set"] or saved.test_set
-    for key, value, column in (("test_set", where, "test_set"), ("metric", config["metric"], "metric")):
-        there = list(dict.fromkeys(results[column]))
+    saved = SavedStudy.load(name_of(study), outputs)
+    arms = arm_of(a, "--a"), arm_of(b, "--b")
+    results = with_shared(saved.results, saved.plan) if any("variant" in arm for arm in arms) else saved.results
+    where = test_set or saved.test_set
+    for key, value in (("test_set", where), ("metric", metric)):
+        there = list(dict.fromkeys(results[key]))
         if value not in there:
             listed = [name for name in there if "[" not in name]
             raise ConfigError(f"{key}={value} is not in the results{nearest(str(value), there)}: {', '.join(listed)}")
-    for key in ("paired", "classes"):
-        if config[key] not in (True, False, *([None] if key == "paired" else [])):
-            raise ConfigError(f"{key}={config[key]} is no truth value: true or false")
-    found = compare(results, a, b, config["metric"], where, config["paired"])
-    return table(
-        found, config["metric"], where, (a.get("variant", ""), b.get("variant", "")), classes=config["classes"]
-    )
+    variants = arms[0].get("variant", ""), arms[1].get("variant", "")
+    return table(compare(results, *arms, metric, where, paired), metric, where, variants, classes=classes)
 
 
 def name_of(study: Any) -> str:
@@ -61,8 +62,8 @@ def arm_of(text: Any, option: str) -> dict[str, str]:
 
 def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, str], *, classes: bool) -> str:
     """Return a comparison as aligned text: what is compared, how, and a row overall and for each class."""
-    in_points = labels.is_percent(metric)
-    unit = "percentage points" if in_points else labels.unit(metric)
+    in_points = labels.entry(metric).percent
+    unit = "percentage points" if in_points else labels.entry(metric).unit
     how = "paired, block by block" if found.overall.pairs else "unpaired (Welch)"
     rows = [row("overall", found.overall, 100 if in_points else 1, found.overall.p)]
     if classes and found.classes:
@@ -73,7 +74,7 @@ def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, st
         f"{name} on {labels.test_set(test_set)}{f', {unit}' if unit else ''}, means ± s.d. over blocks",
         how,
         *(
-            f"{side}: {arm_name(arm, variant)}"
+            f"{side}: {arm_text((arm.role, arm.model, arm.teacher_aug, arm.student_aug, variant))}"
             for side, arm, variant in zip("ab", (found.a, found.b), variants, strict=True)
         ),
         pd.DataFrame(rows, columns=HEADS).to_string(index=False),
@@ -81,11 +82,6 @@ def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, st
         *(f"note: {warning}" for warning in found.overall.warnings),
     ]
     return "\n".join(lines)
-
-
-def arm_name(arm: Arm, variant: str) -> str:
-    """Return an arm in words."""
-    return arm_text((arm.role, arm.model, arm.teacher_aug, arm.student_aug, variant))
 
 
 def row(label: str, part: Part, scale: float, p: float) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def write_files(report: Report) -> list[Path]:
         for drawn in study.figures:
             for kind in FIGURE_FORMATS:
                 contents[Path("figures") / f"{drawn.key}.{kind}"] = as_file(drawn, kind)
-        contents[as_run_path(study.saved.name)] = as_run_yaml(study.saved).encode()
+        contents[Path("conf", "study", f"{as_run_name(study.saved.name)}.yaml")] = as_run_yaml(study.saved).encode()
         if study.saved.has_own_claims:
             contents[Path("conf") / claims_path(study.saved.name)] = claims_yaml(study.saved).encode()
     for path, content in contents.items():
@@ -35,11 +35,6 @@ def write_files(report: Report) -> list[Path]:
     for folder in ("tables", "figures"):
         _remove_others(report.folder / folder, {path.name for path in contents})
     return [report.folder / path for path in contents]
-
-
-def as_run_path(study: str) -> Path:
-    """Return where, in the report's folder, the config lies that repeats a study."""
-    return Path("conf") / "study" / f"{as_run_name(study)}.yaml"
 
 
 def _remove_others(folder: Path, kept: set[str]) -> None:

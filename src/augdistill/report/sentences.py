@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from augdistill.base.text import capitalised
 from augdistill.claims.expansion import Contrast, Correlation
-from augdistill.claims.parts import Part
+from augdistill.claims.parts import Part, turned
 from augdistill.claims.schema import Arm
 from augdistill.claims.verdict import Verdict
 from augdistill.results import labels
@@ -87,7 +88,7 @@ def clause(part: Part, how: Wording, *, is_first: bool = True, with_reference: b
     if not isinstance(part.spec, Contrast):
         return _rank(part)
     subject, reference, sign = _sides(part.spec)
-    value, (low, high) = sign * part.estimate, _turned(part.ci95, sign)
+    value, (low, high) = sign * part.estimate, turned(part.ci95, sign)
     amount, side = _amount(value, how)
     unit = f" {how.unit}" if how.unit else ""
     span = f" ({'95 % interval ' if is_first else ''}{_span(low, high, how, side)})" if low == low else ""
@@ -105,20 +106,20 @@ def _effects(verdict: Verdict) -> list[str]:
     if lacking and verdict.outcome in (de.OPEN, de.DESCRIPTIVE):
         more = f" (and {len(lacking) - 1} more)" if lacking[1:] else ""
         named = f"{part_label(lacking[0])}: " if part_label(lacking[0]) else ""
-        return [f"{_capital(f'{named}{_part_words(lacking[0].reason)}{more}')}."]
+        return [f"{capitalised(f'{named}{_part_words(lacking[0].reason)}{more}')}."]
     shown = _shown(verdict, [part for part in parts if not part.reason])
     if verdict.claim.kind == "rank":
         ranks = ", ".join(_rank(part) for part in shown)
         strategies = max(part.n_plus for part in shown)
         needs = f"; a test needs {verdict.claim.strategies} strategies" if verdict.outcome == de.DESCRIPTIVE else ""
-        return [f"{_capital(ranks)}, over {strategies} strategies{needs}."]
+        return [f"{capitalised(ranks)}, over {strategies} strategies{needs}."]
     how = wording(verdict)
     references = [_sides(part.spec)[1] for part in shown if isinstance(part.spec, Contrast)]
     text = "; ".join(
         clause(part, how, is_first=number == 0, with_reference=number == 0 or references[number] != references[0])
         for number, part in enumerate(shown)
     )
-    found = [f"{_capital(text)}."]
+    found = [f"{capitalised(text)}."]
     if len(shown) < len(parts):
         found.append(f"These are the {_which(verdict)} of {len(parts)} differences.")
     elif verdict.outcome == de.OPEN and len(parts) > 1 and verdict.claim.kind == "difference":
@@ -211,7 +212,7 @@ def _could_find(verdict: Verdict) -> list[str]:
 
 def _rank(part: Part) -> str:
     sign = -1.0 if _is_negative(part) else 1.0
-    low, high = _turned(part.ci95_blocks, sign)
+    low, high = turned(part.ci95_blocks, sign)
     span = f" (5 to 95 % range over blocks {labels.number(low, 2)} to {labels.number(high, 2)})" if low == low else ""
     return f"for {part_label(part) or 'the model'} rho is {labels.number(sign * part.estimate, 2)}{span}"
 
@@ -281,10 +282,6 @@ def _amount(value: float, how: Wording) -> tuple[str, str]:
     return f"{abs(value):.{how.places}f}", how.more if value >= 0 else how.less
 
 
-def _turned(bounds: tuple[float, float], sign: float) -> tuple[float, float]:
-    return bounds if sign > 0 else (-bounds[1], -bounds[0])
-
-
 def _span(low: float, high: float, how: Wording, side: str) -> str:
     """0.6 to 2.0 less, or 1.6 less to 1.0 more."""
     if low * high > 0:
@@ -295,7 +292,3 @@ def _span(low: float, high: float, how: Wording, side: str) -> str:
 
 def _joined(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

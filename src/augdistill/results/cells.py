@@ -15,7 +15,7 @@ from augdistill.claims.printed import load_published
 from augdistill.claims.samples import block_means
 from augdistill.metrics import METRICS
 from augdistill.results import labels
-from augdistill.results.frame import Arm, shared_arms
+from augdistill.results.frame import ArmKey, shared_arms
 from augdistill.results.study import SavedStudy
 
 NAN = float("nan")
@@ -70,13 +70,13 @@ class Cells:
         self.scored = _values(healthy)
         self.values = {key: block_means(values) for key, values in self.scored.items()}
         self.evaluated = _values(rows.dropna(subset=["precision"]))
-        self.planned: dict[Arm, list[tuple[Unit, str]]] = {}
+        self.planned: dict[ArmKey, list[tuple[Unit, str]]] = {}
         for place in saved.places:
             self.planned.setdefault(place.arm, []).append(((place.block, place.student_seed), place.status))
         self.printed = Printed()
         self.shared = shared_arms(saved.plan)
 
-    def get(self, arm: Arm, metric: str, test_set: str, table: str = "") -> Cell | None:
+    def get(self, arm: ArmKey, metric: str, test_set: str, table: str = "") -> Cell | None:
         """Return a cell, with what `table` of the paper prints there; None if the study plans no such run."""
         arm = self.shared.get(arm, arm)
         if arm not in self.planned:
@@ -86,7 +86,7 @@ class Cells:
         published, note = self.printed.get(table, arm, metric, test_set)
         return Cell(metric, test_set, tuple(values.values()), self._lost(arm, key), published, note)
 
-    def blocks(self, arm: Arm, metric: str, test_set: str) -> dict[int, float]:
+    def blocks(self, arm: ArmKey, metric: str, test_set: str) -> dict[int, float]:
         """Return block -> block mean, by block."""
         return self.values.get((*self.shared.get(arm, arm), test_set, metric), {})
 
@@ -94,7 +94,7 @@ class Cells:
         """Say whether any run of the role has this metric on this test set."""
         return any(key[5:] == (test_set, metric) and role in ("", key[0]) for key in self.values)
 
-    def _lost(self, arm: Arm, key: tuple[str, ...]) -> str:
+    def _lost(self, arm: ArmKey, key: tuple[str, ...]) -> str:
         scored, evaluated = self.scored.get(key, {}), self.evaluated.get(key, {})
         counts: Counter[str] = Counter()
         for unit, status in self.planned[arm]:
@@ -115,7 +115,7 @@ class Printed:
             for row in rows.to_dict("records")
         }
 
-    def get(self, table: str, arm: Arm, metric: str, test_set: str) -> tuple[float, str]:
+    def get(self, table: str, arm: ArmKey, metric: str, test_set: str) -> tuple[float, str]:
         """Return the number that a table of the paper prints, and a note about it; NaN if it prints none."""
         role, model, teacher_aug, student_aug, variant = arm
         if variant:
@@ -135,7 +135,7 @@ def mark_best(cells: Mapping[int, Cell | None]) -> dict[int, Cell | None]:
     found = {key: cell for key, cell in cells.items() if cell is not None and cell.n}
     if len(found) < 2:
         return dict(cells)
-    side = labels.better(next(iter(found.values())).metric)
+    side = labels.entry(next(iter(found.values())).metric).better
     if side is None:
         return dict(cells)
     sign = 1 if side == "higher" else -1
@@ -162,7 +162,7 @@ def _values(rows: pd.DataFrame) -> dict[tuple[str, ...], dict[Unit, float]]:
     return found
 
 
-def arm(role: str, model: str, teacher_aug: str, student_aug: str = "baseline", variant: str = "") -> Arm:
+def arm(role: str, model: str, teacher_aug: str, student_aug: str = "baseline", variant: str = "") -> ArmKey:
     """Return an arm; of the strategy "labels" a student is the control, and a teacher has no strategy of its own."""
     if role == "teacher":
         return ("teacher", model, teacher_aug, "", variant)

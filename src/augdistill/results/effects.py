@@ -1,7 +1,7 @@
 """By how much a teacher's augmentation changes its students: differences from students of the base teacher."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from augdistill.results.cells import Cells, arm
 from augdistill.results.study import SavedStudy
@@ -48,7 +48,7 @@ def effects(saved: SavedStudy, cells: Cells, variant: str = "") -> list[Effect]:
                 found.append(_effect(student, strategy, values, base))
     tested = [effect for effect in found if effect.is_tested]
     adjusted = dict(zip(map(id, tested), st.holm([effect.p for effect in tested]), strict=True)) if tested else {}
-    return [_with_holm(effect, float(adjusted.get(id(effect), float("nan")))) for effect in found]
+    return [replace(effect, p_holm=float(adjusted.get(id(effect), float("nan")))) for effect in found]
 
 
 def _effect(student: str, strategy: str, values: Sequence[float], base: Sequence[float]) -> Effect:
@@ -57,7 +57,3 @@ def _effect(student: str, strategy: str, values: Sequence[float], base: Sequence
     low, high = (float(bound) for bound in st.interval(contrast))
     p = float(st.p_two_sided(contrast))
     return Effect(student, strategy, float(contrast.value), low, high, p, p, min(len(plus), len(minus)))
-
-
-def _with_holm(effect: Effect, p_holm: float) -> Effect:
-    return Effect(**{**vars(effect), "p_holm": p_holm})

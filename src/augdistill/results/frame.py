@@ -17,12 +17,12 @@ from augdistill.results.scores import load_scores
 from augdistill.store.documents import ModelManifest
 from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.plans import EvaluationStage, ModelStage, OutputsStage, SavedPlan, SavedStage
-from augdistill.store.runs import Run, RunStore, read_manifest
+from augdistill.store.runs import Run, RunStore, read_run
 
 DISTILLATION = "distillation"
 VALIDATION = "validation"
 ARM = ("role", "model", "teacher_aug", "student_aug", "variant", "block", "student_seed")
-Arm = tuple[str, str, str, str, str]
+ArmKey = tuple[str, str, str, str, str]
 """role, model, teacher_aug, student_aug, variant"""
 
 
@@ -46,10 +46,9 @@ def stage_runs(plan: SavedPlan, store: RunStore) -> dict[str, Run]:
     """Return the runs of a plan's stages that are there, by folder, in the plan's order."""
     found: dict[str, Run] = {}
     for stage in plan.stages:
-        path = store.runs / stage.folder
-        manifest = read_manifest(path)
-        if manifest is not None and manifest.id == stage.id:
-            found[stage.folder] = Run(path, manifest)
+        run = read_run(store.runs / stage.folder)
+        if run is not None and run.id == stage.id:
+            found[stage.folder] = run
     return found
 
 
@@ -82,9 +81,9 @@ def load_results(plan: SavedPlan, runs: Mapping[str, Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def shared_arms(plan: SavedPlan) -> dict[Arm, Arm]:
+def shared_arms(plan: SavedPlan) -> dict[ArmKey, ArmKey]:
     """Return the arms whose runs stand at another variant -> the arm there."""
-    found: dict[Arm, Arm] = {}
+    found: dict[ArmKey, ArmKey] = {}
     for place in plan.shared:
         common = (place.role, place.model, place.teacher_aug, place.student_aug)
         found[(*common, place.variant)] = (*common, place.stands_at)

@@ -7,7 +7,7 @@ from typing import Any
 from augdistill.augment import AUGMENTATIONS
 from augdistill.data import DATASETS
 from augdistill.losses import LOSSES
-from augdistill.metrics import METRICS
+from augdistill.metrics import METRICS, Metric
 from augdistill.models import MODELS
 
 ARMS = {"baseline": "Baseline", "labels": "Labels only"}  # that are no strategy
@@ -82,28 +82,17 @@ test_set.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its
 
 def metric(name: str) -> str:
     """Return a metric's name as it is written."""
-    return METRICS[name].label.replace(" - ", " − ") if name in METRICS else name
+    return entry(name).label.replace(" - ", " − ") if name in METRICS else name
 
 
-def better(name: str) -> str | None:
-    """Return "higher" or "lower", None where neither is better."""
-    return METRICS[name].better if name in METRICS else None
-
-
-def unit(name: str) -> str:
-    """Return a metric's unit: share, nats, count or nothing."""
-    return METRICS[name].unit if name in METRICS else ""
-
-
-def is_percent(name: str) -> bool:
-    """Say whether a metric is shown in percent, and its differences in percentage points."""
-    return METRICS[name].percent if name in METRICS else name.startswith(CLASS_ACCURACY)
+def entry(name: str) -> Metric:
+    """Return a metric's entry; of one that has none, as the accuracy within one class, what tables assume."""
+    return METRICS.get(name) or Metric(name, "", None, lambda p: float("nan"), percent=name.startswith(CLASS_ACCURACY))
 
 
 def digits(name: str, where: str) -> int:
     """Return the decimals with which a metric is printed."""
-    places = METRICS[name].digits if name in METRICS else 3
-    return places + (where in FINE and better(name) is not None)
+    return entry(name).digits + (where in FINE and entry(name).better is not None)
 
 
 def number(value: float, places: int, *, signed: bool = False) -> str:

@@ -16,9 +16,10 @@ from augdistill.base.errors import AugdistillError, RequestError, StoppedError
 from augdistill.base.files import write_json
 from augdistill.base.reading import read_json
 from augdistill.base.safepath import leave_out_current_folder
+from augdistill.base.signals import stop_on_signal
 from augdistill.base.text import now
 from augdistill.stages import JOB_IS, run_bank, run_job
-from augdistill.store.documents import JOBS, Job, Told
+from augdistill.store.documents import JOBS, Job, StageReport
 from augdistill.store.identity import Ref
 from augdistill.store.runs import RunStore
 
@@ -32,8 +33,6 @@ def main(paths: list[str]) -> int:
     if not paths:
         print("usage: python -m augdistill.stages JOB.json ...", file=sys.stderr)
         return 2
-    from augdistill.stages.common import stop_on_signal
-
     worst = 0
     with stop_on_signal() as stop:  # also while no stage listens
         for path in map(Path, paths):
@@ -53,7 +52,7 @@ def main(paths: list[str]) -> int:
 def has_finished(told: Path) -> bool:
     """Return whether a job told, before, that its run is there; a damaged file tells nothing."""
     try:
-        return read_json(told, Told, "delete it").state == "finished"
+        return read_json(told, StageReport, "delete it").state == "finished"
     except (RequestError, FileNotFoundError):
         return False
 
@@ -71,14 +70,16 @@ def attend(job: Job, path: Path) -> int:
     """Run a job, or its whole bank, write and print how each stands, and return the worst exit code, 0 if finished."""
     members: dict[Path, Job] = {state_file(path.with_name(member.folder)): member for member in job.bank}
     waiting = {told: (member, unfinished(member)) for told, member in (members or {state_file(path): job}).items()}
-    codes = [tell(told, "blocked", f"blocked by {why}", 1) for told, (_, why) in waiting.items() if why is not None]
+    codes = [
+        report_state(told, "blocked", f"blocked by {why}", 1) for told, (_, why) in waiting.items() if why is not None
+    ]
     able = {told: member for told, (member, why) in waiting.items() if why is None}
     for told in able:
-        tell(told, "running")
+        report_state(told, "running")
     began = time.monotonic()
     ends = ended(list(able.values())) if able else []
     seconds = (time.monotonic() - began) / max(1, len(able))
-    codes += [tell(told, *end, seconds) for told, end in zip(able, ends, strict=True)]
+    codes += [report_state(told, *end, seconds) for told, end in zip(able, ends, strict=True)]
     return StoppedError.exit_code if StoppedError.exit_code in codes else max(codes)
 
 
@@ -87,7 +88,7 @@ def state_file(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix('.json')}.state.json")
 
 
-def tell(told: Path, state: str, error: str = "", code: int = 0, seconds: float = 0.0) -> int:
+def report_state(told: Path, state: str, error: str = "", code: int = 0, seconds: float = 0.0) -> int:
     """Write and print how a job stands; return its exit code."""
     where = {"host": socket.gethostname(), "pid": os.getpid(), "at": now()}
     write_json(told, {"state": state, "error": error, "seconds": round(seconds, 3), **where})

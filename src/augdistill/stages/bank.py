@@ -17,12 +17,13 @@ from typing import Any
 import torch
 
 from augdistill import losses
+from augdistill.base import signals
 from augdistill.base.errors import RequestError
 from augdistill.base.text import now
 from augdistill.config.checking import check
 from augdistill.stages import common, folders, making, names, student
-from augdistill.stages.refusals import refuse
-from augdistill.stages.student import Pupil
+from augdistill.stages.refusals import validate
+from augdistill.stages.student import ResolvedStudent
 from augdistill.store.identity import Ref, shared_by_bank
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.bank import Member, fit_bank
@@ -46,62 +47,66 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
             f"distillation.loss={loss} cannot train students as a bank: executor.bank=1 trains them alone"
         )
     store, device = RunStore(Path(configs[0].outputs)), common.device_of(configs[0].runtime)
-    header = refuse(configs[0])
-    pupils = [student.named(config, store, job.get("id")) for config, job in zip(configs, jobs, strict=True)]
+    header = validate(configs[0])
+    students = [student.named(config, store, job.get("id")) for config, job in zip(configs, jobs, strict=True)]
     with ExitStack() as stack:
-        for pupil in sorted(pupils, key=lambda pupil: pupil.ref.id):  # two banks never wait for each other
-            if store.find(pupil.ref) is None:
-                folder = stack.enter_context(store.writing(pupil.ref, jobs[0].get("wait", True)))
+        for resolved in sorted(students, key=lambda resolved: resolved.ref.id):  # two banks never wait for each other
+            if store.find(resolved.ref) is None:
+                folder = stack.enter_context(store.writing(resolved.ref, jobs[0].get("wait", True)))
                 stack.enter_context(common.run_log(folder))
-        stop = stack.enter_context(common.stop_on_signal())
-        if any(store.find(pupil.ref) is None for pupil in pupils):
+        stop = stack.enter_context(signals.stop_on_signal())
+        if any(store.find(resolved.ref) is None for resolved in students):
             names.test_sets(configs[0], header)
-            with store.lock(ref_of(pupils)):  # for who would remove it: another such bank waits for its students
-                train(pupils, store, device, stop)
-    found = [store.find(pupil.ref) for pupil in pupils]
+            with store.lock(ref_of(students)):  # for who would remove it: another such bank waits for its students
+                train(students, store, device, stop)
+    found = [store.find(resolved.ref) for resolved in students]
     return [run for run in found if run is not None]
 
 
-def train(pupils: Sequence[Pupil], store: RunStore, device: Device, stop: common.StopRequest) -> None:
+def train(students: Sequence[ResolvedStudent], store: RunStore, device: Device, stop: signals.StopRequest) -> None:
     """Distil all students and publish those that are not there."""
-    began, clock, config = now(), time.monotonic(), pupils[0].config
-    called = [pupil.ref.folder for pupil in pupils]
-    fold = common.training_fold(config, pupils[0].ref.document["data"], device)
-    members = [member_of(pupil, fold, device) for pupil in pupils]
+    began, clock, config = now(), time.monotonic(), students[0].config
+    called = [resolved.ref.folder for resolved in students]
+    data = common.train_val_split(config, students[0].ref.document["data"], device)
+    members = [member_of(resolved, data, device) for resolved in students]
     dtypes = [member.teacher.dtype for member in members if member.teacher is not None]
     targets = one_hot(
-        fold.training.labels, len(fold.images.header.classes), reduce(torch.promote_types, dtypes, torch.float32)
+        data.training.labels, len(data.images.header.classes), reduce(torch.promote_types, dtypes, torch.float32)
     )
-    training = TrainingSet(fold.training.images, targets, fold.images.mean, fold.images.std, device.memory_format)
+    training = TrainingSet(data.training.images, targets, data.images.mean, data.images.std, device.memory_format)
     log.info(
-        "a bank of %d students: %s; %d images, %s", len(called), ", ".join(called), len(training), common.told(device)
+        "a bank of %d students: %s; %d images, %s",
+        len(called),
+        ", ".join(called),
+        len(training),
+        common.describe_device(device),
     )
-    hooks = making.hooks_of(config, fold, device, f"{len(called)} x {config.student.name}", stop)
-    folder = store.banks / ref_of(pupils).folder
+    hooks = making.hooks_of(config, data, device, f"{len(called)} x {config.student.name}", stop)
+    folder = store.banks / ref_of(students).folder
     folder.mkdir(parents=True, exist_ok=True)
     term = student.term_of(config.distillation)
     trained = fit_bank(members, training, config.optim.plain(), term, device, folder, hooks)
-    made = folders.Making(device, began, (time.monotonic() - clock) / len(pupils), called)
-    for pupil, member, became in zip(pupils, members, trained, strict=True):
-        if store.find(pupil.ref) is None:
+    made = folders.RunTiming(device, began, (time.monotonic() - clock) / len(students), called)
+    for resolved, member, became in zip(students, members, trained, strict=True):
+        if store.find(resolved.ref) is None:
             why = "" if became.diverged is None else f"its loss or weights were not finite in epoch {became.diverged}"
-            student.publish(pupil, fold, member.model, became.history, why, made, store)
+            student.publish(resolved, data, member.model, became.history, why, made, store)
     shutil.rmtree(folder)
 
 
-def member_of(pupil: Pupil, fold: common.Fold, device: Device) -> Member:
+def member_of(resolved: ResolvedStudent, data: common.TrainValSplit, device: Device) -> Member:
     """Return a student as a bank trains it."""
-    distillation = pupil.config.distillation
+    distillation = resolved.config.distillation
     return Member(
-        model=student.untrained(pupil, fold, device),
-        teacher=student.taught(pupil, fold, device) if pupil.parents else None,
+        model=student.untrained(resolved, data, device),
+        teacher=student.soft_targets(resolved, data, device) if resolved.parents else None,
         weights=student.weights_of(distillation),
         temperature=distillation.temperature,
-        seed=pupil.config.seed,
+        seed=resolved.config.seed,
     )
 
 
-def ref_of(pupils: Sequence[Pupil]) -> Ref:
+def ref_of(students: Sequence[ResolvedStudent]) -> Ref:
     """Return what names a bank: the same students in the same order keep their checkpoints at the same place."""
-    digest = hashlib.sha256(" ".join(pupil.ref.id for pupil in pupils).encode()).hexdigest()
+    digest = hashlib.sha256(" ".join(resolved.ref.id for resolved in students).encode()).hexdigest()
     return Ref("bank", digest, f"bank-{digest[:16]}", {})

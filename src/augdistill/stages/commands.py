@@ -31,9 +31,9 @@ def teacher_command(config: TeacherConfig) -> str:
     names = list(config.aug.ops) or ["baseline"]
     words = [f"dataset={dataset.name}", f"aug={names[0]}" if len(names) == 1 else f"'aug=[{','.join(names)}]'"]
     words += [f"teacher={model.name}", f"seed={config.seed}"]
-    words.append(overrides("optim", config.optim.plain(), recipe(model.name)))
+    words.append(overrides("optim", config.optim.plain(), written_in("optim", model.name)))
     words.append(overrides("teacher", model.parameters(), parameters("teacher", model.name)))
-    words.append(overrides("dataset", dataset.plain(), dataset_defaults(dataset.name)))
+    words.append(overrides("dataset", dataset.plain(), written_in("dataset", dataset.name)))
     for name, values in config.aug.listed():
         words.append(overrides(f"aug.ops.{name}", values, parameters("aug", name)))
     if config.outputs != "outputs":
@@ -41,11 +41,6 @@ def teacher_command(config: TeacherConfig) -> str:
     if config.runtime.precision != "auto":
         words.append(f"runtime.precision={config.runtime.precision}")
     return " ".join(["augdistill train-teacher", *filter(None, words)])
-
-
-def recipe(model: str) -> dict[str, Any]:
-    """Return the values of the recipe that belongs to a model."""
-    return written_in("optim", model)
 
 
 def overrides(prefix: str, values: Mapping[str, Any], default: Mapping[str, Any]) -> str:
@@ -70,8 +65,3 @@ def written(value: object) -> str:
         return text
     escaped = text.replace("${", "\\${").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def dataset_defaults(name: str) -> dict[str, Any]:
-    """Return the values of a dataset's YAML file; its root as the environment gives it."""
-    return written_in("dataset", name)

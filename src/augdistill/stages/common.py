@@ -1,26 +1,22 @@
-"""What all stages share: the run's log, signals, data on the device, predictions."""
+"""What all stages share: the run's log, data on the device, predictions."""
 
 import errno
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from augdistill.augment.normaliser import Normaliser
-from augdistill.augment.shared import as_images, taken
+from augdistill.augment.shared import as_images, gather_images
 from augdistill.base.errors import AugdistillError, ConfigError, DataError, RunError, StoppedError, as_work_error
 from augdistill.base.reading import append_to
-from augdistill.base.signals import stop_signals
 from augdistill.config.groups import Runtime
 from augdistill.config.jobs import HasDataset
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
@@ -33,53 +29,6 @@ log = logging.getLogger("augdistill")
 MODELS = ("teacher", "student")  # kinds of runs that hold one
 CONSTANT = 1e-12  # s.d. of a channel that is the same everywhere, but for rounding; any other's is above 1e-9
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what opening a link, a pipe or a folder says
-
-
-@dataclass
-class StopRequest:
-    """Whether a signal asked this process to save and stop; the handler of Ctrl-C, whose second time does not wait."""
-
-    requested: bool = False
-    interrupted: bool = False
-
-    def __call__(self) -> bool:
-        return self.requested
-
-    def interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.interrupted:
-            signal.default_int_handler(number, frame)
-        self.requested = self.interrupted = True
-
-
-@contextmanager
-def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn SIGTERM, SIGUSR1, SIGHUP and Ctrl-C into a request that the training loop reads; in the main thread only.
-
-    Within another such block both are told: what runs now stops, and what would run after it is not begun. A Ctrl-C
-    that came too late for the loop is a KeyboardInterrupt at the end; one that is somebody else's to handle stays so.
-    """
-    request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        request.requested = True
-        outer = before[number]
-        if callable(outer):
-            outer(number, frame)
-
-    before = {int(number): signal.signal(number, ask) for number in stop_signals()}
-    ours = signal.getsignal(signal.SIGINT)
-    if ours is signal.default_int_handler or isinstance(getattr(ours, "__self__", None), StopRequest):
-        before[int(signal.SIGINT)] = signal.signal(signal.SIGINT, request.interrupt)
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if request.interrupted:
-        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
@@ -117,7 +66,7 @@ class RunLogHandler(logging.FileHandler):
         """Do nothing where logging would print a traceback."""
 
 
-def told(device: Device) -> str:
+def describe_device(device: Device) -> str:
     """Return in words where and how a job computes."""
     facts = device.facts()
     return f"{facts['device']} ({facts['hardware']}), precision {facts['precision']}, threads {facts['threads']}"
@@ -130,7 +79,7 @@ def device_of(runtime: Runtime) -> Device:
 
 
 @dataclass
-class Data:
+class DeviceDataset:
     """A dataset's fold on the device: images uint8 [N,C,H,W], channels last, labels int64 [N], statistics [C]."""
 
     header: Header
@@ -139,30 +88,30 @@ class Data:
     mean: Tensor
     std: Tensor
 
-    def part(self, rows: np.ndarray) -> "Data":
+    def part(self, rows: np.ndarray) -> "DeviceDataset":
         """Return some of the images; all of them, in their order, without a copy."""
         if np.array_equal(rows, np.arange(len(self.images))):
             return self
         index = torch.from_numpy(rows).to(self.images.device)
-        return Data(self.header, taken(self.images, index), self.labels[index], self.mean, self.std)
+        return DeviceDataset(self.header, gather_images(self.images, index), self.labels[index], self.mean, self.std)
 
 
 @dataclass(frozen=True)
-class Fold:
+class TrainValSplit:
     """A training set on the device: all of its images, and of them those that train, at `rows`, and that validate."""
 
-    images: Data
+    images: DeviceDataset
     rows: np.ndarray
-    training: Data
-    held_out: Data
+    training: DeviceDataset
+    held_out: DeviceDataset
 
 
-def training_fold(config: HasDataset, fingerprint: str, device: Device) -> Fold:
+def train_val_split(config: HasDataset, fingerprint: str, device: Device) -> TrainValSplit:
     """Return what a job trains on, split by `dataset.validation`; DataError unless it has the fingerprint."""
     found = dataset_images(config, fingerprint=fingerprint)
     images = on_device(found, statistics_of(config, found.header), device)
     rows, held_out = split(config, found.labels)
-    return Fold(images, rows, images.part(rows), images.part(held_out))
+    return TrainValSplit(images, rows, images.part(rows), images.part(held_out))
 
 
 def dataset_images(config: HasDataset, split: str = "train", fingerprint: str | None = None) -> ImageSet:
@@ -201,9 +150,9 @@ def statistics_of(config: HasDataset, training: Header) -> dict[str, list[float]
     return found
 
 
-def on_device(images: ImageSet, statistics: dict[str, list[float]], device: Device) -> Data:
+def on_device(images: ImageSet, statistics: dict[str, list[float]], device: Device) -> DeviceDataset:
     """Put a fold on the device; on a CPU its pixels stay mapped, one copy for all processes of a machine."""
-    return Data(
+    return DeviceDataset(
         images.header,
         mapped(images.images).to(device.device),
         torch.from_numpy(np.array(images.labels)).to(device.device),
@@ -243,7 +192,7 @@ def label_loss(logits: Tensor, batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, data: Data, device: Device, batch: int = 512) -> tuple[Tensor, Tensor]:
+def predict(model: nn.Module, data: DeviceDataset, device: Device, batch: int = 512) -> tuple[Tensor, Tensor]:
     """Return logits [N,K] and embeddings [N,d], float32 on the CPU, of a model in evaluation mode."""
     model.eval()
     normalise = Normaliser(data.mean, data.std, data.header.shape, device.memory_format)
@@ -260,7 +209,7 @@ def predict(model: nn.Module, data: Data, device: Device, batch: int = 512) -> t
     return logits.cpu(), embeddings.cpu()
 
 
-def accuracy(model: nn.Module, data: Data, device: Device) -> float:
+def accuracy(model: nn.Module, data: DeviceDataset, device: Device) -> float:
     """Return the share of images whose largest logit is the label's, as the loop asks after an epoch."""
     logits, _ = predict(model, data, device)
     return float((logits.argmax(1) == data.labels.cpu()).double().mean())

@@ -52,7 +52,7 @@ def evaluate(
     else:
         scores, notes = image_scores(config, evaluated, dataset, folder, device)
     write_json(folder / METRICS_FILE, scores.to_json())
-    made = folders.Making(device, began, time.monotonic() - clock)
+    made = folders.RunTiming(device, began, time.monotonic() - clock)
     provenance = folders.provenance(made, {"run": evaluated.path.name}, notes)
     name = test_set_name(config.test_set, trained.plain())
     facts = {"test_set": name, "accuracy": scores.scalars.get("accuracy")}
@@ -107,7 +107,7 @@ def human_scores(config: EvaluationConfig, evaluated: Run, dataset: Dataset) -> 
     return scores, list(about.manifest.provenance.notes)
 
 
-def load_model(evaluated: Run, data: common.Data, device: Device) -> torch.nn.Module:
+def load_model(evaluated: Run, data: common.DeviceDataset, device: Device) -> torch.nn.Module:
     """Return a run's model on the device; a teacher has to prove itself to students, here its checksum is enough."""
     classes = len(evaluated.model.classes)
     model = folders.load_model(evaluated, lambda: making.build(evaluated.config, data.header.shape, classes))

@@ -25,7 +25,7 @@ from augdistill.base.text import now, removal
 from augdistill.config import Config
 from augdistill.config.jobs import ModelConfig
 from augdistill.data import Header, as_found
-from augdistill.stages.common import Data, predict, statistics_of
+from augdistill.stages.common import DeviceDataset, predict, statistics_of
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device
@@ -128,7 +128,7 @@ def stored_predictions(run: Run, name: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def save_validation(folder: Path, model: nn.Module, held_out: Data, device: Device) -> None:
+def save_validation(folder: Path, model: nn.Module, held_out: DeviceDataset, device: Device) -> None:
     """Keep a run's logits on its validation split, on which temperatures are fitted."""
     if len(held_out.images):
         logits, _ = predict(model, held_out, device)
@@ -154,6 +154,26 @@ def publish(store: RunStore, ref: Ref, status: str, config: Config, made: dict[s
     return run
 
 
+def publish_model(
+    store: RunStore,
+    ref: Ref,
+    config: ModelConfig,
+    header: Header,
+    history: list[dict[str, float]],
+    timing: "RunTiming",
+    parents: dict[str, str],
+    *,
+    diverged: bool,
+    **found: Any,
+) -> Run:
+    """Write a model's history and publish it; of one that diverged no epoch counts."""
+    write_history(store.folder(ref), history)
+    valid = [] if diverged else history
+    made = provenance(timing, parents, notes(header, config, valid))
+    said = facts(config, header, valid) | found
+    return publish(store, ref, "diverged" if diverged else "finished", config.plain(), made, **said)
+
+
 def facts(config: ModelConfig, training: Header, history: list[dict[str, float]]) -> dict[str, Any]:
     """Return what a manifest says of a model's data, enough to evaluate it without them, and its last validation."""
     known = {"shape": training.shape, "classes": training.classes, "statistics": statistics_of(config, training)}
@@ -174,7 +194,7 @@ def notes(header: Header, config: ModelConfig, history: Sequence[Mapping[str, fl
     return found
 
 
-class Making(NamedTuple):
+class RunTiming(NamedTuple):
     """How a run was made: where, since when, in how many seconds, and beside which other students, by folder."""
 
     device: Device
@@ -183,7 +203,7 @@ class Making(NamedTuple):
     bank: Sequence[str] = ()
 
 
-def provenance(made: Making, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
+def provenance(made: RunTiming, parents: dict[str, str], notes: list[str]) -> dict[str, Any]:
     """Return what a manifest records of how a run came about."""
     return {
         "versions": versions(),

@@ -1,4 +1,4 @@
-"""Find a run or make it: its lock and log, its untrained model, what the training loop asks and tells."""
+"""Find a run or make it: its lock and log, its untrained model, what the training loop asks and reports."""
 
 import logging
 import os
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from augdistill import models
 from augdistill.base.seeds import derive
+from augdistill.base.signals import StopRequest
 from augdistill.config.jobs import ModelConfig
 from augdistill.stages import common, names
 from augdistill.store.identity import Ref
@@ -36,7 +37,7 @@ def find_or_make(
     `check` refuses what can be refused before the lock is taken. Raises DataError for another run than was `planned`,
     HeldError where it is held elsewhere and not to `wait`.
     """
-    names.must_be(ref, planned)
+    names.check_planned(ref, planned)
     if (found := store.find(ref)) is not None:
         if ref.kind in common.MODELS:
             log.info("%s is %s already", ref.folder, found.status)
@@ -52,22 +53,22 @@ def build(config: ModelConfig, shape: tuple[int, int, int], classes: int) -> nn.
     return models.build(config.model.name, shape, classes, seed=seed, **config.model.parameters())
 
 
-def hooks_of(config: ModelConfig, fold: common.Fold, device: Device, title: str, stop: common.StopRequest) -> Hooks:
-    """Return what the training loop asks and tells."""
+def hooks_of(config: ModelConfig, data: common.TrainValSplit, device: Device, title: str, stop: StopRequest) -> Hooks:
+    """Return what the training loop asks and reports."""
     return Hooks(
-        score=scorer(config, fold, device),
-        tell=Progress(title, config.optim.epochs),
+        score=scorer(config, data, device),
+        report=Progress(title, config.optim.epochs),
         stop=stop,
         checkpoint_every=config.runtime.checkpoint_every,
     )
 
 
-def scorer(config: ModelConfig, fold: common.Fold, device: Device) -> Callable[[nn.Module], dict[str, float]]:
+def scorer(config: ModelConfig, data: common.TrainValSplit, device: Device) -> Callable[[nn.Module], dict[str, float]]:
     """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if asked."""
-    parts = {"validation_accuracy": fold.held_out} if len(fold.held_out.images) else {}
+    parts = {"validation_accuracy": data.held_out} if len(data.held_out.images) else {}
     if config.optim.select == "best-test":
         log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
-        statistics = common.statistics_of(config, fold.images.header)
+        statistics = common.statistics_of(config, data.images.header)
         parts["test_accuracy"] = common.on_device(common.dataset_images(config, "test"), statistics, device)
     return lambda model: {name: common.accuracy(model, part, device) for name, part in parts.items()}
 

@@ -67,7 +67,7 @@ def check_test_set(name: str, found: Header, training: Header) -> None:
             )
 
 
-def must_be(ref: Ref, planned: str | None) -> None:
+def check_planned(ref: Ref, planned: str | None) -> None:
     """Raise DataError for another run than was planned, whose id is `planned`: then its data changed since."""
     if planned not in (None, ref.id):
         raise DataError(f"{ref.folder} is not what was planned: its dataset changed since; the same command plans anew")

@@ -43,13 +43,13 @@ def compute(config: StudentConfig, teacher_run: Run, ref: Ref, store: RunStore, 
     rows, _ = common.split(config, images.labels)
     scores = score(logits.numpy()[rows], images.labels[rows], outputs=True)
     write_json(folder / METRICS_FILE, scores.to_json())
-    made = folders.Making(device, began, time.monotonic() - clock)
+    made = folders.RunTiming(device, began, time.monotonic() - clock)
     made_from = {"teacher": teacher_run.path.name}
     provenance = folders.provenance(made, made_from, folders.notes(images.header, config))
     return folders.publish(store, ref, "finished", config.plain(), provenance)
 
 
-def load(config: StudentConfig, teacher_run: Run, data: common.Data, device: Device) -> nn.Module:
+def load(config: StudentConfig, teacher_run: Run, data: common.DeviceDataset, device: Device) -> nn.Module:
     """Return the teacher, or with teacher_weights=untrained the network it began as (what the authors' code did)."""
     if config.distillation.teacher_weights == "trained":
         return teacher.load(teacher_run, data, device)

@@ -17,7 +17,7 @@ from augdistill.store.identity import teacher_of
 from augdistill.training.batches import batch_sizes
 
 
-def refuse_values(config: ModelConfig) -> nn.Module:
+def validate_values(config: ModelConfig) -> nn.Module:
     """Return the outline of a job's model; RequestError for what needs no data to be seen."""
     shape = expected_shape(config.dataset.name, **config.dataset.parameters())
     check_ops(config.own_aug.listed(), shape[-1], config.aug_key)
@@ -26,12 +26,12 @@ def refuse_values(config: ModelConfig) -> nn.Module:
     return outline(config.model.name, shape, config.model.parameters(), config.kind)
 
 
-def refuse(config: ModelConfig) -> Header:
+def validate(config: ModelConfig) -> Header:
     """Return what is known of a job's training set; RequestError if its model cannot be trained.
 
     What needs no data is refused before any are read.
     """
-    model, name = refuse_values(config), config.model.name
+    model, name = validate_values(config), config.model.name
     header = names.dataset_header(config)
     names.check_training_set(config.dataset, header)
     count, batch = header.count - config.dataset.validation, config.optim.batch_size
@@ -51,7 +51,7 @@ def another(batch: int, count: int) -> int:
     return min(fitting, key=lambda size: (abs(size - batch), -size))
 
 
-def refuse_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
+def validate_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
     """Refuse, in the words of the study's keys, any of its distinct "student" configs and of their teachers."""
     seen = set()
     common = {"dataset.": "study.dataset.", "aug.ops.": "study.ops.", "student_aug.ops.": "study.ops."}
@@ -68,4 +68,4 @@ def refuse_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
             if made_by not in seen:
                 seen.add(made_by)
                 with as_typed({**common, **keys}):
-                    refuse(config)
+                    validate(config)

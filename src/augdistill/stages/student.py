@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from augdistill import losses
+from augdistill.base import signals
 from augdistill.base.errors import DivergedError, RunError
 from augdistill.base.status import COLLAPSED
 from augdistill.base.text import now
@@ -22,7 +23,7 @@ from augdistill.losses.soft_targets import class_means, logit_sd, teacher_probab
 from augdistill.metrics.health import health
 from augdistill.stages import common, folders, making, names, outputs, teacher
 from augdistill.stages.commands import missing_teacher
-from augdistill.stages.refusals import refuse, refuse_values
+from augdistill.stages.refusals import validate, validate_values
 from augdistill.store.identity import Ref, dataset_fields, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import Batch, TrainingSet, one_hot
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pupil:
+class ResolvedStudent:
     """A student that is not there yet: its config with all that its teacher decides, the runs it needs, its name."""
 
     config: StudentConfig
@@ -48,25 +49,27 @@ def run(config: StudentConfig, wait: bool = True, planned: str | None = None) ->
     Raises RunError, saying which command makes it, if its teacher is missing, unfinished or of other data.
     """
     device = common.device_of(config.runtime)
-    refuse_values(config)
+    validate_values(config)
     store = RunStore(Path(config.outputs))
-    pupil = named(config, store, planned)
-    header = refuse(pupil.config)
+    resolved = named(config, store, planned)
+    header = validate(resolved.config)
 
     def make(folder: Path) -> Run:
-        with common.stop_on_signal() as stop:
-            return train(pupil, store, folder, device, stop)
+        with signals.stop_on_signal() as stop:
+            return train(resolved, store, folder, device, stop)
 
-    return making.find_or_make(pupil.ref, store, wait, planned, make, lambda: names.test_sets(pupil.config, header))
+    return making.find_or_make(
+        resolved.ref, store, wait, planned, make, lambda: names.test_sets(resolved.config, header)
+    )
 
 
-def named(config: StudentConfig, store: RunStore, planned: str | None) -> Pupil:
+def named(config: StudentConfig, store: RunStore, planned: str | None) -> ResolvedStudent:
     """Return the student of a config; DataError if it is not the one that was planned."""
     config, parents = with_parents(config, store)
     taught_by = parents["teacher"].ref if parents else None
     ref = student_ref(config, names.dataset_header(config).fingerprint, taught_by)
-    names.must_be(ref, planned)
-    return Pupil(config, parents, ref)
+    names.check_planned(ref, planned)
+    return ResolvedStudent(config, parents, ref)
 
 
 def with_parents(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, dict[str, Run]]:
@@ -90,11 +93,11 @@ def with_teacher(config: StudentConfig, store: RunStore) -> tuple[StudentConfig,
         found = store.find(ref)
         if found is None:
             raise RunError(missing_teacher(config, store))
-        return config, must_teach(found)
+        return config, check_can_teach(found)
     found = store.get(named)
     if found.kind != "teacher":
         raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
-    must_teach(found)
+    check_can_teach(found)
     theirs = found.config
     if config.dataset.name == theirs.dataset.name:
         config = names.with_path(config, found)
@@ -108,7 +111,7 @@ def with_teacher(config: StudentConfig, store: RunStore) -> tuple[StudentConfig,
     return config.model_copy(update=taken), found
 
 
-def must_teach(found: Run) -> Run:
+def check_can_teach(found: Run) -> Run:
     """Return the run unless it diverged or its files are damaged."""
     if found.status != "finished":
         raise RunError(f"{found.path.name} {found.status} and cannot teach: choose another seed, aug or optim for it")
@@ -117,13 +120,13 @@ def must_teach(found: Run) -> Run:
     return found
 
 
-def train(pupil: Pupil, store: RunStore, folder: Path, device: Device, stop: common.StopRequest) -> Run:
+def train(resolved: ResolvedStudent, store: RunStore, folder: Path, device: Device, stop: signals.StopRequest) -> Run:
     """Distil and publish the student in its folder."""
-    began, clock, config = now(), time.monotonic(), pupil.config
-    fold = common.training_fold(config, pupil.ref.document["data"], device)
-    model = untrained(pupil, fold, device)
-    training, loss = lesson(pupil, fold, device)
-    log.info("%s: %d images, %s", pupil.ref.folder, len(training), common.told(device))
+    began, clock, config = now(), time.monotonic(), resolved.config
+    data = common.train_val_split(config, resolved.ref.document["data"], device)
+    model = untrained(resolved, data, device)
+    training, loss = training_inputs(resolved, data, device)
+    log.info("%s: %d images, %s", resolved.ref.folder, len(training), common.describe_device(device))
     task = Task(
         model=model,
         training=training,
@@ -132,100 +135,98 @@ def train(pupil: Pupil, store: RunStore, folder: Path, device: Device, stop: com
         recipe=config.optim.plain(),
         seed=config.seed,
         role="student",
-        own_view=bool(pupil.parents) and config.distillation.view == "independent",
+        own_view=bool(resolved.parents) and config.distillation.view == "independent",
     )
-    arm = config.aug.name if pupil.parents else "labels"
-    hooks = making.hooks_of(config, fold, device, f"{config.student.name} from {arm}", stop)
+    arm = config.aug.name if resolved.parents else "labels"
+    hooks = making.hooks_of(config, data, device, f"{config.student.name} from {arm}", stop)
     diverged, history = "", []
     try:
         history = fit(task, device, folder, hooks)
     except DivergedError as error:
         diverged, history = str(error), error.history
-    made = folders.Making(device, began, time.monotonic() - clock)
-    run = publish(pupil, fold, model, history, diverged, made, store)
+    made = folders.RunTiming(device, began, time.monotonic() - clock)
+    run = publish(resolved, data, model, history, diverged, made, store)
     if not diverged:
         drop_checkpoints(folder)
     return run
 
 
-def untrained(pupil: Pupil, fold: common.Fold, device: Device) -> nn.Module:
+def untrained(resolved: ResolvedStudent, data: common.TrainValSplit, device: Device) -> nn.Module:
     """Return the student as it begins, on the device."""
-    header = fold.images.header
-    return common.placed(making.build(pupil.config, header.shape, len(header.classes)), device)
+    header = data.images.header
+    return common.placed(making.build(resolved.config, header.shape, len(header.classes)), device)
 
 
 def publish(
-    pupil: Pupil,
-    fold: common.Fold,
+    resolved: ResolvedStudent,
+    data: common.TrainValSplit,
     model: nn.Module,
     history: list[dict[str, float]],
     diverged: str,
-    made: folders.Making,
+    made: folders.RunTiming,
     store: RunStore,
 ) -> Run:
     """Save, examine and publish a trained student; `diverged` says why it did, and is empty if it did not."""
-    config, folder, found = pupil.config, store.folder(pupil.ref), {}
+    config, folder, found = resolved.config, store.folder(resolved.ref), {}
     if diverged:
-        log.error("%s diverged: %s", pupil.ref.folder, diverged)
+        log.error("%s diverged: %s", resolved.ref.folder, diverged)
     else:
         folders.save_weights(folder, model)
-        folders.save_validation(folder, model, fold.held_out, made.device)
-        found = examine(model, fold.training, made.device)
-        word = health(found["training_accuracy"], found["dead_units"], len(fold.images.header.classes))
+        folders.save_validation(folder, model, data.held_out, made.device)
+        found = examine(model, data.training, made.device)
+        word = health(found["training_accuracy"], found["dead_units"], len(data.images.header.classes))
         found["collapsed"] = word == COLLAPSED
         if word:
             log.warning(
                 "%s %s: training accuracy %.1f %%, %.0f %% of the penultimate units dead",
-                pupil.ref.folder,
+                resolved.ref.folder,
                 "collapsed" if found["collapsed"] else f"has {word}",
                 100 * found["training_accuracy"],
                 100 * found["dead_units"],
             )
-    folders.write_history(folder, history)
-    header, told = fold.images.header, [] if diverged else history
-    facts = folders.facts(config, header, told)
-    parents = {part: run.path.name for part, run in pupil.parents.items()}
-    provenance = folders.provenance(made, parents, folders.notes(header, config, told))
-    status = "diverged" if diverged else "finished"
-    return folders.publish(store, pupil.ref, status, config.plain(), provenance, **facts, **found)
+    parents, header = {part: run.path.name for part, run in resolved.parents.items()}, data.images.header
+    own = (resolved.ref, config, header, history, made, parents)
+    return folders.publish_model(store, *own, diverged=bool(diverged), **found)
 
 
-def lesson(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[TrainingSet, Loss]:
+def training_inputs(resolved: ResolvedStudent, data: common.TrainValSplit, device: Device) -> tuple[TrainingSet, Loss]:
     """Return what the student sees and how it is scored, for each `distillation.view`.
 
     Where the teacher's outputs are data, they stand beside the one-hot labels and are mixed as these are; where the
     teacher must see the batch itself, it runs live. Class means are data always.
     """
-    part, distillation = fold.training, pupil.config.distillation
+    part, distillation = data.training, resolved.config.distillation
     classes = len(part.header.classes)
-    targets = one_hot(part.labels, classes, loss_dtype(distillation.temperature) if pupil.parents else torch.float32)
+    targets = one_hot(part.labels, classes, loss_dtype(distillation.temperature) if resolved.parents else torch.float32)
     loss: Loss = common.label_loss
     teacher_says: Tensor | None = None
     sees_the_batch = distillation.view != "clean" and distillation.transform != "class-mean"
-    if pupil.parents and pupil.config.student_aug.ops and sees_the_batch:
-        soften = softened(pupil, fold, device)[1]
-        model = outputs.load(pupil.config, pupil.parents["teacher"], fold.images, device)
+    if resolved.parents and resolved.config.student_aug.ops and sees_the_batch:
+        soften = teacher_logits(resolved, data, device)[1]
+        model = outputs.load(resolved.config, resolved.parents["teacher"], data.images, device)
         loss = loss_of(distillation, lambda batch: soften(live_logits(model, batch, device)))
-    elif pupil.parents:
-        teacher_says = taught(pupil, fold, device)
+    elif resolved.parents:
+        teacher_says = soft_targets(resolved, data, device)
         loss = loss_of(distillation, from_data)
     return TrainingSet(part.images, targets, part.mean, part.std, device.memory_format, teacher_says), loss
 
 
-def taught(pupil: Pupil, fold: common.Fold, device: Device) -> Tensor:
+def soft_targets(resolved: ResolvedStudent, data: common.TrainValSplit, device: Device) -> Tensor:
     """Return the probabilities at T, or the logits, [N,K] that a student with a teacher learns from, as data."""
-    stored, soften = softened(pupil, fold, device)
-    if pupil.config.distillation.transform == "class-mean":
-        return class_means(soften(stored), fold.training.labels)
+    stored, soften = teacher_logits(resolved, data, device)
+    if resolved.config.distillation.transform == "class-mean":
+        return class_means(soften(stored), data.training.labels)
     return soften(stored)
 
 
-def softened(pupil: Pupil, fold: common.Fold, device: Device) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def teacher_logits(
+    resolved: ResolvedStudent, data: common.TrainValSplit, device: Device
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Return the teacher's stored logits [N,K] on the images that train, and what turns logits into probabilities."""
-    config = pupil.config
-    stored = outputs.logits(config, outputs.run(config, pupil.parents["teacher"]))[fold.rows]
+    config = resolved.config
+    stored = outputs.logits(config, outputs.run(config, resolved.parents["teacher"]))[data.rows]
     logits = torch.from_numpy(stored).to(device.device)
-    return logits, softener(config.distillation, logits, reference_sd(config, fold.rows))
+    return logits, make_soft_targets(config.distillation, logits, reference_sd(config, data.rows))
 
 
 def reference_sd(config: StudentConfig, rows: np.ndarray) -> float | None:
@@ -237,7 +238,7 @@ def reference_sd(config: StudentConfig, rows: np.ndarray) -> float | None:
     return float(logit_sd(torch.from_numpy(outputs.logits(reference, outputs.run(reference, reference_run))[rows])))
 
 
-def softener(distillation: Distillation, stored: Tensor, sd: float | None) -> Callable[[Tensor], Tensor]:
+def make_soft_targets(distillation: Distillation, stored: Tensor, sd: float | None) -> Callable[[Tensor], Tensor]:
     """Return what turns teacher logits [B,K] into what the student's loss learns from: probabilities at T, or logits.
 
     `sd` is what all of the teacher's logits are rescaled to, None where they stay as they are. Class means come after:
@@ -289,7 +290,7 @@ def weights_of(distillation: Distillation) -> tuple[float, float]:
     return 1 - distillation.alpha, distillation.alpha
 
 
-def examine(model: nn.Module, data: common.Data, device: Device) -> dict[str, Any]:
+def examine(model: nn.Module, data: common.DeviceDataset, device: Device) -> dict[str, Any]:
     """Return a student's training accuracy and its share of dead penultimate units, which never fire."""
     logits, embeddings = common.predict(model, data, device)
     right = float((logits.argmax(1) == data.labels.cpu()).double().mean())

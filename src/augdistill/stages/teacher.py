@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from augdistill.base import signals
 from augdistill.base.errors import DivergedError, RunError
 from augdistill.base.text import now, removal
 from augdistill.config.jobs import TeacherConfig
 from augdistill.stages import common, folders, making, names
-from augdistill.stages.refusals import refuse
+from augdistill.stages.refusals import validate
 from augdistill.store.identity import Ref, teacher_ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import TrainingSet, one_hot
@@ -31,28 +32,28 @@ PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32
 def run(config: TeacherConfig, wait: bool = True, planned: str | None = None) -> Run:
     """Return the finished teacher of a config, training it if it is not there yet."""
     device = common.device_of(config.runtime)
-    header = refuse(config)
+    header = validate(config)
     ref, store = teacher_ref(config, header.fingerprint), RunStore(Path(config.outputs))
 
     def make(folder: Path) -> Run:
-        with common.stop_on_signal() as stop:
+        with signals.stop_on_signal() as stop:
             return train(config, ref, store, folder, device, stop)
 
     return making.find_or_make(ref, store, wait, planned, make, lambda: names.test_sets(config, header))
 
 
 def train(
-    config: TeacherConfig, ref: Ref, store: RunStore, folder: Path, device: Device, stop: common.StopRequest
+    config: TeacherConfig, ref: Ref, store: RunStore, folder: Path, device: Device, stop: signals.StopRequest
 ) -> Run:
     """Train, prove and publish the teacher in its folder."""
     began, clock = now(), time.monotonic()
-    fold = common.training_fold(config, ref.document["data"], device)
-    header = fold.images.header
+    data = common.train_val_split(config, ref.document["data"], device)
+    header = data.images.header
     model = common.placed(making.build(config, header.shape, len(header.classes)), device)
-    log.info("%s: %d images, %s", ref.folder, len(fold.rows), common.told(device))
+    log.info("%s: %d images, %s", ref.folder, len(data.rows), common.describe_device(device))
     task = Task(
         model=model,
-        training=training_set(fold, device),
+        training=training_set(data, device),
         loss=common.label_loss,
         ops=config.aug.listed(),
         recipe=config.optim.plain(),
@@ -60,39 +61,36 @@ def train(
         role="teacher",
     )
     title = f"{config.teacher.name} {config.aug.name}"
-    status, history = "finished", []
+    diverged, history = False, []
     try:
-        history = fit(task, device, folder, making.hooks_of(config, fold, device, title, stop))
+        history = fit(task, device, folder, making.hooks_of(config, data, device, title, stop))
         folders.save_weights(folder, model)
-        folders.save_validation(folder, model, fold.held_out, device)
-        write_probe(folder, model, fold.images, device)
+        folders.save_validation(folder, model, data.held_out, device)
+        write_probe(folder, model, data.images, device)
     except DivergedError as error:
         log.error("%s diverged: %s", ref.folder, error)
-        status, history = "diverged", error.history
-    folders.write_history(folder, history)
-    made = folders.Making(device, began, time.monotonic() - clock)
-    told = history if status == "finished" else []
-    provenance = folders.provenance(made, {}, folders.notes(header, config, told))
-    run = folders.publish(store, ref, status, config.plain(), provenance, **folders.facts(config, header, told))
-    if status == "finished":
+        diverged, history = True, error.history
+    timing = folders.RunTiming(device, began, time.monotonic() - clock)
+    run = folders.publish_model(store, ref, config, header, history, timing, {}, diverged=diverged)
+    if not diverged:
         drop_checkpoints(folder)
     return run
 
 
-def training_set(fold: common.Fold, device: Device) -> TrainingSet:
+def training_set(data: common.TrainValSplit, device: Device) -> TrainingSet:
     """Return the images that train, with one-hot targets [N,K]."""
-    part = fold.training
+    part = data.training
     targets = one_hot(part.labels, len(part.header.classes))
     return TrainingSet(part.images, targets, part.mean, part.std, device.memory_format)
 
 
-def write_probe(folder: Path, model: nn.Module, data: common.Data, device: Device) -> None:
+def write_probe(folder: Path, model: nn.Module, data: common.DeviceDataset, device: Device) -> None:
     """Record the teacher's logits on the first training images, by which it proves itself when loaded."""
     logits, _ = common.predict(model, data.part(np.arange(min(PROBE, len(data.images)))), device)
     folders.save_array(folder / PROBE_FILE, logits.numpy())
 
 
-def load(run: Run, data: common.Data, device: Device) -> nn.Module:
+def load(run: Run, data: common.DeviceDataset, device: Device) -> nn.Module:
     """Return a finished teacher on the device after it has proved itself.
 
     Raises RunError if it diverged, its weights do not match their checksum, or its logits on the probe are not those

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-Floats = NDArray[np.float64]
+from augdistill.base.arrays import Floats
 
 ROUNDING = 1e-12
 """A s.d. below this share of the values is rounding: the values are equal."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from augdistill.stats.contrasts import Floats, intersection_union
+from augdistill.base.arrays import Floats
+from augdistill.stats.contrasts import intersection_union
 
 ALPHA = 0.05
 SUPPORTED, CONTRADICTED, IN_PART = "supported", "contradicted", "contradicted in part"
@@ -55,11 +56,6 @@ def equivalence_levels(within: Floats, outside: Floats) -> Levels:
     return {SUPPORTED: _level(intersection_union(within)), CONTRADICTED: _level(outside.shape[-1] * outside.min(-1))}
 
 
-def claim_p(levels: Levels) -> Floats:
-    """Return the smallest level at which any outcome is reached: the claim's p."""
-    return np.asarray(np.minimum.reduce(list(levels.values())), dtype=np.float64)
-
-
 def outcome_at(levels: Levels, level: float) -> str:
     """Return the outcome of one study at a level."""
     return next((outcome for outcome, reached in levels.items() if reached <= level), OPEN)
@@ -73,7 +69,7 @@ def decide(
     `level_of` turns a share of alpha into the level at this look. A rejected claim keeps the level of its own step; the
     others have that of the step at which the procedure stopped.
     """
-    p = {claim: float(claim_p(levels)) for claim, levels in family.items()}
+    p = {claim: float(np.min(list(levels.values()))) for claim, levels in family.items()}  # any outcome is reached at
     found: dict[str, Decision] = {}
     step, stopped = 0, False
     for claim in sorted(p, key=lambda claim: p[claim]):

@@ -8,7 +8,8 @@ difference, sr that of its residual, block by image.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from augdistill.stats.contrasts import Estimate, Floats
+from augdistill.base.arrays import Floats
+from augdistill.stats.contrasts import Estimate
 
 
 def image_variance(plus: ArrayLike, minus: ArrayLike, *, pairs: bool = False) -> float:

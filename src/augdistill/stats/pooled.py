@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
-from augdistill.stats.contrasts import Estimate, Floats
+from augdistill.base.arrays import Floats
+from augdistill.stats.contrasts import Estimate
 
 UNEQUAL = 3.0
 """Beyond this ratio of the arms' s.d. one variance for all of them is not to be relied upon."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from augdistill.stats.contrasts import Floats
+from augdistill.base.arrays import Floats
 
 EXACT = 9
 """Up to this many strategies every permutation is counted (9! = 362,880); beyond, random ones are drawn."""
@@ -68,17 +68,13 @@ def rho_range(
         return float("nan"), float("nan")
     drawn = [rng.integers(size, size=(draws, size)) for size in sizes]
     means = [np.array([values[rows].mean(axis=1) for values, rows in zip(each, drawn, strict=True)]) for each in tables]
-    a, b, *third = (_centred(stats.rankdata(values, axis=0)) for values in means)
+    a, b, *third = (ranks - ranks.mean(axis=0) for ranks in (stats.rankdata(values, axis=0) for values in means))
     if third:
         a, b = _without(a, third[0]), _without(b, third[0])
     size = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     rho = (a * b).sum(axis=0)[size > 1e-9] / size[size > 1e-9]
     low, high = np.quantile(rho, [0.05, 0.95]) if rho.size else (float("nan"), float("nan"))
     return float(low), float(high)
-
-
-def _centred(ranks: Floats) -> Floats:
-    return np.asarray(ranks - ranks.mean(axis=0))
 
 
 def _without(ranks: Floats, other: Floats) -> Floats:

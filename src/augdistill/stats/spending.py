@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import integrate, optimize, stats
 
-from augdistill.stats.contrasts import Floats
+from augdistill.base.arrays import Floats
 
 POINTS = 801
 REACH = 8.0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from augdistill.stats.contrasts import Floats
+from augdistill.base.arrays import Floats
 
 NOMINAL = np.concatenate([np.logspace(-13, -4, 19), np.logspace(-3.8, np.log10(0.5), 24)])
 SHARES = special.expit(np.linspace(-8, 8, 33))

@@ -3,15 +3,16 @@
 A config in them stays as it was written, a dictionary; whoever needs its values checks it as if it were typed.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, TypeAdapter, model_validator
 
 from augdistill.base.model import Id, Integer, Many, Name, Printable, Proven, Real, Record, fits
+from augdistill.config import Config
+from augdistill.config.jobs import EvaluationConfig
 
 Kind = Literal["teacher", "outputs", "student", "evaluation"]
 KINDS: tuple[Kind, ...] = ("teacher", "outputs", "student", "evaluation")
-Config = dict[str, Any]
 
 
 class OfRun(Record):
@@ -103,7 +104,6 @@ class EvaluationManifest(Manifest):
 MANIFESTS: TypeAdapter[Manifest] = TypeAdapter(
     Annotated[ModelManifest | OutputsManifest | EvaluationManifest, Discriminator("kind")]
 )
-AS_WRITTEN: TypeAdapter[Config] = TypeAdapter(Annotated[Config, fits(MANIFESTS)])  # a manifest, to be written anew
 
 
 class Need(Record):
@@ -123,26 +123,6 @@ class Anywhere(Record):
     """What the config of a job that trains is asked for before it is checked."""
 
     outputs: str
-
-
-class EvaluationRuntime(Record):
-    """Where an evaluation runs."""
-
-    device: str
-    threads: Integer
-
-
-class EvaluationConfig(Record):
-    """The config of an evaluation."""
-
-    run: str
-    test_set: Name
-    outputs: str
-    root: str | None
-    verify: bool | None
-    path: str | None = None
-    normalisation: Literal["training", "own"]
-    runtime: EvaluationRuntime
 
 
 class Job(Record):
@@ -184,7 +164,7 @@ class TrainingJob(Job):
 JOBS: TypeAdapter[Job] = TypeAdapter(Annotated[EvaluationJob | TrainingJob, Discriminator("kind")])
 
 
-class Told(Record):
+class StageReport(Record):
     """What a job tells of its stage, in a file beside it."""
 
     state: Literal["blocked", "running", "stopped", "failed", "finished", "diverged"]

@@ -4,7 +4,7 @@ from augdistill.base.errors import RunError
 from augdistill.base.reading import array_names
 from augdistill.base.text import removal
 from augdistill.store.identity import make_ref
-from augdistill.store.runs import Run, RunStore, read_manifest
+from augdistill.store.runs import Run, RunStore, read_run
 
 PREDICTIONS = "predictions.npz"
 METRICS_FILE = "metrics.json"
@@ -27,9 +27,7 @@ def sources(run: Run, store: RunStore) -> frozenset[str]:
 
 def evaluated_run(evaluation: Run, store: RunStore) -> Run | None:
     """Return the run that was evaluated, None if it was removed."""
-    path = store.runs / evaluation.manifest.config["run"]
-    manifest = read_manifest(path)
-    return None if manifest is None else Run(path, manifest)
+    return read_run(store.runs / evaluation.manifest.config["run"])
 
 
 def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
@@ -40,12 +38,10 @@ def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
     name = evaluated.manifest.provenance.parents.get("teacher")
     if evaluated.kind != "student" or name is None:
         return None
-    manifest = read_manifest(store.runs / name)
-    if manifest is None:
-        return None
-    if manifest.kind != "teacher":
+    teacher = read_run(store.runs / name)
+    if teacher is not None and teacher.kind != "teacher":
         raise RunError(f"{evaluated.path.name} has {name} for a teacher, which is none: {removal(evaluated.path)}")
-    return Run(store.runs / name, manifest)
+    return teacher
 
 
 def teacher_evaluation(evaluation: Run, store: RunStore) -> Run | None:

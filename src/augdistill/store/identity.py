@@ -12,7 +12,7 @@ from typing import Any
 
 from augdistill.base.checks import file_name
 from augdistill.config import Config
-from augdistill.config.groups import SOFT_TARGETS, Aug, Dataset, Distillation, Model, Optim
+from augdistill.config.groups import SOFT_TARGETS, Aug, Dataset, Distillation, Optim
 from augdistill.config.jobs import ModelConfig, StudentConfig, TeacherConfig
 from augdistill.plugins import stated_versions
 
@@ -27,10 +27,8 @@ ADDED_LATER: Mapping[str, Any] = {
 }
 
 # Fields of "student" configs in which those that train together as a bank may differ; all others they share.
-DIFFERING = (
-    *("seed", "teacher_seed", "aug", "teacher", "teacher_optim"),
-    *(f"distillation.{field}" for field in ("alpha", "temperature", *SOFT_TARGETS)),
-)
+OF_A_MEMBER = ("seed", "teacher_seed", "aug", "teacher", "teacher_optim")
+DIFFERING = (*OF_A_MEMBER, *(f"distillation.{field}" for field in ("alpha", "temperature", *SOFT_TARGETS)))
 
 
 @dataclass(frozen=True)
@@ -166,8 +164,10 @@ def model_document(config: ModelConfig) -> Config:
     """Return what of a config decides any model: its data, its own strategies, itself, its recipe, precision, seed."""
     return {
         "dataset": dataset_fields(config.dataset),
-        config.aug_key: ops_fields(config.own_aug),
-        "model": model_fields(config.model),
+        config.aug_key: [
+            [name, without_later_defaults(values, f"aug.{name}.")] for name, values in config.own_aug.listed()
+        ],
+        "model": {"name": config.model.name, **config.model.parameters()},
         "optim": optim_fields(config.optim),
         "precision": config.runtime.precision,
         "seed": config.seed,
@@ -184,16 +184,6 @@ def dataset_fields(dataset: Dataset) -> Config:
     if not dataset.mean and dataset.validation:
         kept["statistics"] = "of the images that train"
     return kept
-
-
-def model_fields(model: Model) -> Config:
-    """Return a model's name and parameters."""
-    return {"name": model.name, **model.parameters()}
-
-
-def ops_fields(aug: Aug) -> list[list[Any]]:
-    """Return the strategies in their order, as [name, parameters]."""
-    return [[name, without_later_defaults(values, f"aug.{name}.")] for name, values in aug.listed()]
 
 
 def optim_fields(optim: Optim) -> Config:
@@ -216,12 +206,9 @@ def distillation_fields(distillation: Distillation, augmented: bool, has_referen
     values = {**distillation.plain(), "transform": transform}
     kept = {key: value for key, value in values.items() if key not in unused}
     loss = kept.pop("loss")
-    return {**kept, **loss_fields(loss)}
-
-
-def loss_fields(loss: Config) -> Config:
-    """Return a student loss as runs are named by it; KD's parameters stand where they did when there was no other."""
-    return {key: value for key, value in loss.items() if key != "name"} if loss["name"] == "kd" else {"loss": loss}
+    if loss["name"] != "kd":
+        return {**kept, "loss": loss}
+    return {**kept, **{key: loss[key] for key in loss if key != "name"}}  # where they stood when there was no other
 
 
 def without_later_defaults(made_by: Config, prefix: str = "") -> Config:

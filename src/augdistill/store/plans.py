@@ -4,13 +4,27 @@ The configs of its jobs, and the composed study itself, stay beside as they were
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, model_validator
+from pydantic import Discriminator, Field, model_validator
 
-from augdistill.base.model import Id, Integer, Label, Many, Name, Printable, Real, Record, fits, wrong_as_a_whole
+from augdistill.base.model import (
+    Id,
+    Integer,
+    Label,
+    Many,
+    Name,
+    NumberOrText,
+    Printable,
+    Real,
+    Record,
+    fits,
+    wrong_as_a_whole,
+)
 from augdistill.base.status import COLLAPSED
-from augdistill.store.documents import Config, Kind
+from augdistill.base.text import first_text
+from augdistill.config import Config
+from augdistill.store.documents import Kind
 
 
 class SavedRecipe(Record):
@@ -31,9 +45,6 @@ class SavedDataset(Record):
     """The dataset of a study."""
 
     name: Label
-    root: Printable
-    verify: bool
-    test_sets: Many[str]
 
 
 class SavedDistillation(Record):
@@ -42,25 +53,6 @@ class SavedDistillation(Record):
     alpha: Real
     temperature: Real
     teacher_weights: str = "trained"
-
-
-class KindThreads(Record):
-    """CPU threads of teachers and students."""
-
-    teacher: Integer
-    student: Integer
-
-
-class SavedRuntime(Record):
-    """Where a study's jobs run."""
-
-    device: str
-    threads: KindThreads
-
-
-def as_text(value: object) -> object:
-    """Return a whole number as text: claims are called "1", and YAML reads a number there."""
-    return str(value) if type(value) is int else value
 
 
 class Design(Record):
@@ -72,23 +64,17 @@ class Design(Record):
     teacher: SavedModel
     students: dict[str, SavedModel]
     aug: Many[Label]
-    student_aug: Many[Label]
-    ops: dict[str, Config] | None = None
     distillation: SavedDistillation
-    grids: Many[dict[str, list[Any]]] | None
-    runtime: SavedRuntime
     blocks: Integer
-    first_block: Integer
     students_per_teacher: Integer
-    claims: Many[Annotated[str, BeforeValidator(as_text)]] = ()
-    primary: Many[Annotated[str, BeforeValidator(as_text)]] | None = None
+    claims: Many[NumberOrText] = ()
+    primary: Many[NumberOrText] | None = None
     margins: dict[str, Real] = Field({})
     looks: Integer = 1
     base: Label | None = None
     dead_units: str = "keep"
     test_set: Name | None
     question: Printable | None = None
-    normalisation: Literal["training", "own"] = "training"
 
     @property
     def keeps_dead_units(self) -> bool:
@@ -221,12 +207,6 @@ class SavedPlan(Record):
     @classmethod
     def is_settled(cls, value: object) -> object:
         parts = [value.get(key) for key in ("study", "stages", "claims")] if isinstance(value, Mapping) else []
-        if not is_settled(parts):
+        if first_text(lambda text: "${" in text, parts) is not None:
             raise wrong_as_a_whole("it asks for values from elsewhere, with ${...}, which no plan does")
         return value
-
-
-def is_settled(value: object) -> bool:
-    """Return whether no text in a config still asks OmegaConf to look something up."""
-    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return not (isinstance(value, str) and "${" in value) and all(map(is_settled, children))

@@ -113,9 +113,8 @@ class RunStore:
 
     def find(self, ref: Ref) -> Run | None:
         """Return the run of this identity if it is finished or diverged, else None."""
-        path = self.folder(ref)
-        manifest = read_manifest(path)
-        return Run(path, manifest) if manifest is not None and manifest.id == ref.id else None
+        run = read_run(self.folder(ref))
+        return run if run is not None and run.id == ref.id else None
 
     def all(self, kind: str | None = None) -> list[Run]:
         """Return every run, or those of one kind, by folder name; a damaged manifest is told and passed over."""
@@ -123,8 +122,8 @@ class RunStore:
         paths = sorted(self.runs.iterdir()) if self.runs.is_dir() else []
         for path in paths:
             try:
-                if path.name.startswith(prefix) and (manifest := read_manifest(path)) is not None:
-                    found.append(Run(path, manifest))
+                if path.name.startswith(prefix) and (run := read_run(path)) is not None:
+                    found.append(run)
             except RunError as error:
                 log.warning("passed over: %s", error)
         return found
@@ -142,10 +141,9 @@ class RunStore:
     def get(self, name: str) -> Run:
         """Return the finished or diverged run that `name` means; raises RunError as `place` does, or if it is none."""
         path = self.place(name)
-        manifest = read_manifest(path)
-        if manifest is None:
+        if (run := read_run(path)) is None:
             raise RunError(f"{name} is unfinished: the command that made it goes on with it, {removal(path)} drops it")
-        return Run(path, manifest)
+        return run
 
     def place(self, name: str) -> Path:
         """Return the folder that `name` means: itself, a run's or bank's name, or the beginning of a run's id.
@@ -205,9 +203,9 @@ class RunStore:
             "provenance": provenance,
         }
         write_json(path / MANIFEST, {**manifest, "checksum": checksum(manifest)})
-        written = read_manifest(path)
-        assert written is not None
-        return Run(path, written)
+        run = read_run(path)
+        assert run is not None
+        return run
 
     def rewrite(self, run: Run, name: str, content: bytes) -> Run:
         """Write one of a run's files anew, whose lock is held, and return the run.
@@ -249,6 +247,12 @@ def read_manifest(path: Path) -> Manifest | None:
         return read_json(path / MANIFEST, MANIFESTS, f"{removal(path)} lets it be made again")
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def read_run(path: Path) -> Run | None:
+    """Return the finished or diverged run in a folder, None where there is none."""
+    manifest = read_manifest(path)
+    return None if manifest is None else Run(path, manifest)
 
 
 def file_damage(path: Path, expected: Collection[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from augdistill.base.checks import known_keys, one_of, require
+from augdistill.base.checks import check_keys, one_of, require
 from augdistill.base.errors import ConfigError
 from augdistill.config import Config, parameters
 from augdistill.config.checking import check
@@ -113,7 +113,7 @@ def student_augs(study: Study, aug: str) -> list[str]:
 def student_config(config: StudyConfig, aug: str, own: str, student: str) -> Config:
     """Return the unchecked "student" config of one arm, in which a grid may still vary values."""
     study = config.study
-    teacher, pupil, runtime = study.teacher.plain(), study.students[student].plain(), study.runtime.plain()
+    teacher, trained, runtime = study.teacher.plain(), study.students[student].plain(), study.runtime.plain()
     return {
         "seed": 0,
         "outputs": config.outputs,
@@ -122,8 +122,8 @@ def student_config(config: StudyConfig, aug: str, own: str, student: str) -> Con
         "teacher_optim": teacher.pop("optim"),
         "teacher": teacher,
         "teacher_seed": 0,
-        "optim": pupil.pop("optim"),
-        "student": pupil,
+        "optim": trained.pop("optim"),
+        "student": trained,
         "student_aug": {"ops": study.parameters_of(own)},
         "distillation": study.distillation.plain(),
         "runtime": {**runtime, "threads": study.runtime.threads.student},
@@ -139,7 +139,7 @@ def applies(config: Config, path: list[str]) -> bool:
     """Return whether an arm has what a path varies: aug.ops.mixup.labels leaves teachers without mixup as they are."""
     if path[0] not in ("aug", "student_aug") or path[1:2] != ["ops"] or len(path) != 4:
         return True
-    known_keys(".".join(path[:3]) + ".", {path[3]: None}, list(parameters("aug", path[2])))
+    check_keys(".".join(path[:3]) + ".", {path[3]: None}, list(parameters("aug", path[2])))
     return path[2] in config[path[0]]["ops"]
 
 

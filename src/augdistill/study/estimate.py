@@ -1,6 +1,7 @@
-"""How long a study still takes, from the times of finished runs of the same kind."""
+"""How long a study still takes: by the times of finished runs of the same kind, and as its stages end."""
 
 import statistics
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ Kind = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Left:
+class Remaining:
     """What is left to do: `computing` seconds one stage after the other, `waiting` seconds on all workers.
 
     `unknown` counts the stages, by the beginning of their folders' names, of which no finished run tells the time.
@@ -61,7 +62,7 @@ class Rates:
         seen = self.seen.get(kind_of(stage))
         return statistics.median(seen) * self.work(stage.kind, stage.config) if seen else None
 
-    def left(self, stages: Iterable[Stage], workers: int) -> Left:
+    def left(self, stages: Iterable[Stage], workers: int) -> Remaining:
         """Return what is left where these stages are to do, parents first, on so many one-thread workers.
 
         No schedule is shorter than all work shared out evenly, nor than the longest chain of stages that wait for each
@@ -77,7 +78,7 @@ class Rates:
             computing += seconds or 0.0
             shared += (seconds or 0.0) * min(stage.threads, workers) / workers
             ends[stage.id] = (seconds or 0.0) + max((ends.get(parent, 0.0) for parent in stage.parents), default=0.0)
-        return Left(computing, max(shared, *ends.values(), 0.0), dict(unknown))
+        return Remaining(computing, max(shared, *ends.values(), 0.0), dict(unknown))
 
 
 def kind_of(stage: Stage) -> Kind:
@@ -95,7 +96,7 @@ def settings(kind: str, config: ModelConfig | None) -> str:
     return f"{config.teacher.plain()}" if config is not None else ""
 
 
-def time_left(plan: Plan, store: RunStore, workers: int) -> tuple[Left, int]:
+def time_left(plan: Plan, store: RunStore, workers: int) -> tuple[Remaining, int]:
     """Return what of a plan is left, and how many finished runs it was told from.
 
     Runs of other studies are asked where this one has none of a kind yet.
@@ -113,3 +114,41 @@ def time_left(plan: Plan, store: RunStore, workers: int) -> tuple[Left, int]:
         rates.learn_from(store.all(), missing)
     used = {kind_of(stage) for stage in todo}
     return rates.left(todo, workers), sum(len(seen) for kind, seen in rates.seen.items() if kind in used)
+
+
+class EtaEstimator:
+    """The work left of every kind of stage, how fast that kind went so far, and how much ran at once."""
+
+    def __init__(self, plan: Plan, todo: Iterable[Stage]) -> None:
+        self.rates, self.began = Rates(plan), time.monotonic()
+        self.left: Counter[Kind] = Counter()
+        self.worked: Counter[Kind] = Counter()
+        self.seconds: Counter[Kind] = Counter()
+        for stage in todo:
+            self.left[kind_of(stage)] += self.work(stage)
+
+    def work(self, stage: Stage) -> int:
+        """Return a stage's units of work: images in epochs, or one."""
+        return int(self.rates.work(stage.kind, stage.config))
+
+    def drop(self, stage: Stage) -> None:
+        """Take in that a stage is not to do any more."""
+        self.left[kind_of(stage)] -= self.work(stage)
+
+    def finish(self, stage: Stage, seconds: float) -> None:
+        """Take in that a stage finished, and in what time of its worker."""
+        self.drop(stage)
+        self.worked[kind_of(stage)] += self.work(stage)
+        self.seconds[kind_of(stage)] += seconds  # type: ignore[assignment]  # typeshed counts whole numbers only
+
+    def time_left(self) -> float | None:
+        """Return the seconds until all is done if as much runs at once as did so far.
+
+        None while a kind is left of which no stage has finished.
+        """
+        left = {kind: work for kind, work in self.left.items() if work > 0}
+        if not all(self.worked[kind] for kind in left):
+            return None
+        computing = sum(work * self.seconds[kind] / self.worked[kind] for kind, work in left.items())
+        at_once = self.seconds.total() / max(time.monotonic() - self.began, 1e-9)
+        return computing / at_once if at_once else None

@@ -6,7 +6,6 @@ gradients are its own. Nothing that one member does reaches another, a loss that
 
 import copy
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,17 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from augdistill.base.checks import checkpoint_every
-from augdistill.base.errors import StoppedError
 from augdistill.base.seeds import derive
 from augdistill.losses.shared import Term, distillation_loss
-from augdistill.models.pooling import Halving
-from augdistill.training.batches import EpochPlan, TrainingSet, batch_sizes, plan_epoch
-from augdistill.training.checkpoint import State, save_checkpoint
+from augdistill.models.pooling import MaxPool2x2
+from augdistill.training.batches import EpochPlan, TrainingSet, plan_epoch
+from augdistill.training.checkpoint import State
 from augdistill.training.device import Device
-from augdistill.training.graphs import stepper
-from augdistill.training.loop import Changing, Hooks, epoch_means, epoch_row, moved, resume, take_epoch
-from augdistill.training.sgd import sgd
+from augdistill.training.loop import Hooks, StepBuffers, Work, epoch_row, train
 
 ROLE = "student"
 
@@ -65,8 +60,8 @@ class Bank(nn.Module):
         for name, value in self.stacked.named_parameters():
             value.data = torch.stack([state[name].detach() for state in states])
         for module in self.stacked.modules():
-            if isinstance(module, Halving):
-                module.by_maps = False
+            if isinstance(module, MaxPool2x2):
+                module.use_fast_path = False
 
     def forward(self, images: Tensor, keys: Tensor) -> Tensor:
         """Return the members' logits [K,B,classes].
@@ -102,52 +97,38 @@ def fit_bank(
     """Train the members' models in place, each as `fit` trains it alone, and return what became of each.
 
     `term` is the student loss of each. All see the images and targets of `training`, each in its own order. Goes on
-    from the newest checkpoint in `folder`. A member whose loss is no longer finite is told as diverged and left as it
-    was before; the others go on. Each epoch's row that the hooks are told is the mean of those that do. Raises
+    from the newest checkpoint in `folder`. A member whose loss is no longer finite is reported as diverged and left as
+    it was before; the others go on. Each epoch's row that the hooks report is the mean of those that do. Raises
     StoppedError, after a checkpoint, when asked to stop.
     """
     assert (recipe["select"], recipe["stop_accuracy"]) == ("last", None), "all end at once, with their last weights"
-    bank = Bank([member.model for member in members]).train()
-    optimizer = sgd(bank, recipe)
-    state = resume(folder, bank, optimizer, device)
-    sizes = batch_sizes(len(training), recipe["batch_size"])
-    lessons = Lessons.of(members, training.targets, term, device)
-    changing = Changing.on(device, lessons.targets.dtype, len(members))
-    optimizer.param_groups[0]["lr"] = changing.rate
-    taken = partial(step, bank, optimizer, training, lessons, recipe, changing, device)
-    take = stepper(taken, partial(moved, bank, optimizer, changing), device)
-    saved, (minutes, epochs) = time.monotonic(), checkpoint_every(hooks.checkpoint_every)
+    bank, targets = Bank([member.model for member in members]), BankTargets.of(members, training.targets, term, device)
 
-    def save_if_due(ended: int | None = None) -> None:
-        nonlocal saved
-        is_due = time.monotonic() - saved >= 60 * minutes or (ended is not None and (ended + 1) % epochs == 0)
-        if (stopping := hooks.stop()) or is_due:
-            save_checkpoint(folder, bank, optimizer, state, device.facts())
-            saved = time.monotonic()
-        if stopping:
-            raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
+    def take(
+        optimizer: torch.optim.SGD, buffers: StepBuffers, device: Device, plan: EpochPlan, part: slice | Tensor
+    ) -> None:
+        step(bank, optimizer, training, targets, recipe, buffers, device, plan, part)
 
-    while state.step < recipe["epochs"] * len(sizes):
-        epoch = state.step // len(sizes)
-        plan = plan_together(members, training, epoch, recipe["batch_size"])
-        sums, rate = take_epoch(take, plan, changing, state, recipe, 0, save_if_due)
-        means = epoch_means(sums, len(training), len(sizes)).tolist()
+    def end(state: State, epoch: int, means: Tensor, rate: float) -> None:
         speed = round(len(members) * len(training) / state.seconds, 1)
-        rows = [{**epoch_row(epoch, its, recipe, rate), "images_per_second": speed} for its in means]
+        rows = [{**epoch_row(epoch, its, recipe, rate), "images_per_second": speed} for its in means.tolist()]
         end_epoch(bank, members, hooks, state, rows)
-        save_if_due(ended=epoch)
+
+    plan = partial(plan_together, members, training, batch_size=recipe["batch_size"])
+    work = Work(bank, len(training), targets.labels.dtype, recipe, take, plan, end, members=(len(members),))
+    state = train(work, device, folder, hooks)
     return [outcome(bank, member, state, recipe["epochs"], index) for index, member in enumerate(members)]
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What the members learn from, on the device: the targets [N,C] of all, what their teachers say [K,N,C].
+class BankTargets:
+    """What the members learn from, on the device: the labels' targets [N,C] of all, their teachers' [K,N,C].
 
     `numbers` [3,K] are the weights of label and teacher and T, `keys` [K] those of dropout. A member without a teacher
     has a uniform one, and its part in `has_parts` [K,3] is 0; all others are 1.
     """
 
-    targets: Tensor
+    labels: Tensor
     teachers: Tensor
     numbers: Tensor
     has_parts: Tensor
@@ -155,7 +136,7 @@ class Lessons:
     term: Term
 
     @classmethod
-    def of(cls, members: Sequence[Member], targets: Tensor, term: Term, device: Device) -> "Lessons":
+    def of(cls, members: Sequence[Member], targets: Tensor, term: Term, device: Device) -> "BankTargets":
         none = torch.full_like(targets, 1 / targets.shape[1])
         teachers = torch.stack([none if member.teacher is None else member.teacher for member in members])
         values = [[*member.weights, member.temperature] for member in members]
@@ -169,7 +150,7 @@ class Lessons:
         """Return each member's loss and its two parts [K,3] for logits [K,B,C] on images `rows` [K,B]."""
         own = torch.arange(len(rows), device=rows.device)[:, None]
         loss = vmap(partial(distillation_loss, term=self.term))
-        found: Tensor = loss(logits.to(self.targets.dtype), self.targets[rows], self.teachers[own, rows], *self.numbers)
+        found: Tensor = loss(logits.to(self.labels.dtype), self.labels[rows], self.teachers[own, rows], *self.numbers)
         return found * self.has_parts
 
 
@@ -183,9 +164,9 @@ def step(
     bank: Bank,
     optimizer: torch.optim.SGD,
     training: TrainingSet,
-    lessons: Lessons,
+    targets: BankTargets,
     recipe: dict[str, Any],
-    changing: Changing,
+    buffers: StepBuffers,
     device: Device,
     plan: EpochPlan,
     part: slice | Tensor,
@@ -195,12 +176,12 @@ def step(
     images = training.normalised(rows.flatten())
     optimizer.zero_grad()
     with device.autocast():
-        logits = bank(images.view(*rows.shape, *images.shape[1:]), lessons.keys + changing.key)
-    losses = lessons.losses(logits, rows)
+        logits = bank(images.view(*rows.shape, *images.shape[1:]), targets.keys + buffers.key)
+    losses = targets.losses(logits, rows)
     losses[:, 0].sum().backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip_members(bank, len(rows), recipe["clip_norm"])
     optimizer.step()
-    changing.totals.add_(torch.cat([losses.detach() * rows.shape[1], clipped.to(losses.dtype)[:, None]], dim=1))
+    buffers.totals.add_(torch.cat([losses.detach() * rows.shape[1], clipped.to(losses.dtype)[:, None]], dim=1))
 
 
 def clip_members(bank: Bank, count: int, norm: float | None) -> Tensor:
@@ -217,19 +198,19 @@ def clip_members(bank: Bank, count: int, norm: float | None) -> Tensor:
 
 
 def end_epoch(bank: Bank, members: Sequence[Member], hooks: Hooks, state: State, rows: list[dict[str, float]]) -> None:
-    """Write down and score the epoch's row of every member that has not diverged, and tell their mean."""
-    told = []
+    """Write down and score the epoch's row of every member that has not diverged, and report their mean."""
+    going = []
     for index, (row, member) in enumerate(zip(rows, members, strict=True)):
         if len(rows_of(state, index)) < row["epoch"] or not math.isfinite(row["loss"]):
             continue
         member.model.load_state_dict(bank.member(index))
         row |= hooks.score(member.model)
         state.history.append({"member": index, **row})
-        told.append(row)
+        going.append(row)
     state.totals, state.seconds = None, 0.0
-    if told:
-        mean = {name: sum(row[name] for row in told) / len(told) for name in told[0]}
-        hooks.tell(int(rows[0]["epoch"]), {**mean, "students": len(told)})
+    if going:
+        mean = {name: sum(row[name] for row in going) / len(going) for name in going[0]}
+        hooks.report(int(rows[0]["epoch"]), {**mean, "students": len(going)})
 
 
 def rows_of(state: State, index: int) -> list[dict[str, float]]:

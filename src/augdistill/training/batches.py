@@ -1,5 +1,6 @@
 """What a batch is: an epoch's order and draws planned on the CPU, uint8 images made into pixels on the device."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -7,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from augdistill.augment import apply_all, draw_epoch
 from augdistill.augment.normaliser import Normaliser
-from augdistill.augment.shared import taken
+from augdistill.augment.shared import gather_images
 from augdistill.base.seeds import derive
+
+log = logging.getLogger(__name__)
 
 Ops = Sequence[Sequence[Any]]
 
@@ -56,7 +59,7 @@ class TrainingSet:
 
     def normalised(self, index: Tensor) -> Tensor:
         """Return the images at `index` as float [B,C,H,W]."""
-        return self.normaliser(taken(self.images, index))
+        return self.normaliser(gather_images(self.images, index))
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def make_batch(training: TrainingSet, ops: Ops, plan: EpochPlan, index: int) -> 
 def batch_at(training: TrainingSet, ops: Ops, plan: EpochPlan, part: slice | Tensor) -> Batch:
     """Return the batch whose places in the epoch are `part`: a slice, or int64 [B] on the device."""
     rows = plan.order[part]
-    pixels, targets = taken(training.images, rows), training.targets.index_select(0, rows)
+    pixels, targets = gather_images(training.images, rows), training.targets.index_select(0, rows)
     teacher = None if training.teacher is None else training.teacher.index_select(0, rows)
     seen = apply_all(ops, pixels, targets, sliced(plan.draws, part), training.normaliser, teacher)
     batch = Batch(seen.images, seen.targets, seen.teacher)
@@ -128,3 +131,29 @@ def sliced(draws: list[dict[str, Tensor]], part: slice | Tensor) -> list[dict[st
 def one_hot(labels: Tensor, classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return the labels [N] as rows of a unit matrix [N,K]."""
     return torch.nn.functional.one_hot(labels, classes).to(dtype)
+
+
+def warn_of_small_batch(model: nn.Module, count: int, batch_size: int) -> None:
+    """Log that the last batch of an epoch is below a sixteenth of the others, for a model with batch norm.
+
+    Every batch moves the running statistics by the same tenth, the last one just before the model is scored, and that
+    of a sixteenth scatters four times as much. It is not left out, nor is its weight made smaller: results would be
+    others than those of the same config before, and of the loops that research code uses.
+    """
+    size = batch_sizes(count, batch_size)[-1]
+    has_statistics = any(name.endswith("running_mean") for name, _ in model.named_buffers())
+    if has_statistics and count > 1 and (size == 1 or 16 * size < batch_size):
+        log.warning(
+            "the last batch of every epoch has %d image%s and moves batch norm's running statistics as much as one of"
+            " %d: accuracies scatter; with optim.batch_size=%d the last batch is larger",
+            size,
+            "" if size == 1 else "s",
+            batch_size,
+            sound_batch_size(count, batch_size),
+        )
+
+
+def sound_batch_size(count: int, batch_size: int) -> int:
+    """Return the nearest batch size with which the last batch of `count` images is a quarter full, or more."""
+    sound = (size for size in range(2, count + 1) if 4 * (count % size or size) >= size)
+    return min((size for size in sound if count % size != 1), key=lambda size: abs(size - batch_size))

@@ -28,13 +28,13 @@ TOLERANCE = 0.01  # of how far a step moves the weights; sums in another order a
 Step = Callable[[EpochPlan, slice | Tensor], None]
 
 
-def stepper(step: Step, moved: Callable[[], list[list[Tensor]]], device: Device) -> Callable[[EpochPlan, int], None]:
+def stepper(step: Step, changed: Callable[[], list[list[Tensor]]], device: Device) -> Callable[[EpochPlan, int], None]:
     """Return what takes the step of batch `index` of a plan: `step` itself or, with `device.graphs`, its replays.
 
-    `moved` returns all that a step changes, in groups: weights, batch statistics and so on.
+    `changed` returns all that a step changes, in groups: weights, batch statistics and so on.
     """
     if device.graphs:
-        return Replays(step, moved, device.device)
+        return Replays(step, changed, device.device)
     return lambda plan, index: step(plan, plan.part(index))
 
 
@@ -44,8 +44,8 @@ class Replays:
     The first replay is compared with an eager step from the same state; if they differ, eager steps take over.
     """
 
-    def __init__(self, step: Step, moved: Callable[[], list[list[Tensor]]], device: torch.device) -> None:
-        self.step, self.moved, self.recorder = step, moved, Recorder(device)
+    def __init__(self, step: Step, changed: Callable[[], list[list[Tensor]]], device: torch.device) -> None:
+        self.step, self.changed, self.recorder = step, changed, Recorder(device)
         self.begin = torch.zeros((), dtype=torch.int64, device=device)
         self.plan: EpochPlan | None = None
         self.copied: EpochPlan | None = None
@@ -85,7 +85,7 @@ class Replays:
 
     def compare(self, size: int) -> None:
         """Take a step both ways from the same state, with inputs that the recording has not seen."""
-        groups = self.moved()
+        groups = self.changed()
         before = copies(groups)
         self.recorder.run(partial(self.take, size))
         expected = copies(groups)

@@ -16,7 +16,16 @@ from augdistill.base.checks import checkpoint_every
 from augdistill.base.errors import DivergedError, RunError, StoppedError, as_work_error
 from augdistill.base.seeds import derive
 from augdistill.base.text import removal
-from augdistill.training.batches import Batch, EpochPlan, Ops, TrainingSet, batch_at, batch_sizes, plan_epoch
+from augdistill.training.batches import (
+    Batch,
+    EpochPlan,
+    Ops,
+    TrainingSet,
+    batch_at,
+    batch_sizes,
+    plan_epoch,
+    warn_of_small_batch,
+)
 from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device
 from augdistill.training.graphs import stepper
@@ -44,12 +53,67 @@ class Task:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the loop asks and tells while it runs: accuracies after an epoch, each epoch's row, whether to stop."""
+    """What the loop asks and reports while it runs: accuracies after an epoch, each epoch's row, whether to stop."""
 
     score: Callable[[nn.Module], dict[str, float]]
-    tell: Callable[[int, dict[str, float]], None]
+    report: Callable[[int, dict[str, float]], None]
     stop: Callable[[], bool]
     checkpoint_every: str  # "5min", also within an epoch, or "1epoch"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one network that trains is, a student alone or a bank, and what becomes of its epochs.
+
+    `step` takes a step, given what all share; `plan` draws an epoch; `end` takes in its means [...,4]
+    and last rate. Dropout's key is `key` plus the step's number. `members` is (K,) of a bank, which no loss ends.
+    """
+
+    network: nn.Module
+    images: int
+    dtype: torch.dtype
+    recipe: dict[str, Any]
+    step: Callable[[torch.optim.SGD, "StepBuffers", Device, EpochPlan, slice | Tensor], None]
+    plan: Callable[[int], EpochPlan]
+    end: Callable[[State, int, Tensor, float], None]
+    key: int = 0
+    members: tuple[int, ...] = ()
+
+
+def train(work: Work, device: Device, folder: Path, hooks: Hooks) -> State:
+    """Train a network in place, from the newest checkpoint in `folder` on, and return the state at the end.
+
+    Raises StoppedError, after a checkpoint, when asked to stop, and what `work.end` raises.
+    """
+    network, recipe = work.network, work.recipe
+    optimizer = sgd(network, recipe)
+    state = resume(folder, network, optimizer, device)
+    steps = len(batch_sizes(work.images, recipe["batch_size"]))
+    buffers = StepBuffers.on(device, work.dtype, *work.members)
+    optimizer.param_groups[0]["lr"] = buffers.rate
+    changed = partial(mutable_state, network, optimizer, buffers)
+    take = stepper(partial(work.step, optimizer, buffers, device), changed, device)
+    saved, (minutes, epochs) = time.monotonic(), checkpoint_every(hooks.checkpoint_every)
+
+    def save_if_due(ended: int | None = None) -> None:
+        nonlocal saved
+        is_due = time.monotonic() - saved >= 60 * minutes or (ended is not None and (ended + 1) % epochs == 0)
+        if (stopping := hooks.stop()) or is_due:
+            if state.totals is not None and not work.members:
+                check_finite(float(state.totals[0]) / work.images, state.history)
+            save_checkpoint(folder, network, optimizer, state, device.facts())
+            saved = time.monotonic()
+        if stopping:
+            raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
+
+    while state.step < recipe["epochs"] * steps and not is_good_enough(recipe, state.history):
+        epoch = state.step // steps
+        plan = work.plan(epoch)
+        network.train()
+        sums, rate = take_epoch(take, plan, buffers, state, recipe, work.key, save_if_due)
+        work.end(state, epoch, sums / sums.new_tensor([*3 * [work.images], steps]), rate)  # of images, clipped steps
+        save_if_due(ended=epoch)
+    return state
 
 
 def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str, float]]:
@@ -60,41 +124,21 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     checkpoint, when asked to stop.
     """
     model, training, recipe = task.model, task.training, task.recipe
-    optimizer = sgd(model, recipe)
-    state = resume(folder, model, optimizer, device)
-    sizes = batch_sizes(len(training), recipe["batch_size"])
     warn_of_small_batch(model, len(training), recipe["batch_size"])
-    changing = Changing.on(device, training.targets.dtype)
-    optimizer.param_groups[0]["lr"] = changing.rate
-    take = stepper(partial(step, task, optimizer, changing, device), partial(moved, model, optimizer, changing), device)
-    dropout, saved = derive(task.seed, task.role, "dropout") >> 1, time.monotonic()
-    minutes, epochs = checkpoint_every(hooks.checkpoint_every)
 
-    def save_if_due(ended: int | None = None) -> None:
-        nonlocal saved
-        is_due = time.monotonic() - saved >= 60 * minutes or (ended is not None and (ended + 1) % epochs == 0)
-        if (stopping := hooks.stop()) or is_due:
-            if state.totals is not None:
-                must_be_finite(float(state.totals[0]) / len(training), state.history)
-            save_checkpoint(folder, model, optimizer, state, device.facts())
-            saved = time.monotonic()
-        if stopping:
-            raise StoppedError(f"stopped at step {state.step} with everything saved: the same command goes on")
-
-    while state.step < recipe["epochs"] * len(sizes) and not is_good_enough(recipe, state.history):
-        epoch = state.step // len(sizes)
-        plan = plan_epoch(training, task.ops, task.seed, task.role, epoch, recipe["batch_size"], task.own_view)
-        model.train()
-        sums, rate = take_epoch(take, plan, changing, state, recipe, dropout, save_if_due)
-        row = epoch_row(epoch, epoch_means(sums, len(training), len(sizes)).tolist(), recipe, rate)
+    def end(state: State, epoch: int, means: Tensor, rate: float) -> None:
+        row = epoch_row(epoch, means.tolist(), recipe, rate)
         row["images_per_second"] = round(len(training) / state.seconds, 1)
-        must_be_finite(row["loss"], state.history)
+        check_finite(row["loss"], state.history)
         state.totals, state.seconds = None, 0.0
         row |= hooks.score(model)
         keep_best(state, model, recipe, row)
         state.history.append(row)
-        hooks.tell(epoch, row)
-        save_if_due(ended=epoch)
+        hooks.report(epoch, row)
+
+    key = derive(task.seed, task.role, "dropout") >> 1
+    own = (training.targets.dtype, recipe, partial(step, task), partial(plan_of, task), end, key)
+    state = train(Work(model, len(training), *own), device, folder, hooks)
     if state.best:
         model.load_state_dict(state.best)
     if not all(value.isfinite().all() for value in model.state_dict().values()):
@@ -102,37 +146,11 @@ def fit(task: Task, device: Device, folder: Path, hooks: Hooks) -> list[dict[str
     return state.history
 
 
-def warn_of_small_batch(model: nn.Module, count: int, batch_size: int) -> None:
-    """Log that the last batch of an epoch is below a sixteenth of the others, for a model with batch norm.
-
-    Every batch moves the running statistics by the same tenth, the last one just before the model is scored, and that
-    of a sixteenth scatters four times as much. It is not left out, nor is its weight made smaller: results would be
-    others than those of the same config before, and of the loops that research code uses.
-    """
-    size = batch_sizes(count, batch_size)[-1]
-    has_statistics = any(name.endswith("running_mean") for name, _ in model.named_buffers())
-    if has_statistics and count > 1 and (size == 1 or 16 * size < batch_size):
-        log.warning(
-            "the last batch of every epoch has %d image%s and moves batch norm's running statistics as much as one of"
-            " %d: accuracies scatter; with optim.batch_size=%d the last batch is larger",
-            size,
-            "" if size == 1 else "s",
-            batch_size,
-            sound_batch_size(count, batch_size),
-        )
-
-
-def sound_batch_size(count: int, batch_size: int) -> int:
-    """Return the nearest batch size with which the last batch of `count` images is a quarter full, or more."""
-    sound = (size for size in range(2, count + 1) if 4 * (count % size or size) >= size)
-    return min((size for size in sound if count % size != 1), key=lambda size: abs(size - batch_size))
-
-
 @as_work_error("a smaller optim.batch_size needs less")
 def take_epoch(
     take: Callable[[EpochPlan, int], None],
     plan: EpochPlan,
-    changing: "Changing",
+    buffers: "StepBuffers",
     state: State,
     recipe: dict[str, Any],
     key: int,
@@ -144,26 +162,26 @@ def take_epoch(
     """
     steps = len(plan.offsets) - 1
     if state.totals is None:
-        changing.totals.zero_()
+        buffers.totals.zero_()
     else:
-        changing.totals.copy_(state.totals)
-    state.totals, began = changing.totals, time.monotonic() - state.seconds
+        buffers.totals.copy_(state.totals)
+    state.totals, began = buffers.totals, time.monotonic() - state.seconds
     for index in range(state.step % steps, steps):
         rate = learning_rate(recipe, state.step, steps)
-        changing.rate.fill_(rate)
-        changing.key.fill_(key + state.step)
+        buffers.rate.fill_(rate)
+        buffers.key.fill_(key + state.step)
         take(plan, index)
         state.step += 1
         state.seconds = time.monotonic() - began
         if index + 1 < steps:
             save_if_due()
-    sums = changing.totals.cpu()
+    sums = buffers.totals.cpu()
     state.seconds = time.monotonic() - began  # the device's work too, for which the sums had to wait
     return sums, rate
 
 
 @dataclass(frozen=True)
-class Changing:
+class StepBuffers:
     """What differs from step to step, in tensors that stay in place: rate, dropout's key, the epoch's sums [4].
 
     In a bank of K the sums are [K,4].
@@ -174,20 +192,21 @@ class Changing:
     totals: Tensor
 
     @classmethod
-    def on(cls, device: Device, dtype: torch.dtype, *members: int) -> "Changing":
+    def on(cls, device: Device, dtype: torch.dtype, *members: int) -> "StepBuffers":
         # SGD's fused kernel reads a rate on the GPU as fp32; on a CPU fp64 holds the very number of the schedule.
         precise = torch.float32 if device.device.type == "cuda" else torch.float64
         zeros = partial(torch.zeros, device=device.device)
         return cls(zeros((), dtype=precise), zeros((), dtype=torch.int64), zeros(*members, 4, dtype=dtype))
 
 
+def plan_of(task: Task, epoch: int) -> EpochPlan:
+    """Return the plan of an epoch of a task."""
+    size = task.recipe["batch_size"]
+    return plan_epoch(task.training, task.ops, task.seed, task.role, epoch, size, task.own_view)
+
+
 def step(
-    task: Task,
-    optimizer: torch.optim.SGD,
-    changing: Changing,
-    device: Device,
-    plan: EpochPlan,
-    part: slice | Tensor,
+    task: Task, optimizer: torch.optim.SGD, buffers: StepBuffers, device: Device, plan: EpochPlan, part: slice | Tensor
 ) -> None:
     """Take one step, on the batch at `part` of an epoch's plan.
 
@@ -196,22 +215,22 @@ def step(
     batch = batch_at(task.training, task.ops, plan, part)
     optimizer.zero_grad()
     with device.autocast():
-        logits, _ = task.model(batch.images, changing.key)
-    losses = task.loss(logits.to(changing.totals.dtype), batch)
+        logits, _ = task.model(batch.images, buffers.key)
+    losses = task.loss(logits.to(buffers.totals.dtype), batch)
     losses[0].backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip(task.model, task.recipe["clip_norm"])
     optimizer.step()
-    changing.totals.add_(torch.cat([losses.detach() * len(batch.images), clipped[None]]))
+    buffers.totals.add_(torch.cat([losses.detach() * len(batch.images), clipped[None]]))
 
 
-def moved(model: nn.Module, optimizer: torch.optim.SGD, changing: Changing) -> list[list[Tensor]]:
+def mutable_state(model: nn.Module, optimizer: torch.optim.SGD, buffers: StepBuffers) -> list[list[Tensor]]:
     """Return what a step changes: weights, batch statistics, momentum, the epoch's sums."""
     momentum = [optimizer.state[value].get("momentum_buffer") for value in model.parameters()]
     weights = [value.detach() for value in model.parameters()]
-    return [weights, list(model.buffers()), [value for value in momentum if value is not None], [changing.totals]]
+    return [weights, list(model.buffers()), [value for value in momentum if value is not None], [buffers.totals]]
 
 
-def must_be_finite(loss: float, history: list[dict[str, float]]) -> None:
+def check_finite(loss: float, history: list[dict[str, float]]) -> None:
     """Raise DivergedError for a loss that is NaN or infinite; once it is, the epoch's mean stays so."""
     if not math.isfinite(loss):
         told = f"the training loss is {loss} in epoch {len(history)}: a lower optim.lr may train"
@@ -255,11 +274,6 @@ def clip(model: nn.Module, norm: float | None) -> Tensor:
         return torch.zeros((), device=next(model.parameters()).device)
     total = nn.utils.clip_grad_norm_(model.parameters(), norm)
     return (total > norm).float()
-
-
-def epoch_means(sums: Tensor, images: int, steps: int) -> Tensor:
-    """Return an epoch's means [...,4] from its sums: the loss and its parts over images, clipped steps over steps."""
-    return sums / sums.new_tensor([images, images, images, steps])
 
 
 def epoch_row(epoch: int, means: list[float], recipe: dict[str, Any], lr: float) -> dict[str, float]:

@@ -13,7 +13,7 @@ import pytest
 from augdistill.base.errors import RequestError, StoppedError
 from augdistill.config.executors import Ray
 from augdistill.executors import ray as executor
-from augdistill.executors.ray.clusters import Events, heard, last_line, note, token
+from augdistill.executors.ray.clusters import Events, enqueue_signal, last_line, next_event, token
 from augdistill.store.runs import RunStore
 from composed import changed
 from conftest import COMMAND
@@ -48,12 +48,12 @@ def test_what_a_signal_asks_for_is_raised_in_its_turn():
     events: Events = queue.SimpleQueue()
     ended: Future[str] = Future()
     events.put(ended)
-    note(events, StoppedError("stopped"))
-    assert heard(events) is ended
+    enqueue_signal(events, StoppedError("stopped"))
+    assert next_event(events) is ended
     with pytest.raises(StoppedError, match="stopped"):
-        heard(events)
+        next_event(events)
     with pytest.raises(queue.Empty):
-        heard(events, 0.01)
+        next_event(events, 0.01)
 
 
 def test_nodes_look_for_a_file_that_is_there_meanwhile(tmp_path):

@@ -38,7 +38,7 @@ def test_a_worker_runs_nothing_on_a_node_that_shares_nothing(tmp_path):
 
 def test_an_interrupt_of_rays_becomes_the_signal_at_which_a_stage_saves():
     """And no other handler of SIGTERM, such as Ray's own, is called by the stage's."""
-    from augdistill.stages.common import stop_on_signal
+    from augdistill.base.signals import stop_on_signal
 
     others: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: others.append(number))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from augdistill.executors.banks import Banks
-from augdistill.executors.slurm.arrays import Array, Place, arrange, indices
+from augdistill.executors.slurm.arrays import Array, ArrayTask, arrange, indices
 from augdistill.study.plan import Stage
 
 SIZE = 1000
@@ -58,13 +58,13 @@ def shapes(arrays: list[Array]) -> list[tuple[str, str, str]]:
     return [(array.kind, indices(array.jobs), array.aligned) for array in arrays]
 
 
-def check(plan: list[Stage], arrays: list[Array], done: set[str], live: dict[str, Place], size: int) -> None:
+def check(plan: list[Stage], arrays: list[Array], done: set[str], live: dict[str, ArrayTask], size: int) -> None:
     """Assert that every stage to do runs once, after each parent: earlier in its job, or in one that it waits for."""
     placed = dict(live)
     for array in arrays:
         assert array.aligned or max(array.jobs) < size
         for index, job in array.jobs.items():
-            awaited = {Place(array.aligned, index)} if array.aligned else set(array.after)
+            awaited = {ArrayTask(array.aligned, index)} if array.aligned else set(array.after)
             before: set[str] = set()
             for stage in job:
                 assert stage.id not in placed
@@ -111,14 +111,14 @@ def test_what_waits_for_two_teachers_waits_for_both_jobs():
     own = {tuple(array.jobs[0][0].parents): (array.aligned, array.after) for array in arrays[1:]}
     assert own == {
         ("outputs-0",): (teachers, ()),
-        ("outputs-1", "outputs-0"): ("", (Place(teachers, 0), Place(teachers, 1))),
-        ("outputs-2", "outputs-0"): ("", (Place(teachers, 0), Place(teachers, 2))),
+        ("outputs-1", "outputs-0"): ("", (ArrayTask(teachers, 0), ArrayTask(teachers, 1))),
+        ("outputs-2", "outputs-0"): ("", (ArrayTask(teachers, 0), ArrayTask(teachers, 2))),
     }
 
 
 def test_students_of_a_teacher_that_is_queued_already_take_its_index():
     plan = study(teachers=9, students=1)
-    live = {f"{kind}-7": Place("earlier", 7) for kind in ("teacher", "outputs", "evaluation")}
+    live = {f"{kind}-7": ArrayTask("earlier", 7) for kind in ("teacher", "outputs", "evaluation")}
     done = {stage.id for stage in plan if "7" not in stage.id}
     assert shapes(arranged(plan, done, live)) == [("student", "7", "earlier")]
 
@@ -138,14 +138,14 @@ def test_a_bank_is_one_job_that_waits_for_all_of_its_teachers_to_end():
     assert shapes([teachers, bank]) == [("teacher", "0-1", ""), ("student", "0", "")]
     assert bank.is_bank
     assert not teachers.is_bank
-    assert bank.after == (Place(teachers.name, 0), Place(teachers.name, 1))
+    assert bank.after == (ArrayTask(teachers.name, 0), ArrayTask(teachers.name, 1))
     assert sorted(stage.kind for stage in bank.jobs[0]) == ["evaluation"] * 5 + ["student"] * 5
 
 
 def test_a_bank_of_one_teachers_students_waits_for_it_to_end_however_it_does():
     plan = study(teachers=1, students=2)
     teachers, bank = arranged(plan, banks=in_banks_of(plan, 2))
-    assert (bank.aligned, bank.after, bank.is_bank) == ("", (Place(teachers.name, 0),), True)
+    assert (bank.aligned, bank.after, bank.is_bank) == ("", (ArrayTask(teachers.name, 0),), True)
 
 
 def test_a_big_study_takes_a_handful_of_submissions():
@@ -158,15 +158,15 @@ def test_whatever_is_left_runs_once_and_after_its_parents(seed):
     rng = random.Random(seed)
     plan = study(rng.randint(1, 6), rng.randint(0, 4), rng.randint(0, 4), rescaled=rng.random() < 0.3)
     done: set[str] = set()
-    live: dict[str, Place] = {}
+    live: dict[str, ArrayTask] = {}
     share = rng.random()
     for stage in plan:
         if done.issuperset(stage.parents) and rng.random() < share:
             done.add(stage.id)
         elif live and rng.random() < 0.2:
-            live[stage.id] = rng.choice([*live.values(), Place("earlier", len(live))])
+            live[stage.id] = rng.choice([*live.values(), ArrayTask("earlier", len(live))])
         elif rng.random() < 0.1:
-            live[stage.id] = Place("earlier", len(live))
+            live[stage.id] = ArrayTask("earlier", len(live))
     size = rng.randint(2, 5)
     banks = in_banks_of(plan, rng.randint(1, 4))
     check(plan, arranged(plan, done, live, rng.randint(1, 3), size, banks), done, live, size)

@@ -21,7 +21,7 @@ from augdistill.config.checking import check_group
 from augdistill.config.executors import Local, Slurm
 from augdistill.executors import chosen, local, slurm
 from augdistill.executors.slurm import queues
-from augdistill.executors.slurm.arrays import Array, Place
+from augdistill.executors.slurm.arrays import Array, ArrayTask
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, make_plan
 from composed import changed, study
@@ -71,9 +71,9 @@ def test_what_sbatch_is_asked_for():
 
 def test_what_an_array_waits_for():
     assert "--dependency=aftercorr:17" in asked(array(aligned="first"))
-    both = asked(array(after=(Place("first", 3), Place("second", 0))))
+    both = asked(array(after=(ArrayTask("first", 3), ArrayTask("second", 0))))
     assert "--dependency=afterok:17_3:18_0" in both
-    assert "--dependency=afterany:17_0" in asked(array(after=(Place("first", 0),), is_bank=True))
+    assert "--dependency=afterany:17_0" in asked(array(after=(ArrayTask("first", 0),), is_bank=True))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_thousand_stages_take_one_submission(testbed, tiny_study, tmp_path):
         (store.folder(found.ref) / "manifest.json").write_text(json.dumps({**kinds[found.kind], "id": found.id}))
     (array,) = (Path(name).stem for name in submissions(tmp_path))
     published = time.monotonic()
-    subprocess.run(["scontrol", "release", queues.queue()[Place(array, 0)].number], check=True)
+    subprocess.run(["scontrol", "release", queues.queue()[ArrayTask(array, 0)].number], check=True)
     assert not slurm.run(plan, store, EXECUTOR).failed
     while any(job.live for place, job in queues.queue().items() if place.array == array):
         time.sleep(1)
@@ -275,7 +275,7 @@ def first_job(outputs: Path) -> str:
     """Return SLURM's number of the first teacher's job."""
     jobs = queues.queue()
     (name,) = (Path(tasks).stem for tasks in submissions(outputs) if tasks.endswith("teacher.tasks"))
-    return f"{jobs[Place(name, 0)].number}_0"
+    return f"{jobs[ArrayTask(name, 0)].number}_0"
 
 
 def requeue(outputs: Path) -> None:

@@ -14,10 +14,20 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from augdistill.base.errors import NoMemoryError, RequestError
+from augdistill.base.signals import recording_signals
 from augdistill.config.executors import Ray, Shares
 from augdistill.executors.banks import banks_of
-from augdistill.executors.base import Board, Outcome, Results, Work, noting_signals
-from augdistill.executors.ray.clusters import Events, alive_nodes, cluster, heard, last_line, look_at, note, token
+from augdistill.executors.base import Board, Outcome, Results, Work
+from augdistill.executors.ray.clusters import (
+    Events,
+    alive_nodes,
+    cluster,
+    enqueue_signal,
+    last_line,
+    look_at,
+    next_event,
+    token,
+)
 from augdistill.executors.ray.worker import LISTENER, Listener, run_stage
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
@@ -30,10 +40,6 @@ WINDOW = 1000  # stages handed to Ray at once, at least, so that a long plan tak
 PER_CORE = 20  # and for each core: a block's one teacher comes with 20 to 30 stages
 
 
-def check(executor: Ray) -> None:
-    """Refuse nothing: whatever passes the schema can be tried."""
-
-
 def run(plan: Plan, store: RunStore, executor: Ray, work: Work = run_job) -> Results:
     """Run what of a plan is not there yet and return how every stage ended.
 
@@ -44,7 +50,7 @@ def run(plan: Plan, store: RunStore, executor: Ray, work: Work = run_job) -> Res
     if not board.unmet:
         return board.results
     events: Events = SimpleQueue()
-    noting = partial(noting_signals, partial(note, events))
+    noting = partial(recording_signals, partial(enqueue_signal, events))
     # Ray sets a handler of its own for SIGTERM while it starts: ours is set again then.
     with noting(), cluster(executor.address, executor.retries), noting():
         nodes = alive_nodes()
@@ -116,7 +122,7 @@ class Tasks:
         self.hand_over_banks(self.board.ready)
         self.submit()
         while self.board.unmet:
-            event = heard(self.events)
+            event = next_event(self.events)
             if event is self.heard:
                 self.take_beginnings(event)
             elif event in self.stages:
@@ -139,8 +145,9 @@ class Tasks:
         """Make a stage, or a bank, a task of Ray's."""
         message = json.dumps({**self.place, "id": stage.id, "job": stage.job})
         parents = [self.refs[parent] for parent in stage.parents if parent in self.refs]
-        resources = for_all(self.resources[stage.id], len(stage.bank))
-        options = {**resources, "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
+        resources = self.resources[stage.id]
+        gpus = min(1.0, resources["num_gpus"] * max(1, len(stage.bank)))  # the shares of all students, one core's worth
+        options = {**resources, "num_gpus": gpus, "max_retries": self.retries, "retry_exceptions": [NoMemoryError]}
         ref = self.task.options(**options).remote(message, self.work, *parents)
         future = ref.future()
         self.refs[stage.id], self.ends[stage.id], self.stages[future] = ref, future, stage
@@ -191,7 +198,7 @@ class Tasks:
         end = time.monotonic() + TIME_TO_SAVE
         with suppress(Empty):
             while not all(future.done() for future in self.ends.values()):
-                heard(self.events, max(0, end - time.monotonic()))
+                next_event(self.events, max(0, end - time.monotonic()))
 
 
 def after_banks(board: Board) -> set[str]:
@@ -201,11 +208,6 @@ def after_banks(board: Board) -> set[str]:
         if not found.isdisjoint(stage.parents):
             found.add(stage.id)
     return found
-
-
-def for_all(resources: dict[str, float], students: int) -> dict[str, float]:
-    """Return what a bank takes of a node: the GPU shares of its students, one GPU at most, and one student's cores."""
-    return {**resources, "num_gpus": min(1.0, resources["num_gpus"] * max(1, students))}
 
 
 def outcome_of(future: "Future[str]") -> Outcome:

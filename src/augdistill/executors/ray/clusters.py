@@ -81,13 +81,13 @@ def token(outputs: Path) -> Iterator[dict[str, str]]:
         path.unlink(missing_ok=True)
 
 
-def note(events: Events, asked: BaseException) -> None:
+def enqueue_signal(events: Events, asked: BaseException) -> None:
     """Note what a signal asks for; raised within Ray's C++ it would abort the process, or come out as a SystemError."""
     signal.alarm(0)  # Ray's own handler, had it been the first, gives the process three seconds
     events.put(asked)
 
 
-def heard(events: Events, seconds: float | None = None) -> Future[Any]:
+def next_event(events: Events, seconds: float | None = None) -> Future[Any]:
     """Return the next future that ended; raises what a signal asked for, and queue.Empty if nothing came in time."""
     event = events.get(timeout=seconds)
     if isinstance(event, BaseException):
@@ -110,7 +110,7 @@ def look_at(nodes: list[dict[str, Any]], place: dict[str, str], events: Events) 
     for future in seen:
         future.add_done_callback(events.put)
     for _ in nodes:
-        future = heard(events)
+        future = next_event(events)
         try:
             problem = future.result()
         except ray.exceptions.RayError as error:

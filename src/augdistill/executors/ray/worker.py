@@ -14,6 +14,7 @@ from typing import Any
 
 from augdistill.base.errors import NoMemoryError, StoppedError
 from augdistill.base.reading import read_text
+from augdistill.base.signals import handling
 from augdistill.executors.base import Outcome, Work, attempt, quiet_worker
 
 TIME_TO_HEAR = 10  # seconds
@@ -41,10 +42,10 @@ class Listener:
 def run_stage(message: str, work: Work, *parents: str) -> str:
     """Run one stage in a worker and return its Outcome as JSON; `parents` are those of the stages it needs."""
     if any(json.loads(parent)["status"] != "finished" for parent in parents):
-        return told(Outcome("blocked"))
+        return as_message(Outcome("blocked"))
     sent = json.loads(message)
     if problem := not_shared(sent):
-        return told(Outcome("failed", f"node {os.uname().nodename}: {problem}", 1))
+        return as_message(Outcome("failed", f"node {os.uname().nodename}: {problem}", 1))
     os.chdir(sent["folder"])
     quiet_worker()
     begin(sent["id"])
@@ -54,10 +55,10 @@ def run_stage(message: str, work: Work, *parents: str) -> str:
         os._exit(outcome.exit_code)  # this node is being taken away: Ray tries again on another
     if outcome.status == "lost":
         raise NoMemoryError(outcome.error)  # at which Ray tries again
-    return told(outcome)
+    return as_message(outcome)
 
 
-def told(outcome: Outcome) -> str:
+def as_message(outcome: Outcome) -> str:
     """Return an outcome as it travels."""
     return json.dumps(asdict(outcome))
 
@@ -91,15 +92,8 @@ def saving_when_cancelled() -> Iterator[list[bool]]:
         cancelled.append(True)
         signal.raise_signal(signal.SIGTERM)
 
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, ask),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, frame: None),
-    }
-    try:
+    with handling(signal.SIGINT, by=ask), handling(signal.SIGTERM, by=lambda number, frame: None):
         yield cancelled
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def look(message: str) -> str:

@@ -17,22 +17,31 @@ from augdistill.base.checks import require
 from augdistill.base.errors import RequestError
 from augdistill.base.files import write_atomic, write_json
 from augdistill.base.locks import held
+from augdistill.base.signals import raising_on_signals
 from augdistill.config import Config
 from augdistill.config.executors import Resources, Slurm
 from augdistill.executors.banks import Banks, banks_of
-from augdistill.executors.base import Board, Outcome, Results, raising_on_signals
+from augdistill.executors.base import Board, Outcome, Results
 from augdistill.executors.slurm.arrays import Array, arrange, indices
-from augdistill.executors.slurm.queues import GONE, TOGETHER, Folder, Standing, command, live_places, queue, standings
+from augdistill.executors.slurm.queues import (
+    GONE,
+    TOGETHER,
+    Folder,
+    StageStatus,
+    command,
+    live_places,
+    queue,
+    stage_statuses,
+)
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan, Stage
 
 log = logging.getLogger(__name__)
 
 SCRIPT = Path(__file__).with_name("slurm.sh")
-LEAST = {"gpus": 0, "cpus": 1, "mem_gb": 1, "minutes": 2}
 
 
-def check(executor: Slurm) -> None:
+def check() -> None:
     """Raise RequestError where SLURM is not."""
     if shutil.which("sbatch") is None or shutil.which("squeue") is None:
         raise RequestError(
@@ -62,11 +71,6 @@ def run(plan: Plan, store: RunStore, executor: Slurm) -> Results:
             log.warning("the jobs stay in the queue: the same command waits for them, scancel NUMBER ends them")
             raise
     return board.results
-
-
-def standings_of(plan: Plan, store: RunStore) -> dict[str, Standing]:
-    """Return how every stage of a plan stands, by its id."""
-    return standings(plan, store, job_folder(plan, store), queue())
 
 
 def job_folder(plan: Plan, store: RunStore) -> Folder:
@@ -197,22 +201,22 @@ def watch(board: Board, plan: Plan, store: RunStore, folder: Folder, seconds: fl
 
     A stage without a run whose job has gone must be seen so twice: a shared folder may show a run late.
     """
-    before: dict[str, Standing] = {}
+    before: dict[str, StageStatus] = {}
     while board.unmet:
-        now = standings(plan, store, folder, queue())
+        now = stage_statuses(plan, store, folder, queue())
         for stage in board.todo:
-            tell(board, stage, now[stage.id], before.get(stage.id), folder)
+            report_change(board, stage, now[stage.id], before.get(stage.id), folder)
         before = now
         if board.unmet:
             time.sleep(seconds)
 
 
-def tell(board: Board, stage: Stage, now: Standing, before: Standing | None, folder: Folder) -> None:
+def report_change(board: Board, stage: Stage, now: StageStatus, before: StageStatus | None, folder: Folder) -> None:
     """Tell the board how a stage stands, if that is news."""
     if stage.id not in board.unmet:  # blocked meanwhile
         return
     if now.state in ("finished", "diverged"):
-        told = folder.told(stage)
+        told = folder.report(stage)
         board.ended(stage, Outcome(now.state, seconds=told.seconds if told else 0.0))
     elif now.state in GONE and now == before:
         board.ended(stage, Outcome("failed", now.why, 1))

@@ -18,7 +18,7 @@ SHORT = 20  # evaluations and outputs that one job takes where nothing else is d
 Stages = list[Stage]
 
 
-class Place(NamedTuple):
+class ArrayTask(NamedTuple):
     """A job of an array, by the array's name."""
 
     array: str
@@ -37,7 +37,7 @@ class Array:
     kind: str  # whose resources its jobs need, a teacher's or a student's
     jobs: Mapping[int, Stages]
     aligned: str = ""
-    after: tuple[Place, ...] = ()
+    after: tuple[ArrayTask, ...] = ()
     is_bank: bool = False
 
     @property
@@ -50,15 +50,15 @@ class Array:
         return max(stage.threads for stage in self.stages)
 
     @property
-    def places(self) -> dict[str, Place]:
+    def places(self) -> dict[str, ArrayTask]:
         """Return where each stage runs, by its id."""
-        return {stage.id: Place(self.name, index) for index, job in self.jobs.items() for stage in job}
+        return {stage.id: ArrayTask(self.name, index) for index, job in self.jobs.items() for stage in job}
 
 
 def arrange(
     plan: Sequence[Stage],
     todo: Iterable[Stage],
-    live: Mapping[str, Place],
+    live: Mapping[str, ArrayTask],
     prefix: str,
     pack: int,
     size: int,
@@ -93,11 +93,11 @@ class Group(NamedTuple):
 
     teaches: bool
     aligned: str
-    after: tuple[Place, ...]
+    after: tuple[ArrayTask, ...]
     is_bank: bool
 
 
-def grouped(tasks: Mapping[str, Stages], placed: Mapping[str, Place]) -> dict[Group, dict[int, list[str]]]:
+def grouped(tasks: Mapping[str, Stages], placed: Mapping[str, ArrayTask]) -> dict[Group, dict[int, list[str]]]:
     """Return the tasks all of whose parents have their places, by what an array has in common, then by index."""
     unplaced = {stage.id for task in tasks.values() for stage in task}
     groups: dict[Group, dict[int, list[str]]] = {}

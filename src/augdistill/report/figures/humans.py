@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from augdistill.base.arrays import Floats
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.needs import NEEDS
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib import figure as mpl
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

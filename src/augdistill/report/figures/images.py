@@ -35,7 +35,7 @@ def as_inline_svg(drawn: Figure) -> str:
     text = content.getvalue().decode()
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = themed(own_ids(body, drawn.key))
+    body = re.sub("|".join(style.dark()), lambda found: f"var({variable(found[0])})", own_ids(body, drawn.key))
     width = float(drawn.figure.get_figwidth()) * 96
     opening = body[: body.index(">") + 1]
     view = re.search(r'viewBox="[^"]+"', opening)
@@ -53,11 +53,6 @@ def own_ids(svg: str, prefix: str) -> str:
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
-
-
-def themed(svg: str) -> str:
-    """Return an SVG whose colours of the house's style are CSS variables, as `theme_css` defines them."""
-    return re.sub("|".join(style.dark()), lambda found: f"var({variable(found[0])})", svg)
 
 
 def variable(colour: str) -> str:

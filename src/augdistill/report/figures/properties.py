@@ -64,7 +64,7 @@ def draw_relations(found: Sequence[Relation], palette: style.Palette, student: s
     """Draw a panel per property, on the test set first, then on the distillation set."""
     figure, axes = style.panels(len(found), 3, width=3.2, height=2.3)
     for relation, ax in zip(found, axes, strict=True):
-        scale, unit = (100, ", %") if labels.is_percent(relation.metric) else (1, "")
+        scale, unit = (100, ", %") if labels.entry(relation.metric).percent else (1, "")
         for point in relation.points:
             name = point.strategy
             ax.errorbar(

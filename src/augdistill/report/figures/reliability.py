@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from augdistill.base.arrays import Floats
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.needs import NEEDS
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FEWEST = 10
 """A block's bin with fewer images is left out."""
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

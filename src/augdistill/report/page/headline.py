@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from augdistill.base.text import counted
+from augdistill.base.text import capitalised, pluralise
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures.forest import in_words
 from augdistill.report.sentences import head, outcome_words, sentences
@@ -58,13 +58,11 @@ def _of_claims(saved: SavedStudy, verdicts: Sequence[Verdict]) -> str:
     if not mine:
         return "The study tests no claim; its tables and figures have the numbers."
     if len(mine) <= MOST_LISTED:
-        return " ".join(f"{_as_sentence(verdict.claim.text)}: {_uncapitalised(head(verdict))}." for verdict in mine)
+        return " ".join(
+            f"{capitalised(verdict.claim.text.rstrip('.'))}: {_uncapitalised(head(verdict))}." for verdict in mine
+        )
     counts = Counter(_uncapitalised(outcome_words(verdict.outcome)) for verdict in mine)
     return f"Of {len(mine)} claims: {', '.join(f'{count} {words}' for words, count in counts.most_common())}."
-
-
-def _as_sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".")
 
 
 def _uncapitalised(text: str) -> str:
@@ -82,7 +80,7 @@ def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]
     where = f"on {labels.test_set(saved.test_set)}"
     total = len(tested)
     if not clear:
-        return OPEN, f"Not shown {where}: none of {counted(total, 'difference')} stands out from the scatter."
+        return OPEN, f"Not shown {where}: none of {pluralise(total, 'difference')} stands out from the scatter."
     if down and up:
         return DEPENDS, f"It depends {where}: of {total} differences {down} are clear losses and {up} clear gains."
     who = "in every pairing" if len(clear) == total else f"in {len(clear)} of {total} pairings"
@@ -111,8 +109,8 @@ def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:
     clear = sum(effect.p_holm <= ALPHA for effect in tested)
     fewest = min(effect.blocks for effect in tested)
     return [
-        f"{clear} of {counted(len(tested), 'difference')} from students of the {labels.strategy(saved.base)} "
-        f"teacher remain significant at 5 % over {counted(fewest, 'block')} (Welch, Holm)."
+        f"{clear} of {pluralise(len(tested), 'difference')} from students of the {labels.strategy(saved.base)} "
+        f"teacher remain significant at 5 % over {pluralise(fewest, 'block')} (Welch, Holm)."
     ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.base.files import write_atomic
-from augdistill.base.text import counted
+from augdistill.base.text import capitalised, pluralise
 from augdistill.claims.verdict import Verdict
 from augdistill.report.building import Report, StudyReport
 from augdistill.report.figures.images import as_inline_svg, theme_css, variable
@@ -40,7 +40,7 @@ def render(report: Report) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(svg=lambda drawn: Markup(as_inline_svg(drawn)), groups=groups, starts=starts)
-    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["capitalize_first"] = capitalised
     template = environment.get_template(TEMPLATE)
     return template.render(
         report=report,
@@ -52,7 +52,7 @@ def render(report: Report) -> str:
         common=verdict_tables.common_warnings(report.verdicts),
         says=says,
         labels=labels,
-        counted=counted,
+        pluralise=pluralise,
         formats=formats,
         views=verdict_tables,
         question=question([study.saved for study in report.studies]),

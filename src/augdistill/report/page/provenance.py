@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from augdistill.base.text import dataset_label, duration
-from augdistill.report.page.cautions import arm_text, status_counts
+from augdistill.report.page.warnings import arm_text, status_counts
 from augdistill.results.study import Place, SavedStudy
 from augdistill.store.documents import Provenance as RunProvenance
 

@@ -149,26 +149,16 @@ def cell_text(cell: Cell | None) -> str:
     """Return a cell in one line: 0.852 ± 0.004 (5); paper 0.852 (+0.000); diverged 1/5."""
     if cell is None:
         return "–"
-    parts = [value_text(cell), published_text(cell), cell.lost]
+    value = f"{labels.number(cell.mean, cell.digits)}{spread_text(cell)}" if cell.n else ""
+    paper = f"paper {labels.number(cell.published, cell.digits)} {difference_text(cell)}".strip()
+    parts = [value, paper if cell.published == cell.published else "", cell.lost]
     return "; ".join(part for part in parts if part)
-
-
-def value_text(cell: Cell) -> str:
-    """Return mean ± s.d. (n); nothing without a value."""
-    return f"{labels.number(cell.mean, cell.digits)}{spread_text(cell)}" if cell.n else ""
 
 
 def spread_text(cell: Cell) -> str:
     """Return " ± s.d. (n)", the s.d. only where two blocks give one."""
     spread = f" ± {labels.number(cell.sd, cell.digits)}" if cell.n > 1 else ""
     return f"{spread} ({cell.n})"
-
-
-def published_text(cell: Cell) -> str:
-    """Return "paper 0.852 (+0.001)": the printed value and our mean minus it."""
-    if cell.published != cell.published:
-        return ""
-    return f"paper {labels.number(cell.published, cell.digits)} {difference_text(cell)}".strip()
 
 
 def difference_text(cell: Cell) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from augdistill.results.cells import Cell, Cells, is_testable, mark_best
-from augdistill.results.frame import Arm
+from augdistill.results.frame import ArmKey
 
-Wanted = tuple[Arm, str, str] | None
+Wanted = tuple[ArmKey, str, str] | None
 """The arm, metric and test set of a cell; None where there can be none."""
 
 

@@ -1,10 +1,12 @@
 """Tables of our own: what teachers offer, calibration in full, fidelity, and the cells of a study's grids."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import product
 
 from augdistill.metrics import METRICS, standing_in
 from augdistill.report.tables.layout import Column, Line, Table, build
-from augdistill.report.tables.paper import STRATEGY, by_model, heading, image_sets, strategies
+from augdistill.report.tables.paper import STRATEGY, by_model, by_strategy, heading, image_sets, strategies
 from augdistill.results import labels
 from augdistill.results.cells import Cells, arm
 from augdistill.results.frame import DISTILLATION
@@ -29,13 +31,8 @@ def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
     """What the teachers are, and what their outputs on the training images offer."""
     properties = teacher_properties(saved, cells, "table-teachers")
     columns = [Column(f"On {labels.test_set(where)}", labels.metric(name)) for name, where in properties]
-    lines = [
-        Line(
-            (labels.strategy(aug),),
-            tuple((arm("teacher", saved.teacher, aug), name, where) for name, where in properties),
-        )
-        for aug in saved.augs
-    ]
+    of_teacher = partial(arm, "teacher", saved.teacher)
+    lines = by_strategy(saved.augs, lambda aug: ((of_teacher(aug), name, where) for name, where in properties))
     notes = ["Distillation set: the teacher’s outputs for the unaugmented training images, from which students learn."]
     return build("table-teachers", [STRATEGY], columns, lines, cells, notes=notes)
 
@@ -43,7 +40,7 @@ def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
 def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
     """Calibration of every model, with the sign of the gap and after temperature scaling."""
     quantities = [(labels.metric(name), name, saved.test_set) for name in standing_in("table-calibration")]
-    columns, lines = by_model(saved, cells, quantities)
+    columns, lines = by_model(saved, quantities)
     notes = ["Confidence − accuracy: above 0 over-confident, below 0 under-confident; |gap| alone hides which."]
     return build("table-calibration", [STRATEGY], columns, lines, cells, notes=notes)
 
@@ -51,14 +48,9 @@ def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
 def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
     """How closely students follow their teachers."""
     names = standing_in("table-fidelity")
-    columns = [Column(labels.model(student), labels.metric(name)) for student in saved.students for name in names]
-    lines = [
-        Line(
-            (labels.strategy(aug),),
-            tuple((arm("student", student, aug), name, saved.test_set) for student in saved.students for name in names),
-        )
-        for aug in saved.augs
-    ]
+    found = list(product(saved.students, names))
+    columns = [Column(labels.model(student), labels.metric(name)) for student, name in found]
+    lines = by_strategy(saved.augs, lambda aug: ((arm("student", s, aug), name, saved.test_set) for s, name in found))
     notes = ["A student can agree poorly with its teacher and still generalise (arXiv 2106.05945)."]
     return build("table-fidelity", [STRATEGY], columns, lines, cells, notes=notes)
 
@@ -71,7 +63,7 @@ def variants(saved: SavedStudy, cells: Cells) -> Table | str:
     found = [
         (model, aug) for model in sorted(models, key=lambda model: model[0] == "teacher") for aug in strategies(saved)
     ]
-    columns = [Column(heading(saved, *model), labels.strategy(aug)) for model, aug in found]
+    columns = [Column(heading(*model), labels.strategy(aug)) for model, aug in found]
     lines = [
         Line(
             (labels.variant(name),),

@@ -1,7 +1,10 @@
 """The paper's Tables 1 to 6, from whatever a study has; one that cannot be made says why."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
+
 from augdistill.metrics import standing_in
-from augdistill.report.tables.layout import Column, Line, Table, build
+from augdistill.report.tables.layout import Column, Line, Table, Wanted, build
 from augdistill.results import labels
 from augdistill.results.cells import Cells, arm
 from augdistill.results.frame import VALIDATION
@@ -15,7 +18,7 @@ CONVENTIONS = {
 }
 
 
-def heading(saved: SavedStudy, role: str, model: str) -> str:
+def heading(role: str, model: str) -> str:
     """Return a group's heading: ResNet18 teacher, LeNet student."""
     return f"{labels.model(model)} {role}"
 
@@ -33,19 +36,18 @@ def image_sets(saved: SavedStudy, cells: Cells) -> list[str]:
     return sorted(found, key=lambda name: name != saved.test_set)
 
 
-def by_model(
-    saved: SavedStudy, cells: Cells, quantities: list[tuple[str, str, str]]
-) -> tuple[list[Column], list[Line]]:
+def by_strategy(augs: list[str], wanted: Callable[[str], Iterable[Wanted]]) -> list[Line]:
+    """Return a line for each strategy, whose cells `wanted` names."""
+    return [Line((labels.strategy(aug),), tuple(wanted(aug))) for aug in augs]
+
+
+def by_model(saved: SavedStudy, quantities: list[tuple[str, str, str]]) -> tuple[list[Column], list[Line]]:
     """Return columns and lines of a table with one row per strategy and, for each model, (label, metric, test set)."""
-    columns = [Column(heading(saved, *model), label) for model in saved.models for label, _, _ in quantities]
-    lines = [
-        Line(
-            (labels.strategy(aug),),
-            tuple((arm(*model, aug), metric, where) for model in saved.models for _, metric, where in quantities),
-        )
-        for aug in strategies(saved)
-    ]
-    return columns, lines
+    found = [(model, *quantity) for model in saved.models for quantity in quantities]
+    columns = [Column(heading(*model), label) for model, label, _, _ in found]
+    return columns, by_strategy(
+        strategies(saved), lambda aug: ((arm(*model, aug), metric, where) for model, _, metric, where in found)
+    )
 
 
 def table_1(saved: SavedStudy, cells: Cells) -> Table | str:
@@ -56,7 +58,7 @@ def table_1(saved: SavedStudy, cells: Cells) -> Table | str:
     quantities += [(f"{labels.test_set(name)} KLD", "human_ce", name) for name in humans]
     quantities += [(f"{labels.test_set(name)} acc.", "accuracy", name) for name in sets[1:]]
     notes = ["KLD, the paper’s name: cross-entropy of the model against human labels, in nats."] if humans else []
-    columns, lines = by_model(saved, cells, quantities)
+    columns, lines = by_model(saved, quantities)
     return build("table-1", [STRATEGY], columns, lines, cells, printed="1", notes=notes)
 
 
@@ -65,7 +67,7 @@ def table_2(saved: SavedStudy, cells: Cells) -> Table | str:
     if saved.dataset == "cifar10":
         return "the paper’s is on MNIST: study=paper-mnist makes it"
     quantities = [("Accuracy", "accuracy", saved.test_set), ("Loss", "nll", saved.test_set)]
-    columns, lines = by_model(saved, cells, quantities)
+    columns, lines = by_model(saved, quantities)
     notes = ["Loss: cross-entropy against the labels, in nats."]
     return build("table-2", [STRATEGY], columns, lines, cells, printed="2", notes=notes)
 
@@ -75,13 +77,8 @@ def table_3(saved: SavedStudy, cells: Cells) -> Table | str:
     names = ("cohesion", "adhesion", "discrimination")
     metrics = [(title, name, f"{name}_{key}") for key, title in CONVENTIONS.items() for name in names]
     columns = [Column(title, name.capitalize()) for title, name, _ in metrics]
-    lines = [
-        Line(
-            (labels.strategy(aug),),
-            tuple((arm("teacher", saved.teacher, aug), metric, saved.test_set) for _, _, metric in metrics),
-        )
-        for aug in saved.augs
-    ]
+    of_teacher = partial(arm, "teacher", saved.teacher)
+    lines = by_strategy(saved.augs, lambda aug: ((of_teacher(aug), metric, saved.test_set) for *_, metric in metrics))
     notes = [
         "Corrected: true means of cosine similarity, on the penultimate embedding. Text’s formula: half the mean "
         "cohesion. Paper’s numbers: on softmax probabilities, with half the mean adhesion.",
@@ -110,7 +107,7 @@ def _disagreements(saved: SavedStudy, cells: Cells) -> list[str]:
 
 def table_4(saved: SavedStudy, cells: Cells) -> Table | str:
     """Class separability of teachers and students."""
-    columns, lines = by_model(saved, cells, [("S_f", "class_separability", saved.test_set)])
+    columns, lines = by_model(saved, [("S_f", "class_separability", saved.test_set)])
     columns = [Column("", column.group) for column in columns]
     notes = ["Mean KL between the average predictions of all pairs of classes, in nats; no side is better."]
     return build("table-4", [STRATEGY], columns, lines, cells, printed="4", notes=notes)
@@ -119,7 +116,7 @@ def table_4(saved: SavedStudy, cells: Cells) -> Table | str:
 def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
     """Accuracy, macro precision, recall and F1 of every model on every test set."""
     names = standing_in("table-5")
-    columns = [Column(heading(saved, *model), labels.metric(metric)) for model in saved.models for metric in names]
+    columns = [Column(heading(*model), labels.metric(metric)) for model in saved.models for metric in names]
     lines = [
         Line(
             (labels.strategy(aug), labels.test_set(where)),

@@ -13,23 +13,32 @@ from augdistill.stats.decisions import CONTRADICTED, EXCLUDED, IN_PART, NOT_TEST
 TONES = {SUPPORTED: "supported", CONTRADICTED: "opposite", IN_PART: "opposite", EXCLUDED: "mixed"}
 BADGES = {SUPPORTED: "supported", CONTRADICTED: "contradicted", IN_PART: "contradicted in part", EXCLUDED: "excluded"}
 HEADS = ("Claim", "", "What this study says", "Printed numbers agree")
-CSV_HEADS = (
-    *("study", "claim", "text", "outcome", "negligible", "primary", "printed_agrees", "p", "level", "holm_step"),
-    *("holm_tests", "look", "look_blocks", "planned_blocks", "detectable", "detectable_twice", "hours_twice"),
-    *("part", "decides", "outcome_part", "metric", "test_set", "unit", "margin", "estimate", "ci95_low", "ci95_high"),
-    *(
-        "blocks_low",
-        "blocks_high",
-        "deciding_low",
-        "deciding_high",
-        "df",
-        "part_p",
-        "method",
-        "mean_plus",
-        "mean_minus",
-    ),
-    *("n_plus", "n_minus", "printed", "probability", "reason"),
+OF_CLAIM = ("study", "claim", "text", "outcome", "negligible", "primary", "printed_agrees", "p", "level", "holm_step")
+OF_LOOK = ("holm_tests", "look", "look_blocks", "planned_blocks", "detectable", "detectable_twice", "hours_twice")
+OF_PART = (
+    "part",
+    "decides",
+    "outcome_part",
+    "metric",
+    "test_set",
+    "unit",
+    "margin",
+    "estimate",
+    "ci95_low",
+    "ci95_high",
 )
+BEYOND = (
+    "blocks_low",
+    "blocks_high",
+    "deciding_low",
+    "deciding_high",
+    "df",
+    "part_p",
+    "method",
+    "mean_plus",
+    "mean_minus",
+)
+CSV_HEADS = (*OF_CLAIM, *OF_LOOK, *OF_PART, *BEYOND, "n_plus", "n_minus", "printed", "probability", "reason")
 
 
 def badge(verdict: Verdict) -> str:
@@ -108,7 +117,7 @@ def shown_parts(verdict: Verdict) -> list[tuple[Part, str]]:
     parts: list[tuple[Part, str]] = [(part, "") for part in verdict.deciding]
     if verdict.contrast:
         parts += [(part, "part of it") for part in verdict.parts]
-    return [*parts, *((part, "beside") for part in verdict.beside)]
+    return [*parts, *((part, "beside") for part in verdict.secondary)]
 
 
 def equivalence_p(verdict: Verdict, part: Part) -> float:
@@ -122,7 +131,7 @@ def to_csv(verdicts: Sequence[Verdict]) -> str:
     for verdict in verdicts:
         claim, can, look = verdict.claim, verdict.detectable, verdict.look
         row: list[object] = [verdict.study, claim.id, claim.text, verdict.outcome, int(verdict.negligible)]
-        row += [int(verdict.is_primary), verdict.printed.word, _known(verdict.p), _known(verdict.level)]
+        row += [int(verdict.is_primary), verdict.printed.outcome, _known(verdict.p), _known(verdict.level)]
         row += [verdict.step or "", verdict.tests or "", look.number, look.blocks, look.planned]
         row += [_known(value) for value in ((can.now, can.twice, can.hours) if can else (float("nan"),) * 3)]
         rows += [[*row, *_part_values(part, kind, verdict)] for part, kind in shown_parts(verdict)] or [row]
@@ -132,15 +141,10 @@ def to_csv(verdicts: Sequence[Verdict]) -> str:
 def _part_values(part: Part, kind: str, verdict: Verdict) -> list[object]:
     measured = part.spec.metric if isinstance(part.spec, Contrast) else part.metric
     bounds = (*part.ci95, *part.ci95_blocks, *part.deciding)
-    return [
-        *(part.label, int(not kind), part.outcome, measured, part.test_set, verdict.claim.unit),
-        *map(_known, (part.margin, part.estimate, *bounds, part.df, equivalence_p(verdict, part))),
-        part.method,
-        *map(_known, (part.mean_plus, part.mean_minus)),
-        *(part.n_plus, part.n_minus),
-        *map(_known, (part.printed, part.probability)),
-        part.reason,
-    ]
+    said = [part.label, int(not kind), part.outcome, measured, part.test_set, verdict.claim.unit]
+    numbers = map(_known, (part.margin, part.estimate, *bounds, part.df, equivalence_p(verdict, part)))
+    arms = [_known(part.mean_plus), _known(part.mean_minus), part.n_plus, part.n_minus]
+    return [*said, *numbers, part.method, *arms, _known(part.printed), _known(part.probability), part.reason]
 
 
 def _known(value: float) -> object:
@@ -149,7 +153,7 @@ def _known(value: float) -> object:
 
 def _rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
     return [
-        [verdict.claim.id, verdict.claim.text, " ".join(sentences(verdict)), verdict.printed.word]
+        [verdict.claim.id, verdict.claim.text, " ".join(sentences(verdict)), verdict.printed.outcome]
         for verdict in verdicts
     ]
 

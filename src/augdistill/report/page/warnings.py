@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from augdistill.base.status import DEAD, KEPT
-from augdistill.base.text import counted
+from augdistill.base.text import pluralise
 from augdistill.metrics import due
 from augdistill.results import labels
 from augdistill.results.frame import place_of
@@ -16,7 +16,7 @@ MOST_LISTED = 6
 FEW_IMAGES = 2000
 
 
-def cautions(saved: SavedStudy) -> list[str]:
+def study_warnings(saved: SavedStudy) -> list[str]:
     """Return the warnings of a study, the gravest first."""
     return [
         *_lost(saved),
@@ -37,7 +37,7 @@ def shared_runs(saved: SavedStudy, others: Sequence[SavedStudy]) -> Iterator[str
     for other in others:
         if shared := own & {place.folder for place in other.places}:
             yield (
-                f"{len(shared)} of {counted(len(own), 'run')} are runs of {other.name} too: where both studies"
+                f"{len(shared)} of {pluralise(len(own), 'run')} are runs of {other.name} too: where both studies"
                 f" answer by them, that is one piece of evidence, not two; results.csv has each run once."
             )
 
@@ -52,7 +52,7 @@ def _lost(saved: SavedStudy) -> Iterator[str]:
         listed = [f"{arm_text(arm)} {count} of {totals[arm]}" for arm, count in counts.items()]
         more = f", and {len(listed) - MOST_LISTED} more arms" if len(listed) > MOST_LISTED else ""
         word = "with dead units" if status == DEAD else status
-        runs = f"{counted(sum(counts.values()), 'run')} {word}"
+        runs = f"{pluralise(sum(counts.values()), 'run')} {word}"
         yield f"{runs} of {len(saved.places)}: {', '.join(listed[:MOST_LISTED])}{more}."
 
 
@@ -82,7 +82,7 @@ def _incomplete(saved: SavedStudy) -> Iterator[str]:
         command = "augdistill evaluate"
         if str(saved.store.outputs) != "outputs":
             command += f" outputs={saved.store.outputs}"
-        evaluations = counted(count, "evaluation") + (" lacks" if count == 1 else " lack")
+        evaluations = pluralise(count, "evaluation") + (" lacks" if count == 1 else " lack")
         yield f"{evaluations} {labels.metric(name)}, a newer metric: {command} adds it from what they saved."
 
 
@@ -129,7 +129,7 @@ def _precision(saved: SavedStudy) -> Iterator[str]:
             found.setdefault(precision, set()).add(arm_text(place.arm))
     if len(found) > 1:
         listed = "; ".join(
-            f"{name}: {counted(len(arms), 'arm')} ({', '.join(sorted(arms)[:MOST_LISTED])})"
+            f"{name}: {pluralise(len(arms), 'arm')} ({', '.join(sorted(arms)[:MOST_LISTED])})"
             for name, arms in sorted(found.items())
         )
         yield f"Runs differ in precision, {listed}."
