@@ -11,14 +11,11 @@ from augdistill.augment.shared import (
     Samples,
     as_images,
     as_rows,
-    check_fraction,
-    check_positive,
     clipped_box,
-    draw_partners,
+    draw_mixing,
     in_box,
     label_shares,
     outer_masks,
-    repeats,
     select,
 )
 
@@ -42,11 +39,7 @@ def draw(
     Returns partner, top, bottom, left, right int64 [N]; lam float32 [N], the own label's share: with soft labels that
     of the area that is really kept, mean 0.7007, s.d. 0.1828 where mixed, at alpha = 1 and 32 x 32.
     """
-    check_positive("cutmix.alpha", alpha)
-    check_fraction("cutmix.prob", prob)
-    counts = repeats("cutmix.scope", scope, sizes)
-    partner = draw_partners(rng, sizes)
-    mixed = rng.random(len(counts)) < prob
+    counts, partner, mixed = draw_mixing(rng, "cutmix", sizes, alpha, prob, scope)
     centres = rng.integers(0, side, (2, len(counts)))
     lam = rng.beta(alpha, alpha, len(counts))  # last: how much of the stream it takes depends on alpha
     half = np.where(mixed, (side * np.sqrt(1 - lam)).astype(int) // 2, 0)

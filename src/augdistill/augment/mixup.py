@@ -11,11 +11,8 @@ from augdistill.augment.shared import (
     as_images,
     as_rows,
     blend,
-    check_fraction,
-    check_positive,
-    draw_partners,
+    draw_mixing,
     label_shares,
-    repeats,
 )
 
 
@@ -36,11 +33,7 @@ def draw(
     that of the larger part. Raises ConfigError.
     Returns partner int64 [N], lam float32 [N] of the pixels, share float32 [N] of the own label: lam itself if soft.
     """
-    check_positive("mixup.alpha", alpha)
-    check_fraction("mixup.prob", prob)
-    counts = repeats("mixup.scope", scope, sizes)
-    partner = draw_partners(rng, sizes)
-    mixed = rng.random(len(counts)) < prob
+    counts, partner, mixed = draw_mixing(rng, "mixup", sizes, alpha, prob, scope)
     lam = rng.beta(alpha, alpha, len(counts))  # last: how much of the stream it takes depends on alpha
     lam = np.repeat(np.where(mixed, lam, 1).astype(np.float32), counts)
     return {"partner": partner, "lam": lam, "share": label_shares("mixup.labels", labels, lam)}

@@ -71,6 +71,16 @@ def repeats(key: str, scope: str, sizes: Sequence[int]) -> np.ndarray:
     return np.asarray(sizes) if scope == "batch" else np.ones(sum(sizes), dtype=int)
 
 
+def draw_mixing(
+    rng: np.random.Generator, name: str, sizes: Sequence[int], alpha: float, prob: float, scope: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return how many samples each draw of a mixing strategy serves, the partners, and which draws mix; ConfigError."""
+    check_positive(f"{name}.alpha", alpha)
+    check_fraction(f"{name}.prob", prob)
+    counts = repeats(f"{name}.scope", scope, sizes)
+    return counts, draw_partners(rng, sizes), rng.random(len(counts)) < prob
+
+
 def label_shares(key: str, labels: str, lam: np.ndarray) -> np.ndarray:
     """Return the own label's share, float32 [N]: `lam` if labels are soft; if hard, 1 from a half on, else 0."""
     one_of(key, labels, ("soft", "hard"))

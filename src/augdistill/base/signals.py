@@ -91,11 +91,11 @@ def raising_on_signals() -> Iterator[None]:
 
 
 @contextmanager
-def recording_signals(note: Callable[[BaseException], None]) -> Iterator[None]:
-    """Note what Ctrl-C and the signals that stop would raise, and raise nothing: for what cannot be interrupted."""
+def recording_signals(record: Callable[[BaseException], None]) -> Iterator[None]:
+    """Record what Ctrl-C and the signals that stop would raise, and raise nothing: for what cannot be interrupted."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        note(KeyboardInterrupt() if number == signal.SIGINT else StoppedError(STOPPED))
+        record(KeyboardInterrupt() if number == signal.SIGINT else StoppedError(STOPPED))
 
     with handling(*stop_signals(), signal.SIGINT, by=stop):
         yield

@@ -83,12 +83,12 @@ def composed(command: str, overrides: list[str], folder: str | None) -> DictConf
 def parse_flags(words: list[str]) -> Namespace:
     """Return Hydra's flags and `overrides`, the words that are none; what is read here is what Hydra does."""
 
-    def refuse(message: str) -> NoReturn:
+    def error(message: str) -> NoReturn:
         raise RequestError(f"{message}; values are written KEY=VALUE, all of them before or after the flags")
 
     parser = get_args_parser()
     parser.allow_abbrev = False
-    parser.error = refuse  # type: ignore[method-assign]
+    parser.error = error  # type: ignore[method-assign]
     flags = parser.parse_args(words)
     if flags.config_path is not None or flags.config_name is not None or flags.experimental_rerun is not None:
         raise RequestError(

@@ -1,7 +1,8 @@
 """How planned stages get run; the run store is the truth, so any executor can finish what another began."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from augdistill.base.errors import RequestError
 from augdistill.config import executors as configs
@@ -12,13 +13,12 @@ from augdistill.executors.slurm.queues import StageStatus
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import Plan
 
-E = TypeVar("E", bound=configs.Executor, contravariant=True)
 
-
-class Executor(Protocol[E]):
+class Executor(Protocol):
     """What an executor's module has; it imports the package of its extra only when it runs."""
 
-    def run(self, plan: Plan, store: RunStore, executor: E) -> Results:
+    @property
+    def run(self) -> Callable[[Plan, RunStore, Any], Results]:
         """Run what of a plan is not there yet and return how every stage ended.
 
         A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker
@@ -26,11 +26,11 @@ class Executor(Protocol[E]):
         """
 
 
-EXECUTORS: dict[str, Executor[Any]] = {"local": local, "ray": ray, "slurm": slurm}
+EXECUTORS: dict[str, Executor] = {"local": local, "ray": ray, "slurm": slurm}
 EXTRAS = {"ray": "ray"}  # executor, and so the extra that it needs -> the package looked for
 
 
-def chosen(executor: configs.Executor) -> Executor[Any]:
+def chosen(executor: configs.Executor) -> Executor:
     """Return the executor that a config's `executor` group names; RequestError where it cannot be had here."""
     name = executor.name
     if name in EXTRAS and find_spec(EXTRAS[name]) is None:

@@ -34,11 +34,7 @@ CPU = "cpu"  # the place of stages that share no CUDA device
 
 
 def run(plan: Plan, store: RunStore, executor: Local, work: Work = run_job) -> Results:
-    """Run what of a plan is not there yet and return how every stage ended.
-
-    A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker has
-    saved and stopped.
-    """
+    """Run a plan as `Executor.run` says, in worker processes."""
     board = Board(plan, store)
     if board.unmet:
         cuda = devices(plan)

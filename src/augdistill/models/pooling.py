@@ -13,7 +13,7 @@ FEW = 16
 class MaxPool2x2(nn.MaxPool2d):
     """`nn.MaxPool2d(2)` with the same results bit by bit; of few channels in bf16 on a CPU by whole maps.
 
-    Set `by_maps` to False where it shall run under `torch.func.vmap`, which knows no rule for that form.
+    Set `use_fast_path` to False where it shall run under `torch.func.vmap`, which knows no rule for that form.
     """
 
     use_fast_path = True

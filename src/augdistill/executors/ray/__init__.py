@@ -41,18 +41,17 @@ PER_CORE = 20  # and for each core: a block's one teacher comes with 20 to 30 st
 
 
 def run(plan: Plan, store: RunStore, executor: Ray, work: Work = run_job) -> Results:
-    """Run what of a plan is not there yet and return how every stage ended.
+    """Run a plan as `Executor.run` says; asked to stop again, it ends at once.
 
-    A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt after every worker has
-    saved and stopped, or when asked again; RequestError for a cluster that cannot run the plan.
+    Raises RequestError for a cluster that cannot run the plan.
     """
     board = Board(plan, store)
     if not board.unmet:
         return board.results
     events: Events = SimpleQueue()
-    noting = partial(recording_signals, partial(enqueue_signal, events))
+    recording = partial(recording_signals, partial(enqueue_signal, events))
     # Ray sets a handler of its own for SIGTERM while it starts: ours is set again then.
-    with noting(), cluster(executor.address, executor.retries), noting():
+    with recording(), cluster(executor.address, executor.retries), recording():
         nodes = alive_nodes()
         resources = {stage.id: resources_of(stage, executor.gpus, nodes) for stage in board.todo}
         board.banks = banks_of(plan, executor.bank, any(needed["num_gpus"] for needed in resources.values()))
@@ -114,7 +113,7 @@ class Tasks:
         self.stages: dict[Future[str], Stage] = {}
         self.begun: set[str] = set()
         self.events = events
-        self.heard: Future[Any] | None = None
+        self.beginnings: Future[Any] | None = None
 
     def loop(self) -> None:
         """Hand stages over in the plan's order, take in what is heard, until nothing is left."""
@@ -123,7 +122,7 @@ class Tasks:
         self.submit()
         while self.board.unmet:
             event = next_event(self.events)
-            if event is self.heard:
+            if event is self.beginnings:
                 self.take_beginnings(event)
             elif event in self.stages:
                 self.collect(self.stages[event])
@@ -155,8 +154,8 @@ class Tasks:
 
     def listen(self) -> None:
         """Ask the listener for the beginnings that come next."""
-        self.heard = self.listener.take.remote().future()
-        self.heard.add_done_callback(self.events.put)
+        self.beginnings = self.listener.take.remote().future()
+        self.beginnings.add_done_callback(self.events.put)
 
     def take_beginnings(self, event: "Future[Any]") -> None:
         """Tell which stages began; one that begins again was lost."""

@@ -50,11 +50,7 @@ def check() -> None:
 
 
 def run(plan: Plan, store: RunStore, executor: Slurm) -> Results:
-    """Submit what of a plan is not there yet and no job runs, and return how every stage ended, or which are queued.
-
-    A stage that fails stops only what depends on it. Raises StoppedError or KeyboardInterrupt when told to stop; the
-    jobs go on.
-    """
+    """Run a plan as `Executor.run` says, but that its jobs go on when asked to stop, or if it is to `detach`."""
     board, folder = Board(plan, store), job_folder(plan, store)
     if not board.todo:
         return board.results
