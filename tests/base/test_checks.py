@@ -48,7 +48,6 @@ def test_a_refusal_names_the_key_the_value_and_what_is_allowed() -> None:
 @pytest.mark.parametrize("name", ["a", "0", "_x", "A.b+c-d_e", "x" * 200])
 def test_a_name_is_itself_in_a_path_a_shell_and_a_page(name: str) -> None:
     assert checks.is_name(name)
-    assert checks.is_label(f"{name}/{name}")
     assert not checks.is_prefixed(name)
     assert checks.is_prefixed(f"{name}/{name}")
     assert checks.file_name(f"{name}/{name}") == f"{name}.{name}"
@@ -66,5 +65,4 @@ def test_what_could_be_more_than_a_name_is_none(name: object) -> None:
 
 @pytest.mark.parametrize("label", ["", "/a", "a/", "a//b", "../a", "a/../b", "/".join("a" * 11)])
 def test_a_label_is_names_between_slashes(label: str) -> None:
-    assert not checks.is_label(label)
     assert not checks.is_prefixed(label)

@@ -52,10 +52,18 @@ def test_a_need_is_a_list_where_it_is_written() -> None:
 
 
 def test_the_config_of_an_evaluation_is_checked_and_kept_as_it_was_written() -> None:
-    runtime = {"device": "cpu", "threads": 1, "later": 2}
-    config = {"run": "x", "test_set": "digits", "outputs": "o", "root": None, "verify": None, "normalisation": "own"}
+    runtime = {"device": "cpu", "threads": 1}
+    config: dict[str, object] = {
+        "run": "x",
+        "test_set": "digits",
+        "outputs": "o",
+        "root": None,
+        "verify": None,
+        "normalisation": "own",
+    }
     job = validated(JOBS, {"kind": "evaluation", "config": {**config, "runtime": runtime}})
     assert isinstance(job, EvaluationJob)
     assert job.config == {**config, "runtime": runtime}
-    with pytest.raises(ValueError, match=r"^config\.runtime is missing"):
-        validated(JOBS, {"kind": "evaluation", "config": config})
+    for wrong, where in ({"run": None}, "config.run"), ({"later": 2}, "config.later"):
+        with pytest.raises(ValueError, match=rf"^{where} is missing or not what it must be"):
+            validated(JOBS, {"kind": "evaluation", "config": {**config, **wrong}})
