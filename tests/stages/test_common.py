@@ -1,4 +1,4 @@
-"""What all stages share: the run's log tells how it ended, whatever ended it, and no more."""
+"""What all stages share: a log that tells how a run ended, signals, a dataset that is in memory once."""
 
 import logging
 import resource
@@ -7,15 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from augdistill.augment import AUGMENTATIONS
+from augdistill.augment.normaliser import Normaliser
 from augdistill.base.errors import NoMemoryError, RunError, StoppedError, WorkError
 from augdistill.base.signals import stop_on_signal
+from augdistill.config import parameters
+from augdistill.config.checking import check_group
+from augdistill.config.jobs import DatasetAt
+from augdistill.data import load
+from augdistill.stages import common
 from augdistill.stages.common import describe_device, run_log
+from augdistill.training.batches import TrainingSet, make_batch, one_hot, plan_epoch
 from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
 from augdistill.training.loop import take_epoch
+from data_files import pixels, write_png
 
 log = logging.getLogger("augdistill.stages.test")
 
@@ -129,3 +139,115 @@ def test_a_ctrl_c_that_is_not_ours_stays_with_its_handler(interrupts) -> None:
 def test_where_a_run_is_made_is_told_in_words() -> None:
     device = resolve("cpu", "fp32", 1)
     assert describe_device(device) == f"cpu ({device.facts()['hardware']}), precision fp32, threads 1"
+
+
+STATISTICS = {"mean": [0.5], "std": [0.25]}
+
+
+def digits(outputs: Path, **changed: object) -> DatasetAt:
+    """Return digits without statistics of its own."""
+    return DatasetAt(check_group("dataset", {"name": "digits", "size": 8, **changed}), str(outputs))
+
+
+def test_statistics_are_those_of_the_images_that_train(tmp_path: Path) -> None:
+    config = digits(tmp_path, validation=300)
+    fold = common.train_val_split(
+        config,
+        load("digits", "train", root=tmp_path, cache=tmp_path / "cache", size=8).header.fingerprint,
+        resolve("cpu", "fp32", 1),
+    )
+    pixels = fold.training.images.numpy().astype(np.float64) / 255
+    assert len(pixels) == 1437 - 300
+    found = common.statistics_of(config, fold.images.header)
+    assert found["mean"] == pytest.approx([pixels.mean()], abs=1e-12)
+    assert found["std"] == pytest.approx([pixels.std()], abs=1e-12)
+    assert fold.training.mean.tolist() == fold.held_out.mean.tolist() == pytest.approx(found["mean"])
+    everything = fold.images.images.numpy().astype(np.float64) / 255
+    assert abs(everything.mean() - pixels.mean()) > 1e-5
+    whole = common.dataset_images(digits(tmp_path)).header
+    assert whole.mean == pytest.approx([everything.mean()], abs=1e-12)
+    given = common.dataset_images(digits(tmp_path, validation=300, **STATISTICS)).header
+    assert given == load("digits", "train", root=tmp_path, cache=tmp_path / "cache", size=8).header
+
+
+@pytest.mark.parametrize("validation", [0, 2])
+@pytest.mark.parametrize("constant", [(2,), (0, 1, 2)], ids=["blue", "all"])
+def test_a_constant_channel_is_divided_by_1_and_named(tmp_path: Path, caplog, constant, validation) -> None:
+    """137 / 255 is no binary fraction, so that its mean over many pixels is off by a rounding; its s.d. must not be."""
+    for seed, place in enumerate(f"{split}/{name}/{n}" for split in ("train", "test") for name in "ab" for n in "12"):
+        image = pixels(8, 8, 3, seed=seed)
+        image[..., constant] = 137
+        write_png(tmp_path / "own" / f"{place}.png", image)
+    folder = {"name": "image-folder", "path": str(tmp_path / "own"), "channels": 3, "background": "white"}
+    config = digits(tmp_path, validation=validation, **folder)
+    for split in ("train", "test"):
+        images = common.dataset_images(config, split)
+        found = common.statistics_of(config, images.header)
+        assert [found["std"][channel] for channel in constant] == [1.0] * len(constant)
+        assert all(0.1 < found["std"][channel] < 0.5 for channel in set(range(3)) - set(constant))
+        data = common.on_device(images, found, resolve("cpu", "fp32", 1))
+        normalised = Normaliser(data.mean, data.std, images.header.shape, torch.contiguous_format)(data.images)
+        assert normalised.isfinite().all()
+        assert normalised[:, list(constant)].abs().max() < 1e-6
+    lines = [line for line in caplog.messages if "channel" in line]
+    assert lines == [
+        f"image-folder: channel {channel + 1} of 3 is 0.537 in every pixel: divided by 1" for channel in constant
+    ]
+
+
+def test_one_image_of_a_class_and_all_images_equal_have_finite_statistics(tmp_path: Path) -> None:
+    image = pixels(8, 8, 3)
+    for place in ("train/a/1", "train/b/1", "test/a/1", "test/b/1"):
+        write_png(tmp_path / "own" / f"{place}.png", image)
+    folder = {"name": "image-folder", "path": str(tmp_path / "own"), "channels": 3, "background": "white"}
+    found = common.dataset_images(digits(tmp_path, **folder)).header
+    assert found.std == pytest.approx((image / 255).std(axis=(0, 1)), abs=1e-12)
+
+
+def test_pixels_stay_in_the_packed_file(tmp_path: Path) -> None:
+    images = load("digits", "train", root=tmp_path, cache=tmp_path, size=16)
+    data = common.on_device(images, STATISTICS, resolve("cpu", "fp32", 1))
+    assert torch.equal(data.images, torch.from_numpy(np.array(images.images)))
+    address, lines = data.images.data_ptr(), Path("/proc/self/maps").read_text().splitlines()
+    ranges = [(line, *(int(edge, 16) for edge in line.split()[0].split("-"))) for line in lines]
+    (where,) = [line for line, first, last in ranges if first <= address < last]
+    assert where.endswith("images.npy")
+    packed = Path(images.images.filename).read_bytes()
+    data.images[0] = 0
+    assert Path(images.images.filename).read_bytes() == packed
+
+
+def test_arrays_that_are_not_mapped_are_copied() -> None:
+    images = np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2)
+    images.flags.writeable = False
+    found = common.mapped(images)
+    assert found.tolist() == images.tolist()
+    assert found.data_ptr() != images.ctypes.data
+
+
+def test_all_rows_in_order_are_no_copy_and_others_are_what_was_asked_for(tmp_path: Path) -> None:
+    images = load("digits", "test", root=tmp_path, cache=tmp_path, size=16)
+    data = common.on_device(images, STATISTICS, resolve("cpu", "fp32", 1))
+    assert data.part(np.arange(len(images.labels))) is data
+    rows = np.arange(len(images.labels))[::-1].copy()
+    assert torch.equal(data.part(rows).images, data.images.flip(0))
+    assert torch.equal(data.part(rows[-3:]).labels, torch.from_numpy(images.labels[[2, 1, 0]]))
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [[], *([[name, parameters("aug", name)]] for name in AUGMENTATIONS)],
+    ids=lambda ops: ops[0][0] if ops else "baseline",
+)
+@pytest.mark.parametrize(("channels", "precision"), [(1, "fp32"), (1, "bf16"), (3, "fp32"), (3, "bf16")])
+def test_batches_lie_in_memory_as_the_device_wants_it(tmp_path, channels, precision, ops) -> None:
+    """Of one channel both formats are one; its strides are those of contiguous memory, by which convolutions go."""
+    images = load("digits", "test", root=tmp_path, cache=tmp_path / "cache", size=16, channels=channels)
+    device = resolve("cpu", precision, 1)
+    data = common.on_device(images, {"mean": [0.5] * channels, "std": [0.5] * channels}, device)
+    training = TrainingSet(data.images, one_hot(data.labels, 10), data.mean, data.std, device.memory_format)
+    seen = make_batch(training, ops, plan_epoch(training, ops, 0, "teacher", 0, 8, False), 0).images
+    evaluated = training.normaliser(data.images[:8])
+    last = (channels * 256, 1, channels * 16, channels)
+    first = (channels * 256, 256, 16, 1)
+    assert seen.stride() == evaluated.stride() == (last if (channels, precision) == (3, "bf16") else first)

@@ -1,16 +1,18 @@
 """A folder of images is known by what it holds, wherever it lies, and gives its name to results."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import core
-from augdistill.base.errors import DataError
+import data_files
+from augdistill.base.errors import ConfigError, DataError
 from augdistill.config.checking import check
 from augdistill.stages import evaluation, names, student, teacher
 from augdistill.store.runs import Run, RunStore
-from composed import planned
+from composed import changed, planned
 from data_files import pixels, write_png
 
 
@@ -95,3 +97,44 @@ def test_a_student_of_a_named_teacher_finds_its_images_again(flowers, monkeypatc
     made = student.run(config)
     assert made.manifest.document.data == run.manifest.document.data
     assert made.config.dataset.parameters()["path"] == str(place / "root" / "flowers")
+
+
+def test_a_training_set_gives_what_is_asked_of_it(tmp_path: Path) -> None:
+    config = core.teacher_config(tmp_path)
+    found = names.dataset_header(config)
+    assert (found.count, found.shape) == (1437, (1, 16, 16))
+    for fitting in ({"validation": 1436}, {"mean": [0.5], "std": [0.5]}):
+        names.check_training_set(changed(config.dataset, fitting), found)
+    for wrong, message in (
+        ({"validation": 1437}, r"dataset\.validation=1437 is out of range: fewer than its 1,437 images"),
+        ({"mean": [0.5, 0.5], "std": [0.5, 0.5]}, r"dataset\.mean has 2 values for 1 channels"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            names.check_training_set(changed(config.dataset, wrong), found)
+
+
+def test_a_test_set_has_images_like_those_that_train(tmp_path: Path) -> None:
+    found = names.dataset_header(core.teacher_config(tmp_path))
+    names.check_test_set("x", found, found)
+    for changes, words in (
+        ({"shape": (3, 16, 16)}, "shape (3x16x16)"),
+        ({"classes": ("a", "b")}, "classes (a, b, ...)"),
+    ):
+        with pytest.raises(DataError) as raised:
+            names.check_test_set("x", replace(found, **changes), found)
+        assert str(raised.value).startswith(f"x has images of other {words} than digits: leave it out")
+
+
+def test_test_sets_that_are_there_have_fingerprints_and_the_others_reasons(tmp_path: Path) -> None:
+    data_files.write_cifar10(tmp_path)
+    words = ("dataset=cifar10", f"dataset.root={tmp_path}", "dataset.verify=false", "dataset.validation=0")
+    config = core.teacher_config(tmp_path / "outputs", *words, "dataset.test_sets=[cifar10,cinic10,cifar10h]")
+    found, missing = names.test_sets(config, names.dataset_header(config))
+    assert found == {"cifar10": names.dataset_header(config, "test").fingerprint}
+    assert {name: why.split(":")[0] for name, why in missing.items()} == {
+        "cinic10": f"cinic10 is not in {tmp_path / 'CINIC-10' / 'test'}",
+        "cifar10h": f"cifar10h is not in {tmp_path / 'cifar-10h'}",
+    }
+    data_files.write_cinic10(tmp_path)
+    found, missing = names.test_sets(config, names.dataset_header(config))
+    assert (list(found), list(missing)) == (["cifar10", "cinic10"], ["cifar10h"])

@@ -1,17 +1,68 @@
-"""What cannot be trained is refused before any work: a model of its images, a last batch of one, damaged test sets."""
+"""What cannot be trained is refused before any work, in the words that were typed."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from augdistill.base.errors import DataError, ModelError
+import saved_studies
+from augdistill.base.errors import ConfigError, DataError, ModelError, RequestError
 from augdistill.stages import teacher
-from augdistill.stages.refusals import another, validate
+from augdistill.stages.refusals import another, validate, validate_choices
+from augdistill.study.arms import student_jobs
+from composed import changed
 from core import student_config, teacher_config
 from data_files import pixels, write_png
 
 SMALL = ("teacher=resnet18", "teacher.width=4", "dataset=digits", "dataset.size=8", "dataset.validation=0")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (("aug=mixup", "aug.ops.mixup.alpha=-1"), ConfigError, "aug.ops.mixup.alpha=-1.0 is out of range"),
+        (("dataset.size=7",), ConfigError, "dataset.size=7 is out of range: 8 to 256 pixels"),
+        (("teacher.width=0",), ConfigError, "width=0 is out of range"),
+        (
+            ("dataset.validation=1437",),
+            ConfigError,
+            "validation=1437 is out of range: fewer than its 1,437 images",
+        ),
+        (("dataset.mean=[0.5,0.5]", "dataset.std=[1,1]"), ConfigError, "has 2 values for 1 channels"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_leaves_no_run(words, error, message: str, tmp_path: Path) -> None:
+    with pytest.raises(error, match=message):
+        teacher.run(teacher_config(tmp_path, *words))
+    assert not list(tmp_path.glob("runs/*"))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 33, 100, 101])
+def test_another_batch_size_is_the_nearest_that_leaves_no_image_alone(count: int) -> None:
+    for batch in range(1, 2 * count):
+        found = another(batch, count)
+        assert count % found != 1
+        assert all(
+            count % size == 1
+            for size in range(max(2, batch - abs(found - batch) + 1), min(batch + abs(found - batch), count + 1))
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("student", {"name": "resnet18", "width": 2000}, r"^study\.students\.resnet18\.width=2000 is out of range"),
+        ("dataset.validation", 1437, r"^study\.dataset\.validation=1437 is out of range"),
+        ("teacher.width", 2000, r"^study\.teacher\.width=2000 is out of range"),
+        ("aug.ops.mixup.alpha", -1.0, r"^study\.ops\.mixup\.alpha=-1\.0 is out of range"),
+    ],
+)
+def test_a_study_is_refused_in_the_words_of_its_keys(key: str, value: object, message: str, tmp_path: Path) -> None:
+    config = saved_studies.study(tmp_path, "study=tiny", "study.aug=[baseline,mixup]")
+    choices = [student.config for student in student_jobs(config, {})]
+    validate_choices(config.study, choices)
+    wrong = [changed(choice, {key: value}) for choice in choices if choice.aug.ops]
+    with pytest.raises(RequestError, match=message):
+        validate_choices(config.study, wrong)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -30,13 +81,6 @@ def test_a_last_batch_of_one_is_no_matter_for_larger_images_or_without_batch_nor
     larger = teacher_config(tmp_path, *SMALL, "dataset.size=16", *recipe)
     plain = student_config(tmp_path, "dataset.size=28", "student=lenet", *recipe)
     assert [validate(config).count % 359 for config in (larger, plain)] == [1, 1]
-
-
-@pytest.mark.parametrize(("batch", "count"), [(359, 1437), (1, 5), (2, 3), (10, 11), (128, 129)])
-def test_the_batch_that_is_advised_is_the_nearest_that_leaves_none(batch: int, count: int) -> None:
-    fitting = [size for size in range(2, count + 1) if count % size != 1]
-    assert another(batch, count) in fitting
-    assert abs(another(batch, count) - batch) == np.abs(np.subtract(fitting, batch)).min()
 
 
 @pytest.mark.parametrize("damage", ["class", "corrupt"])

@@ -1,9 +1,11 @@
-"""The teacher stage: exact resume, arms that differ in their strategy alone, and a teacher that proves itself."""
+"""A teacher: what its run holds, that it goes on, and that a loaded one proves itself, however well others fit."""
 
 import logging
+import shutil
 import signal
 import subprocess
 import sysconfig
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +15,9 @@ import pytest
 import torch
 
 import core
-from augdistill.base.errors import ConfigError, HeldError, RunError, StoppedError, WorkError
+from augdistill.base.errors import AugdistillError, ConfigError, HeldError, RunError, StoppedError, WorkError
 from augdistill.data import split_validation
-from augdistill.stages import common, evaluation, folders, names, student, teacher
+from augdistill.stages import common, evaluation, folders, making, names, student, teacher
 from augdistill.store.runs import Run, RunStore
 from composed import changed
 from core import (
@@ -214,21 +216,122 @@ def test_a_teacher_stops_at_the_validation_accuracy_asked_for_or_says_that_it_wa
         teacher.run(configured(tmp_path, "optim.stop_accuracy=0.5", "dataset.validation=0"))
 
 
+@pytest.fixture
+def copied(finished: Run, tmp_path: Path) -> Run:
+    """The same teacher, to be damaged."""
+    shutil.copytree(finished.path, tmp_path / "runs" / finished.path.name)
+    return RunStore(tmp_path).get(finished.path.name)
+
+
+def test_a_loaded_teacher_is_the_one_that_was_trained(finished: Run) -> None:
+    network = load_teacher(finished)
+    assert same(network.state_dict(), weights(finished))
+    assert not network.training
+    assert not any(value.requires_grad for value in network.parameters())
+    for threads, precision in ((2, "fp32"), (1, "bf16")):  # elsewhere than where it was trained
+        assert same(load_teacher(finished, threads, precision).state_dict(), weights(finished))
+
+
+def damage_weights(run: Run) -> None:
+    core.flip_bit(run.path / "weights.safetensors")
+
+
+def damage_probe(run: Run) -> None:
+    core.flip_bit(run.path / "probe.npy")
+
+
+def remove_weights(run: Run) -> None:
+    (run.path / "weights.safetensors").unlink()
+
+
+def other_weights(run: Run) -> None:
+    """Weights of the right shapes, checksums recomputed: what an untrained network of another seed has."""
+    other = making.build(changed(run.config, {"seed": 5}), (1, 16, 16), 10)
+    core.rewrite_weights(run, other.state_dict())
+
+
+def another_width(run: Run) -> None:
+    wider = changed(run.config, {"teacher.width": 5})
+    core.rewrite_weights(run, making.build(wider, (1, 16, 16), 10).state_dict())
+
+
+def fewer_classes(run: Run) -> None:
+    core.rewrite_weights(run, making.build(run.config, (1, 16, 16), 9).state_dict())
+
+
+def double_precision(run: Run) -> None:
+    core.rewrite_weights(run, {name: value.double() for name, value in weights(run).items()})
+
+
+def no_safetensors(run: Run) -> None:
+    (run.path / "weights.safetensors").write_bytes(b"\x80\x04N." * 100)
+    core.rewrite_manifest(run)
+
+
+def sharper(run: Run) -> None:
+    """Another model with the same predictions: what a teacher of another seed is, once both know the probe by heart."""
+    state = weights(run)
+    core.rewrite_weights(
+        run, {name: 1.5 * value if name.startswith("head.") else value for name, value in state.items()}
+    )
+
+
+def slightly_other(run: Run) -> None:
+    state = weights(run)
+    state["head.bias"][3] += 0.05
+    core.rewrite_weights(run, state)
+
+
 @pytest.mark.parametrize(
-    ("words", "error", "message"),
+    ("damage", "message"),
     [
-        (("aug=mixup", "aug.ops.mixup.alpha=-1"), ConfigError, "aug.ops.mixup.alpha=-1.0 is out of range"),
-        (("dataset.size=7",), ConfigError, "dataset.size=7 is out of range: 8 to 256 pixels"),
-        (("teacher.width=0",), ConfigError, "width=0 is out of range"),
-        (
-            ("dataset.validation=1437",),
-            ConfigError,
-            "validation=1437 is out of range: fewer than its 1,437 images",
+        (damage_weights, "weights.safetensors is damaged"),
+        (damage_probe, "probe.npy is damaged"),
+        (remove_weights, "has no weights.safetensors"),
+        (other_weights, "does not answer as when it was trained"),
+        (sharper, "does not answer as when it was trained"),
+        (slightly_other, "does not answer as when it was trained"),
+        (another_width, "does not hold the model of its config"),
+        (fewer_classes, "does not hold the model of its config"),
+        (double_precision, "does not hold the model of its config"),
+        pytest.param(
+            *(no_safetensors, "weights.safetensors"),
         ),
-        (("dataset.mean=[0.5,0.5]", "dataset.std=[1,1]"), ConfigError, "has 2 values for 1 channels"),
     ],
 )
-def test_what_cannot_be_is_refused_and_leaves_no_run(words, error, message: str, tmp_path: Path) -> None:
-    with pytest.raises(error, match=message):
-        teacher.run(configured(tmp_path, *words))
-    assert not list(tmp_path.glob("runs/*"))
+def test_a_teacher_that_is_not_what_it_was_is_refused(copied: Run, damage: Callable[[Run], None], message: str) -> None:
+    damage(copied)
+    with pytest.raises(AugdistillError, match=message) as raised:
+        load_teacher(RunStore(copied.path.parents[1]).get(copied.path.name))
+    assert isinstance(raised.value, RunError)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(RunError, match=message):
+        student.run(core.student_config(copied.path.parents[1]))
+    assert [path.name for path in copied.path.parent.iterdir()] == [copied.path.name]  # nothing new
+
+
+@pytest.mark.parametrize(("threads", "precision"), [(2, "fp32"), (1, "bf16")])
+def test_another_model_with_the_same_predictions_is_refused_elsewhere_too(copied, threads: int, precision: str) -> None:
+    # Elsewhere is the rule: on a CPU teachers train with two threads and students load them with one.
+    sharper(copied)
+    with pytest.raises(RunError, match="does not answer as when it was trained"):
+        load_teacher(RunStore(copied.path.parents[1]).get(copied.path.name), threads, precision)
+
+
+def test_a_teacher_of_another_dataset_is_refused(finished: Run) -> None:
+    config = core.student_config(finished.path.parents[1], f"distillation.teacher={finished.path.name}")
+    for changes in ({"size": 17}, {"channels": 3}, {"validation": 100}, {"mean": [0.5], "std": [0.5]}):
+        other = changed(config, {"dataset": {**config.dataset.plain(), **changes}})
+        with pytest.raises(RunError, match=f"{finished.path.name} was trained on other data"):
+            student.run(other)
+
+
+def test_only_a_teacher_teaches(finished: Run, tmp_path: Path) -> None:
+    resolved = student.run(core.student_config(tmp_path, "distillation.alpha=0", "optim.epochs=1"))
+    with pytest.raises(RunError, match=f"distillation.teacher={resolved.path.name} is a student, no teacher"):
+        student.run(core.student_config(tmp_path, f"distillation.teacher={resolved.path.name}"))
+    with pytest.raises(RunError, match="no run is called nobody"):
+        student.run(core.student_config(tmp_path, "distillation.teacher=nobody"))
+    (tmp_path / "runs" / "teacher-unfinished").mkdir()
+    with pytest.raises(RunError, match="teacher-unfinished is unfinished: the command that made it goes on"):
+        student.run(core.student_config(tmp_path, "distillation.teacher=teacher-unfinished"))

@@ -1,0 +1,77 @@
+"""A run is found or made once, in its folder, under its lock; its model is of its seed alone; its epochs are told."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+import core
+from augdistill import models
+from augdistill.base.errors import ConfigError, DataError, HeldError
+from augdistill.base.seeds import derive
+from augdistill.stages import making
+from augdistill.store.identity import Ref
+from augdistill.store.runs import Run, RunStore
+from composed import changed
+
+REF = Ref("outputs", "0123abcd" * 8, "outputs-digits-x-0123abcd", {"parents": {}})
+PROVENANCE = {"precision": "fp32", "began": "then", "ended": "now", "seconds": 1.0}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "outputs")
+
+
+def test_a_run_that_is_there_is_found_and_one_that_is_not_is_made_under_its_lock(store: RunStore, caplog) -> None:
+    caplog.set_level(logging.INFO, "augdistill")
+    done: list[str] = []
+
+    def make(folder: Path) -> Run:
+        done.append("made")
+        assert folder == store.folder(REF)
+        with pytest.raises(HeldError), store.lock(REF, wait=False):
+            pass
+        logging.getLogger("augdistill").info("at work")
+        return store.publish(REF, "finished", {}, {**PROVENANCE, "versions": {}, "parents": {}, "notes": []})
+
+    first = making.find_or_make(REF, store, True, REF.id, make, lambda: done.append("checked"))
+    assert done == ["checked", "made"]
+    assert "at work" in (first.path / "log").read_text()
+    assert making.find_or_make(REF, store, True, None, make, lambda: done.append("checked")) == first
+    assert done == ["checked", "made"]
+
+
+def test_what_is_refused_leaves_no_folder(store: RunStore) -> None:
+    def refuse() -> None:
+        raise ConfigError("no")
+
+    def never(folder: Path) -> Run:
+        raise AssertionError
+
+    with pytest.raises(ConfigError, match="no"):
+        making.find_or_make(REF, store, True, None, never, refuse)
+    with pytest.raises(DataError, match="is not what was planned: its dataset changed since"):
+        making.find_or_make(REF, store, True, "f" * 64, never)
+    with store.lock(REF), pytest.raises(HeldError):
+        making.find_or_make(REF, store, False, None, never)
+    assert not store.runs.exists()
+
+
+def test_an_untrained_model_is_of_the_jobs_seed_and_kind(tmp_path: Path) -> None:
+    config = core.teacher_config(tmp_path, "seed=5")
+    found = making.build(config, (1, 16, 16), 10).state_dict()
+    expected = models.build("resnet18", (1, 16, 16), 10, seed=derive(5, "teacher", "weights"), width=4).state_dict()
+    assert core.same(found, expected)
+    other = making.build(changed(config, {"seed": 6}), (1, 16, 16), 10).state_dict()
+    assert not torch.equal(found["head.weight"], other["head.weight"])
+
+
+def test_an_epoch_is_a_line_of_the_log_where_no_terminal_is(caplog, monkeypatch) -> None:
+    caplog.set_level(logging.INFO, "augdistill")
+    monkeypatch.setenv("AUGDISTILL_WORKER", "1")
+    tell = making.Progress("a teacher", 3)
+    tell(1, {"epoch": 1, "lr": 0.1, "loss": 1.23456, "validation_accuracy": 0.5, "images_per_second": 99.6})
+    assert caplog.messages == ["epoch 2/3: loss 1.235, validation_accuracy 0.5, 100 images/s"]
+    assert tell.bar is None
