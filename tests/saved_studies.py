@@ -63,6 +63,13 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
     return SavedStudy.load(plan.name, outputs)
 
 
+def write_study_on(data: Path, outputs: Path, name: str, *words: str, **changes: Any) -> SavedStudy:
+    """Write a study by name on the data that `write_data` wrote."""
+    return write_study(
+        outputs, f"study={name}", f"study.dataset.root={data}", "study.dataset.verify=false", *words, **changes
+    )
+
+
 def write_controls(outputs: Path) -> SavedStudy:
     """Write a small study with grids like those of paper-controls, in two blocks."""
     grids = (

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import augdistill
 import saved_studies
 from augdistill import api
-from augdistill.base.errors import DataError
+from augdistill.base.errors import DataError, RequestError
+from augdistill.metrics import score
 
 TEXT = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
 LIGHT = """
@@ -77,3 +79,36 @@ def test_whole_floats_are_labels_in_python_as_in_a_file() -> None:
     found = api.score_predictions([0.0, 1.0, 0.0], logits=logits)
     assert found.scalars == pytest.approx(api.score_predictions([0, 1, 0], logits=logits).scalars, nan_ok=True)
     assert found.scalars["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_results_and_figures_from_python(tiny_study):
+    results = api.load_results("tiny", tiny_study)
+    assert {"study", "role", "model", "teacher_aug", "block", "test_set", "metric", "value", "status"} <= set(results)
+    classes = results[results.metric.str.startswith("class_accuracy[")]
+    assert set(classes.metric) == {f"class_accuracy[{digit}]" for digit in range(10)}
+    own = results[(results.run == results.run.iloc[0]) & (results.test_set == "digits-test")].set_index("metric").value
+    assert own[[f"class_accuracy[{digit}]" for digit in range(10)]].mean() == pytest.approx(own["recall"])
+    (figure,) = api.draw("Figure 1", "tiny", tiny_study)
+    assert figure.axes[0].get_title() == "ResNet18 teacher"
+    with pytest.raises(RequestError, match="choose one of Effect on students, Effect by cell, Figure 1"):
+        api.draw("Figure 9", "tiny", tiny_study)
+    with pytest.raises(RequestError, match="Figure 4 of tiny cannot be drawn: no run was scored against human labels"):
+        api.draw("Figure 4", "tiny", tiny_study)
+    with pytest.raises(RequestError, match="no study nowhere"):
+        api.load_results("nowhere", tiny_study)
+
+
+def test_predictions_are_scored_from_python():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(50, 4)), rng.integers(0, 4, 50)
+    labels[:4] = range(4)
+    expected = score(logits, labels).scalars
+    assert api.score_predictions(labels, logits=logits).scalars == pytest.approx(expected, nan_ok=True)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    from_shares = api.score_predictions(labels.tolist(), probabilities=probabilities.tolist()).scalars
+    assert from_shares["nll"] == pytest.approx(expected["nll"])
+    assert "human_ce" in api.score_predictions(labels, logits=logits, human=probabilities).scalars
+    assert "cohesion_corrected" in api.score_predictions(labels, logits=logits, embeddings=logits).scalars
+    for wrong in ({}, {"logits": logits, "probabilities": probabilities}, {"logits": 3.0}, {"logits": logits[:9]}):
+        with pytest.raises(RequestError):
+            api.score_predictions(labels, **wrong)

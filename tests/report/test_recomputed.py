@@ -77,21 +77,14 @@ CLAIMS = {  # id: (kind of variance, metric, test set, parts as lists of pairs, 
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(data, tmp_path_factory):
     """A report without the images' part of the variance, which is not in results.csv."""
-    base = tmp_path_factory.mktemp("recomputed")
-    root = saved_studies.write_data(base / "data")
-    words = (
-        f"study.dataset.root={root}",
-        "study.dataset.verify=false",
-        "study.blocks=4",
-        "study.students_per_teacher=1",
-    )
-    saved_studies.write_study(base / "outputs", "study=paper", *words)
+    outputs, words = tmp_path_factory.mktemp("recomputed"), ("study.blocks=4", "study.students_per_teacher=1")
+    saved_studies.write_study_on(data, outputs, "paper", *words)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SavedStudy, "correct", lambda *_: None)
         patch.setattr(building, "FIGURES", {})
-        built = building.build_report(["paper"], base / "outputs")
+        built = building.build_report(["paper"], outputs)
     write_files(built)
     return built.folder
 

@@ -2,50 +2,13 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
-import pytest
 
 from augdistill.claims.judging import judge
-from augdistill.claims.schema import load_claims
 from augdistill.report.sentences import head, sentences
-from augdistill.report.tables.verdicts import badge, common_warnings, levels_text, notes, p_text, to_csv, tone
+from augdistill.report.tables.verdicts import badge, levels_text, notes, tone
+from known_verdicts import AUGS, CLAIMS, STUDENTS, rows, verdict
 
-CLAIMS = load_claims()
-AUGS = ["baseline", "flip-crop", "cutout", "mixup", "cutmix"]
-SHAPES = ([-1, 0, 1], [1, -1, 0], [0, 1, -1], [-1, 1, 0], [1, 0, -1])
-
-
-def rows(role, model, values, metric="accuracy", test_set="cifar10-test"):
-    """Three blocks of each strategy with just this mean and s.d."""
-    found = []
-    for (aug, (mean, sd)), shape in zip(values.items(), SHAPES, strict=False):
-        for block, place in enumerate(shape):
-            arm = {
-                "role": role,
-                "model": model,
-                "teacher_aug": aug,
-                "student_aug": "" if role == "teacher" else "baseline",
-            }
-            where = {"block": block, "student_seed": -1 if role == "teacher" else block, "metric": metric}
-            found.append(
-                {**arm, **where, "test_set": test_set, "value": mean + sd * place, "run": f"{role}{aug}{block}"}
-            )
-    return found
-
-
-def verdict(claim, *tables, students=("lenet",), **changes):
-    frame = pd.DataFrame([row for table in tables for row in table])
-    frame = frame.assign(study="s", status="finished", precision="fp32")
-    meta = {"name": "s", "blocks": 3, "claims": [claim], "augs": AUGS, "students": list(students), "dataset": "cifar10"}
-    found = judge(frame, {**meta, "test_set": "cifar10-test", **changes}, CLAIMS, hours=0.5)
-    return next(each for each in found if each.claim.id == claim)
-
-
-# docs/cifar10-small.md as three blocks gave it, in the order of AUGS; students' s.d. with what the images add
-STUDENTS = dict(
-    zip(AUGS, [(0.6963, 0.008), (0.6968, 0.008), (0.6976, 0.006), (0.6993, 0.008), (0.7029, 0.009)], strict=True)
-)
 TEACHERS = dict(
     zip(AUGS, [(0.779, 0.004), (0.784, 0.002), (0.777, 0.003), (0.775, 0.007), (0.787, 0.004)], strict=True)
 )
@@ -146,18 +109,9 @@ def test_a_claim_that_is_not_asked_names_the_study_that_does():
 
 
 COLUMNS = [
-    "role",
-    "model",
-    "teacher_aug",
-    "student_aug",
-    "block",
-    "student_seed",
-    "metric",
-    "test_set",
-    "status",
-    "value",
+    *("role", "model", "teacher_aug", "student_aug", "block", "student_seed", "metric", "test_set", "status", "value"),
+    *("run", "precision"),
 ]
-COLUMNS += ["run", "precision"]
 META = {
     "name": "s",
     "blocks": 3,
@@ -167,26 +121,3 @@ META = {
     "dataset": "cifar10",
     "test_set": "t",
 }
-
-
-@pytest.mark.parametrize(
-    ("p", "text"), [(0.0, "< 0.0001"), (0.00009, "< 0.0001"), (0.02533, "0.0253"), (1.0, "1.0000"), (np.nan, "–")]
-)
-def test_p_has_the_digits_that_a_comparison_needs(p, text):
-    assert p_text(p) == text
-
-
-def test_what_all_verdicts_share_is_said_once():
-    a, b = (replace(verdict("2", rows("student", "lenet", STUDENTS)), warnings=("exploratory", w)) for w in "xy")
-    assert common_warnings([a, b]) == ["exploratory"]
-    assert common_warnings([a]) == []
-
-
-def test_the_csv_has_a_row_per_part_and_says_which_decides():
-    found = verdict("2", rows("student", "lenet", STUDENTS))
-    lines = to_csv([found]).splitlines()
-    head_row = lines[0].split(",")
-    table = [dict(zip(head_row, line.split(","), strict=True)) for line in lines[1:]]
-    assert [row["decides"] for row in table] == ["1", "0", "0", "0", "0"]
-    assert float(table[0]["estimate"]) == pytest.approx(found.contrast.estimate)
-    assert float(table[0]["printed"]) == pytest.approx(2.5)

@@ -1,14 +1,15 @@
 """The report's own backend, style and fonts, whatever the user's matplotlib is set to."""
 
-import logging
+import itertools
 import os
 import subprocess
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 
-from augdistill.report.figures import fonts, style
+from augdistill.report.figures import style
 
 DRAW = """
 from augdistill.report.figures import style
@@ -50,26 +51,53 @@ def test_within_a_program_that_has_settings_of_its_own():
         assert matplotlib.rcParams["figure.dpi"] == 33
 
 
-def test_names_that_our_font_has_stay():
-    assert fonts.drawable(["café", "Ω"]) == (["DejaVu Sans"], ["café", "Ω"])
+# What the colour-blind see of linear RGB: Machado, Oliveira and Fernandes (2009), severity 1.
+VISIONS = {
+    "normal": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
 
 
-def test_another_font_draws_what_ours_lacks(monkeypatch, caplog):
-    glyphs = {"ours": frozenset(map(ord, "abc")), "a": frozenset(map(ord, "犬")), "b": frozenset(map(ord, "猫"))}
-    monkeypatch.setattr(fonts, "path_of", lambda family: "ours")
-    monkeypatch.setattr(fonts, "installed", lambda: {"Z": "b", "Y": "a", "X": "ours"})
-    monkeypatch.setattr(fonts, "characters", glyphs.get)
-    assert fonts.drawable(["ab", "犬"]) == (["DejaVu Sans", "Y"], ["ab", "犬"])
-    assert fonts.drawable(["猫", "犬"]) == (["DejaVu Sans", "Y", "Z"], ["猫", "犬"])
-    assert not caplog.records
-    with caplog.at_level(logging.WARNING):
-        assert fonts.drawable(["a", "b鱼", "犬"]) == (["DejaVu Sans", "Y"], ["a", "class 1", "犬"])
-    (record,) = caplog.records
-    assert "class 1 for b鱼" in record.getMessage()
+def linear(colour):
+    """sRGB as linear light (IEC 61966-2-1)."""
+    value = np.array([int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)])
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
-def test_a_font_of_this_machine_has_the_letters_it_says(tmp_path):
-    found = fonts.installed()
-    assert ord("a") in fonts.characters(found["DejaVu Sans"])
-    (tmp_path / "broken.ttf").write_bytes(b"no font")
-    assert fonts.characters(str(tmp_path / "broken.ttf")) == frozenset()
+def luminance(colour):
+    return float(linear(colour) @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one, other):
+    """WCAG 2.1."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def lab(light):
+    """CIE L*a*b*, D65."""
+    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in matrix @ light / [0.9505, 1, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_strategies_stand_out_and_are_told_apart_whatever_one_sees(dark):
+    colours = [style.DARK[colour] if dark else colour for colour in style.STRATEGY_COLOURS.values()]
+    page = style.DARK[style.PAPER] if dark else "#ffffff"
+    assert min(contrast(colour, page) for colour in colours) > 3
+    for vision, matrix in VISIONS.items():
+        seen = [lab(np.clip(np.array(matrix) @ linear(colour), 0, 1)) for colour in colours]
+        nearest = min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2))
+        assert nearest > 15, vision
+
+
+def test_every_strategy_has_its_own_look_also_unknown_and_stacked_ones():
+    names = ["baseline", "flip-crop", "cutout", "mixup", "cutmix", "labels", "mine", "yours", "flip-crop+cutmix"]
+    palette = style.Palette(names)
+    looks = {(palette.colour(n), palette.marker(n), palette.line(n), palette.fill(n)) for n in names}
+    assert len(looks) == len(names)
+    assert palette.colour("flip-crop+cutmix") == palette.colour("cutmix")
+    assert {palette.colour(n) for n in names} <= set(style.DARK)

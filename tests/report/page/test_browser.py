@@ -81,19 +81,12 @@ CONTRAST = """
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(data, tmp_path_factory):
     """The report of a study of the paper's shape, with lost runs, beside its page."""
-    base = tmp_path_factory.mktemp("browser")
-    root = saved_studies.write_data(base / "data")
-    words = (
-        f"study.dataset.root={root}",
-        "study.dataset.verify=false",
-        "study.blocks=2",
-        "study.students_per_teacher=1",
-    )
+    outputs, words = tmp_path_factory.mktemp("browser"), ("study.blocks=2", "study.students_per_teacher=1")
     lost = {"lenet-mixup-s1": "diverged", "alexnet-cutout-s0": "missing"}
-    saved_studies.write_study(base / "outputs", "study=paper", *words, statuses=lost)
-    report = build_report(["paper"], base / "outputs")
+    saved_studies.write_study_on(data, outputs, "paper", *words, statuses=lost)
+    report = build_report(["paper"], outputs)
     write_files(report)
     return report, write_page(report)
 
@@ -128,7 +121,7 @@ def open_page(browser, built):
     assert [url for url in asked if url != built[1].as_uri() and not url.startswith("data:")] == []
 
 
-def test_every_table_and_figure_is_there_with_words_for_those_who_do_not_see(open_page, built):
+def test_every_table_and_figure_is_there(open_page, built):
     (study,) = built[0].studies
     page = open_page()
     for table in study.tables:
@@ -139,8 +132,6 @@ def test_every_table_and_figure_is_there_with_words_for_those_who_do_not_see(ope
     assert len(study.figures) == 10
     for drawn in study.figures:
         found = page.locator(f"#{drawn.key} svg[role=img]")
-        ids = found.get_attribute("aria-labelledby").split()
-        assert [page.locator(f"[id='{name}']").text_content() for name in ids] == [drawn.heading, drawn.alternative]
         assert found.bounding_box()["height"] > 80
 
 

@@ -1,0 +1,24 @@
+"""Properties of teachers against accuracy, by scipy.stats."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from augdistill.report.figures.properties import relations
+
+
+def values(source, role, model, aug, metric="accuracy"):
+    rows = source.saved.results
+    same = (rows.role == role) & (rows.model == model) & (rows.teacher_aug == aug) & (rows.metric == metric)
+    return list(rows[same & (rows.test_set == "cifar10-test")].value)
+
+
+def test_properties_correlate_means_over_strategies(source):
+    found = {(relation.metric, relation.test_set): relation for relation in relations(source, "lenet")}
+    names = ["accuracy", "ece", "discrimination_corrected", "class_separability", "logit_sd", "label_information_20"]
+    own = [(name, "cifar10-test") for name in names]
+    assert list(found) == own + [(name, "distillation") for name in names if not name.startswith("discrimination")]
+    augs = source.saved.augs
+    x = [np.mean(values(source, "teacher", "resnet18", aug, "ece")) for aug in augs]
+    y = [np.mean(values(source, "student", "lenet", aug)) for aug in augs]
+    assert found["ece", "cifar10-test"].rho == pytest.approx(stats.spearmanr(x, y).statistic)

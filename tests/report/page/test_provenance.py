@@ -1,0 +1,14 @@
+"""The command and the config of the provenance repeat the study."""
+
+from augdistill.results.study import SavedStudy
+
+
+def test_the_command_of_the_provenance_repeats_the_study(tiny, tiny_report, run_augdistill):
+    """The config written out in full makes the very same runs: all of them are finished."""
+    words = ["study", "--config-dir", str(tiny_report / "conf"), "study=tiny-as-run", f"outputs={tiny}", "dry_run=true"]
+    ran = run_augdistill(words, tiny.parent)
+    assert ran.code == 0, ran.stderr
+    planned = {stage.folder for stage in SavedStudy.load("tiny", tiny).plan.stages}
+    said = [line.split() for line in ran.stdout.splitlines() if line.split() and line.split()[-1] in planned]
+    assert {words[-1] for words in said} == planned
+    assert {words[0] for words in said} == {"finished"}

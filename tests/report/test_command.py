@@ -1,0 +1,50 @@
+"""The command `report`: without torch, and which studies it refuses."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from augdistill.base.errors import ConfigError, RequestError
+from augdistill.report.command import report, study_names
+
+
+def config(outputs: Path, study: object) -> dict:
+    return {"outputs": str(outputs), "wait": True, "study": study}
+
+
+def test_no_model_and_no_torch_is_loaded(tiny, tmp_path):
+    outputs = tmp_path / "outputs"
+    shutil.copytree(tiny, outputs)
+    for path in outputs.rglob("weights.safetensors"):
+        path.unlink()
+    code = f"""
+import sys
+from augdistill.report.command import report
+report({config(outputs, "tiny")!r})
+assert not {{"torch", "torchvision", "hydra"}} & set(sys.modules), sorted(sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == f"report: {outputs / 'studies' / 'tiny' / 'report' / 'index.html'}"
+
+
+@pytest.mark.parametrize("study", ["../x", "a/b", "", "..", [], ["a", 3], None])
+def test_what_is_no_study_is_refused(study, tmp_path):
+    with pytest.raises(ConfigError, match="is not the name of a study"):
+        report(config(tmp_path, study))
+
+
+def test_an_unknown_study_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(RequestError, match=r"no study nowhere below .*: start it with augdistill study study=nowhere"):
+        report(config(tmp_path, "nowhere"))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "studies" / "torn").mkdir(parents=True)
+    (tmp_path / "studies" / "torn" / "plan.json").write_text('{"name":')
+    with pytest.raises(RequestError, match=r"plan.json cannot be read .*: augdistill study study=torn writes it again"):
+        report(config(tmp_path, "torn"))
+    assert study_names(["a", "b", "a"]) == ["a", "b"]
+    with pytest.raises(ConfigError, match="did you mean study"):
+        report({**config(tmp_path, "x"), "studdy": 1})
