@@ -102,7 +102,7 @@ def test_a_sweep_over_students_is_a_study_of_each(tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     seen: list[list[str]] = []
     monkeypatch.setattr("augdistill.cli.commands.study", lambda config: seen.append(list(config["study"]["students"])))
-    monkeypatch.setattr("augdistill.cli.commands.refuse_here", lambda command, config: None)
+    monkeypatch.setattr("augdistill.cli.commands.validate_here", lambda command, config: None)
     dispatch("study", ["-m", "study=tiny", "study.students=[lenet],[resnet18,lenet]"])
     assert seen == [["lenet"], ["resnet18", "lenet"]]
 

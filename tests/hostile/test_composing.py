@@ -123,7 +123,7 @@ GOOD = {
 def test_what_is_meant_for_configs_works(what, here, monkeypatch) -> None:
     seen: list[dict[str, object]] = []
     monkeypatch.setattr(commands, "train_teacher", seen.append)
-    monkeypatch.setattr(commands, "refuse_here", lambda command, config: None)  # a sweep looks for its data first
+    monkeypatch.setattr(commands, "validate_here", lambda command, config: None)  # a sweep looks for its data first
     (here / "theirs/aug").mkdir(parents=True)
     (here / "theirs/aug/theirs.yaml").write_text("# ours\nops:\n  cutmix: {alpha: 0.5, prob: 1.0}\n")
     assert ended(GOOD[what], monkeypatch) == 0
