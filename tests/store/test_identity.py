@@ -153,6 +153,7 @@ CHANGES_A_TEACHER = [
     {"aug": {"ops": {"mixup": {"labels": "hard"}}}},
     {"runtime.precision": "bf16"},
     {"runtime.precision": "auto"},
+    {"dataset.test_images": 898},
 ]
 CHANGES_NOTHING = [
     {"outputs": "elsewhere"},

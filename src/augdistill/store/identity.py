@@ -24,6 +24,7 @@ ADDED_LATER: Mapping[str, Any] = {
     "aug.mixup.labels": "soft",
     "aug.cutmix.labels": "soft",
     "dataset.background": "white",
+    "dataset.test_images": 360,
 }
 
 # Fields of "student" configs in which those that train together as a bank may differ; all others they share.
