@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from augdistill.base.errors import ConfigError, ModelError
 from augdistill.config import conf_dir
-from augdistill.models import MODELS, build
+from augdistill.models import MODELS, build, stacks
 from augdistill.models.dropout import Dropout, keep_mask
 
 
@@ -37,6 +37,7 @@ def images(*shape: int) -> Tensor:
     ("name", "shape", "count", "embedding"),
     [
         ("resnet18", (3, 32, 32), 11_173_962, 512),
+        ("resnet9", (3, 32, 32), 500_522, 128),
         ("lenet", (3, 32, 32), 62_006, 84),
         ("alexnet", (3, 32, 32), 14_859_082, 2048),
         ("alexnet", (3, 28, 28), 11_189_066, 2048),
@@ -63,6 +64,50 @@ def test_resnet18_is_torchvisions_with_a_small_stem(training):
     theirs.load_state_dict(dict(zip(theirs.state_dict(), state.values(), strict=True)))
     x = images(3, 3, 16, 16)
     torch.testing.assert_close(ours(x)[0], theirs(x), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_resnet9_is_a_plain_sequence_of_its_layers(training):
+    width, (channels, side) = 8, (1, 24)
+    wide = 4 * width
+
+    def pair(before: int, after: int) -> list[nn.Module]:
+        pooled = [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(after), nn.ReLU()]
+        return [*pooled, nn.Conv2d(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+
+    layers = [nn.Conv2d(channels, width, 2), nn.ReLU(), *pair(width, width), *pair(width, wide), *pair(wide, wide)]
+    theirs = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(wide, 10)).double().train(training)
+    ours = in_double("resnet9", (channels, side, side), width=width).train(training)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    x = images(3, channels, side, side)
+    logits, expected = ours(x)[0], theirs(x)
+    torch.testing.assert_close(logits, expected, rtol=1e-10, atol=1e-10)
+    logits.square().sum().backward(), expected.square().sum().backward()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad, rtol=1e-8, atol=1e-8)
+
+
+def test_resnet9_has_as_many_weights_as_its_layers_and_cannot_be_in_a_bank():
+    width = 16
+    stem = 3 * 4 * width + width
+    blocks = 9 * (2 * width**2 + 4 * width**2 + 3 * (4 * width) ** 2) + 2 * (2 * width + 4 * (4 * width))
+    model = build("resnet9", (3, 32, 32), 10, seed=0, width=width)
+    assert sum(parameter.numel() for parameter in model.parameters()) == stem + blocks + 4 * width * 10 + 10
+    assert not stacks(model)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("width", [8, 16, 24])
+def test_resnet9_in_fp32_computes_the_same_gradients_channels_last(width, threads):
+    """What PyTorch 2.15 cannot be trusted with in channels last (`is_unsound`), this model does not have."""
+    torch.set_num_threads(threads)
+    precise = build("resnet9", (3, 32, 32), 10, seed=0, width=width).double()
+    single = build("resnet9", (3, 32, 32), 10, seed=0, width=width)
+    x = images(8, 3, 32, 32)
+    precise(x)[0].square().sum().backward(), single(x.float())[0].square().sum().backward()
+    for mine, other in zip(single.parameters(), precise.parameters(), strict=True):
+        distance = (mine.grad - other.grad).norm() / other.grad.norm().clamp(min=1e-3)
+        assert distance < 1e-3
 
 
 def lenet_by_hand(x: Tensor, w: list[Tensor]) -> Tensor:
@@ -109,7 +154,9 @@ def test_any_size_and_channel_count_trains(name, shape):
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize(("name", "smallest"), [("lenet", 16), ("alexnet", 6), ("alexnet-small", 25), ("resnet18", 8)])
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("lenet", 16), ("alexnet", 6), ("alexnet-small", 25), ("resnet18", 8), ("resnet9", 9)]
+)
 def test_an_image_too_small_is_refused_in_one_line(name, smallest):
     assert build(name, (3, smallest, smallest), 10, seed=0).eval()(torch.zeros(1, 3, smallest, smallest))
     for shape in [(3, smallest - 1, smallest - 1), (3, smallest, smallest - 1), (1, smallest - 1, 64)]:
@@ -126,12 +173,15 @@ def test_an_image_too_small_is_refused_in_one_line(name, smallest):
 @pytest.mark.parametrize(
     ("name", "params", "complaint"),
     [
-        ("resnet19", {}, "did you mean resnet18"),
+        ("resnet181", {}, "did you mean resnet18"),
         ("resnet18", {"widht": 8}, "did you mean width"),
         ("lenet", {"width": 8}, "lenet has no width"),
         ("resnet18", {"width": 0}, "resnet18.width=0"),
         ("resnet18", {"width": 8.0}, "resnet18.width=8.0"),
         ("resnet18", {"width": True}, "resnet18.width=True"),
+        ("resnet9", {"width": 0}, "resnet9.width=0"),
+        ("resnet9", {"width": 12}, "resnet9.width=12"),
+        ("resnet9", {"width": 8.0}, "resnet9.width=8.0"),
         ("alexnet", {"dropout": 1.0}, "alexnet.dropout=1.0"),
         ("alexnet", {"dropout": -0.1}, "alexnet.dropout=-0.1"),
         ("alexnet", {"dropout": "0.5"}, "alexnet.dropout=0.5"),
@@ -167,7 +217,7 @@ def test_initialisation_is_pytorchs_default():
 @pytest.mark.parametrize("group", ["teacher", "student"])
 def test_yaml_lists_exactly_the_keyword_arguments(group):
     files = sorted((conf_dir() / group).glob("*.yaml"))
-    assert {path.stem for path in files} == ({"resnet18", "alexnet"} if group == "teacher" else set(MODELS))
+    assert {path.stem for path in files} == ({"resnet18", "resnet9", "alexnet"} if group == "teacher" else set(MODELS))
     for path in files:
         parameters = inspect.signature(MODELS[path.stem].network).parameters.values()
         defaults = {item.name: item.default for item in parameters if item.kind is item.KEYWORD_ONLY}

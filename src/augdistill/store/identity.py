@@ -198,8 +198,10 @@ def ops_fields(aug: Aug) -> list[list[Any]]:
 
 
 def optim_fields(optim: Optim) -> Config:
-    """Return the fields of `optim` that have an effect: milestones and gamma belong to the multi-step schedule."""
-    unused = set() if optim.schedule == "multistep" else {"milestones", "gamma"}
+    """Return the fields of `optim` that have an effect with its schedule."""
+    unused = {"warmup_epochs"} if optim.schedule == "one-cycle" else {"warmup_share"}
+    if optim.schedule != "multistep":
+        unused |= {"milestones", "gamma"}
     return {key: value for key, value in optim.plain().items() if key not in unused}
 
 
