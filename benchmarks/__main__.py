@@ -15,12 +15,14 @@ from typing import Any
 import torch
 
 from augdistill.base.cores import usable_cores
-from benchmarks import gates, study
+from benchmarks import accuracy, gates, study
 from benchmarks.measure import EAGER, Result, Side, Timed, in_turn, machine, peaks, pluralise
 from benchmarks.rows import ROWS
 from benchmarks.sides import Setting
 
 TARGETS = {**{name: row.target for name, row in ROWS.items()}, study.NAME: study.TARGET}
+TARGETS[accuracy.NAME] = accuracy.TARGET
+APART = (study.NAME, accuracy.NAME)  # rows without sides
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -36,6 +38,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--study", action="append", default=[], metavar="KEY=VALUE", help=f"an override of {study.NAME}"
     )
+    parser.add_argument("--epochs", type=int, help=f"of every teacher of {accuracy.NAME}, in place of its recipe's")
     parser.add_argument("--side", help=argparse.SUPPRESS)  # one side alone, for its memory
     found = parser.parse_args(words)
     if unknown := set(found.rows) - set(TARGETS):
@@ -78,8 +81,13 @@ def run(name: str, setting: Setting, asked: argparse.Namespace, reached: dict[st
     if setting.on_gpu:
         torch.cuda.empty_cache()  # what the row before kept is for other processes, too
     try:
-        if name == study.NAME:
-            found = study.measure(setting, asked.outputs, asked.study)
+        if name in APART:
+            is_study = name == study.NAME
+            found = (
+                study.measure(setting, asked.outputs, asked.study)
+                if is_study
+                else accuracy.measure(setting, asked.epochs)
+            )
             found |= {"machine": machine(), "quick": setting.quick}
         elif asked.memory:
             found = memory(asked, name, setting)
@@ -97,9 +105,11 @@ def run(name: str, setting: Setting, asked: argparse.Namespace, reached: dict[st
 
 def not_here(name: str, setting: Setting, memory: bool) -> str | None:
     """Return why a row is not measured here, None if it is."""
+    if name in APART and memory:
+        return "it has no sides"
+    if name == accuracy.NAME:
+        return None
     if name == study.NAME:
-        if memory:
-            return "it has no sides"
         return None if setting.on_gpu or setting.quick else "the study, and its first block alone, take a GPU"
     if ROWS[name].runs(setting):
         return None

@@ -16,26 +16,40 @@ from augdistill.study.plan import make_plan
 from augdistill.training.checkpoint import State, save_checkpoint
 from augdistill.training.device import resolve
 from benchmarks import ours
-from benchmarks.measure import Side, Sides
+from benchmarks.measure import RowError, Side, Sides
 from benchmarks.sides import Setting
 from benchmarks.study import composed
 
-COMMANDS = ("--help", "train-teacher --help", "train-teacher --cfg job", "study --cfg job", "runs", "data")
+REFUSED = "train-teacher aug=mixap"
+COMMANDS = (REFUSED, "--help", "train-teacher --help", "train-teacher --cfg job", "study --cfg job", "runs", "data")
 
 
 def commands(setting: Setting) -> Sides:
-    """From the shell until it has answered, against importing Hydra alone; a unit is one command."""
+    """From the shell until it has answered, against importing Hydra alone; a unit is one command.
 
-    def answered(*words: str) -> Callable[[], Side]:
+    One is refused, one lists a thousand runs.
+    """
+
+    def answered(*words: str, code: int = 0) -> Callable[[], Side]:
         def side() -> float:
             with tempfile.TemporaryDirectory() as folder:
-                subprocess.run([sys.executable, *words], check=True, capture_output=True, cwd=folder)
+                ended = subprocess.run([sys.executable, *words], check=False, capture_output=True, cwd=folder)
+            if ended.returncode != code:
+                raise RowError(f"{' '.join(words)} ended with {ended.returncode}")
             return 1.0
 
         return lambda: side
 
-    ours_ = {f"augdistill {words}": answered("-m", "augdistill.cli", *words.split()) for words in COMMANDS}
-    return {"import hydra": answered("-c", "import hydra"), **ours_}
+    def listed() -> Side:
+        folder = Path(tempfile.mkdtemp())
+        published(folder, 10 if setting.quick else 1000)
+        return answered("-m", "augdistill.cli", "runs", f"outputs={folder}")()
+
+    ours_ = {
+        f"augdistill {words}": answered("-m", "augdistill.cli", *words.split(), code=2 if words == REFUSED else 0)
+        for words in COMMANDS
+    }
+    return {"import hydra": answered("-c", "import hydra"), **ours_, "augdistill runs, of 1,000": listed}
 
 
 def planning(setting: Setting) -> Sides:
@@ -63,7 +77,23 @@ def planning(setting: Setting) -> Sides:
 def lookups(setting: Setting) -> Sides:
     """Runs looked up by identity, their manifests checked, against parsing the same files; a unit is a run."""
     count = 10 if setting.quick else 1000
-    folder = Path(tempfile.mkdtemp())
+    store, refs = published(Path(tempfile.mkdtemp()), count)
+
+    def side(read: Callable[[Ref], object]) -> Callable[[], Side]:
+        def every() -> float:
+            assert all(read(ref) is not None for ref in refs)
+            return float(count)
+
+        return lambda: every
+
+    return {
+        "parsing": side(lambda ref: json.loads((store.folder(ref) / MANIFEST).read_bytes())),
+        "ours": side(store.find),
+    }
+
+
+def published(folder: Path, count: int) -> tuple[RunStore, list[Ref]]:
+    """Write so many runs below a folder, all that there is to look up of them, and return their store and names."""
     store = RunStore(folder)
     refs = [Ref("outputs", hashlib.sha256(str(n).encode()).hexdigest(), f"outputs-{n}", {}) for n in range(count)]
     provenance = {
@@ -78,18 +108,7 @@ def lookups(setting: Setting) -> Sides:
     for ref in refs:
         store.folder(ref).mkdir(parents=True)
         store.publish(ref, "finished", {"filling": "x" * 2000}, provenance)
-
-    def side(read: Callable[[Ref], object]) -> Callable[[], Side]:
-        def every() -> float:
-            assert all(read(ref) is not None for ref in refs)
-            return float(count)
-
-        return lambda: every
-
-    return {
-        "parsing": side(lambda ref: json.loads((store.folder(ref) / MANIFEST).read_bytes())),
-        "ours": side(store.find),
-    }
+    return store, refs
 
 
 def checkpoints(setting: Setting) -> Sides:

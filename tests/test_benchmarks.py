@@ -11,7 +11,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 import torch
-from benchmarks import gates, measure, ours, processes, sides, study
+from benchmarks import accuracy, gates, measure, ours, processes, sides, study
 from benchmarks.__main__ import main, not_here
 from benchmarks.measure import Timed
 from benchmarks.rows import ROWS
@@ -77,6 +77,32 @@ def test_the_study_is_extrapolated_by_its_own_stages_in_its_smallest_form(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["paper.json"]
 
 
+def test_teachers_are_told_by_what_they_cost_and_reach_on_held_out_images(tmp_path: Path, capsys) -> None:
+    words = ["--quick", "--no-gates", "--threads", "1", "--outputs", str(tmp_path), "--epochs", "1", "accuracy"]
+    assert main(words) == 0
+    saved = json.loads((tmp_path / "accuracy.json").read_text())
+    titles = [(run["teacher"], run["strategy"]) for run in saved["runs"]]
+    assert titles == [
+        (f"{model} of width {width}", strategy)
+        for model, width in (("resnet18", 4), ("resnet9", 8))
+        for strategy in ("baseline", "flip-crop")
+    ]
+    assert all(len(run["seconds"]) == len(run["accuracy"]) == 1 for run in saved["runs"])
+    assert all(run["seconds"][0] > 0 for run in saved["runs"])
+    rights = [200 * run["accuracy"][0] for run in saved["runs"]]  # of 200 images
+    assert rights == pytest.approx([round(count) for count in rights])
+    assert "resnet9 of width 8" in capsys.readouterr().out
+
+
+def test_the_stopwatch_leaves_out_what_is_between_stop_and_start(monkeypatch) -> None:
+    times = iter([10.0, 13.0, 20.0, 25.0])
+    monkeypatch.setattr(time, "process_time", lambda: next(times))
+    watch = accuracy.Stopwatch(on_gpu=False)
+    assert watch.stop() == 3.0
+    watch.start()
+    assert watch.stop() == 8.0
+
+
 def test_what_a_machine_cannot_tell_is_said_with_why(tmp_path: Path) -> None:
     on_cpu, on_gpu = (Setting(tmp_path, tmp_path, False, device, 1) for device in ("cpu", "cuda"))
     names = [*ROWS, "paper"]
@@ -87,7 +113,8 @@ def test_what_a_machine_cannot_tell_is_said_with_why(tmp_path: Path) -> None:
         *("quickstart", "commands", "planning", "lookups", "checkpoints")
     }
     assert not any(not_here(name, quick(tmp_path), memory=False) for name in names)
-    assert not_here("paper", on_gpu, memory=True) == "it has no sides"
+    assert not_here("paper", on_gpu, memory=True) == not_here("accuracy", on_cpu, memory=True) == "it has no sides"
+    assert not_here("accuracy", on_cpu, memory=False) is None
 
 
 def test_on_a_gpu_our_sides_run_eagerly_and_as_graphs(tmp_path: Path) -> None:

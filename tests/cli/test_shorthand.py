@@ -111,7 +111,7 @@ def test_a_sweep_over_students_is_a_study_of_each(tmp_path, monkeypatch, capsys)
     ("text", "words", "line"),
     [
         (MINIMAL.replace("[lenet, ", "[lenett, "), (), "study.students.lenett=lenett is unknown (did you mean lenet?)"),
-        (MINIMAL.replace("resnet18", "resnet19"), (), "study.teacher=resnet19 is unknown (did you mean resnet18?): ch"),
+        (MINIMAL.replace("resnet18", "resnet1"), (), "study.teacher=resnet1 is unknown (did you mean resnet18?): ch"),
         (MINIMAL.replace("digits", "digit"), (), "study.dataset=digit is unknown (did you mean digits?): choose one o"),
         (MINIMAL.replace("digits", "as-trained"), (), "study.dataset=as-trained is unknown: choose one of cifar10, "),
         (MINIMAL.replace("[lenet,", "[lenet, lenet,"), (), "study.students=[lenet,lenet,alexnet] is out of range: eac"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from augdistill.base.errors import ConfigError
 from augdistill.data import digits
 
 
@@ -22,16 +23,24 @@ def test_digits_are_enlarged_as_torch_does(size) -> None:
     assert (ours.min(), ours.max()) == (0, 255)
 
 
-def test_digits_splits_are_the_whole_set_once() -> None:
-    splits = {split: digits.read(Path(), split, True, size=8) for split in ("train", "test")}
+@pytest.mark.parametrize("count", [360, 898])
+def test_digits_splits_are_the_whole_set_once(count: int) -> None:
+    splits = {split: digits.read(Path(), split, True, size=8, test_images=count) for split in ("train", "test")}
     both = np.concatenate([splits[split].images.reshape(-1, 64) for split in splits])
     bundled = load_digits()
     rounded = np.floor(bundled.data * (255 / 16) + 0.5).astype(np.uint8)
     assert sorted(map(bytes, both)) == sorted(map(bytes, rounded))
-    assert [len(splits[split].labels) for split in splits] == [1437, 360]
-    shares = np.bincount(splits["test"].labels) - 360 * np.bincount(bundled.target) / 1797
+    assert [len(splits[split].labels) for split in splits] == [1797 - count, count]
+    shares = np.bincount(splits["test"].labels) - count * np.bincount(bundled.target) / 1797
     assert np.abs(shares).max() < 1
     assert splits["test"].verified
+
+
+@pytest.mark.parametrize("count", [9, 1788, 360.0, True])
+def test_digits_are_refused_without_ten_images_on_either_side(count: object) -> None:
+    assert digits.shape(test_images=10) == digits.shape(test_images=1787) == (1, 16, 16)
+    with pytest.raises(ConfigError, match=f"dataset.test_images={count}.*10 to 1787 of 1797 images"):
+        digits.read(Path(), "train", True, test_images=count)
 
 
 def test_digits_channels_are_equal() -> None:

@@ -18,6 +18,7 @@ from built import images
     ("name", "shape", "count", "embedding"),
     [
         ("resnet18", (3, 32, 32), 11_173_962, 512),
+        ("resnet9", (3, 32, 32), 500_522, 128),
         ("lenet", (3, 32, 32), 62_006, 84),
         ("alexnet", (3, 32, 32), 14_859_082, 2048),
         ("alexnet", (3, 28, 28), 11_189_066, 2048),
@@ -49,12 +50,15 @@ def test_any_size_and_channel_count_trains(name, shape):
 @pytest.mark.parametrize(
     ("name", "params", "complaint"),
     [
-        ("resnet19", {}, "did you mean resnet18"),
+        ("resnet181", {}, "did you mean resnet18"),
         ("resnet18", {"widht": 8}, "did you mean width"),
         ("lenet", {"width": 8}, "lenet has no width"),
         ("resnet18", {"width": 0}, "resnet18.width=0"),
         ("resnet18", {"width": 8.0}, "resnet18.width=8.0"),
         ("resnet18", {"width": True}, "resnet18.width=True"),
+        ("resnet9", {"width": 0}, "resnet9.width=0"),
+        ("resnet9", {"width": 12}, "resnet9.width=12"),
+        ("resnet9", {"width": 8.0}, "resnet9.width=8.0"),
         ("alexnet", {"dropout": 1.0}, "alexnet.dropout=1.0"),
         ("alexnet", {"dropout": -0.1}, "alexnet.dropout=-0.1"),
         ("alexnet", {"dropout": "0.5"}, "alexnet.dropout=0.5"),
@@ -90,7 +94,7 @@ def test_initialisation_is_pytorchs_default():
 @pytest.mark.parametrize("group", ["teacher", "student"])
 def test_yaml_lists_exactly_the_keyword_arguments(group):
     files = sorted((conf_dir() / group).glob("*.yaml"))
-    assert {path.stem for path in files} == ({"resnet18", "alexnet"} if group == "teacher" else set(MODELS))
+    assert {path.stem for path in files} == ({"resnet18", "resnet9", "alexnet"} if group == "teacher" else set(MODELS))
     for path in files:
         parameters = inspect.signature(MODELS[path.stem].network).parameters.values()
         defaults = {item.name: item.default for item in parameters if item.kind is item.KEYWORD_ONLY}

@@ -9,7 +9,9 @@ from augdistill.models import build
 from augdistill.models.shapes import flattened_size, output_size
 
 
-@pytest.mark.parametrize(("name", "smallest"), [("lenet", 16), ("alexnet", 6), ("alexnet-small", 25), ("resnet18", 8)])
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("lenet", 16), ("alexnet", 6), ("alexnet-small", 25), ("resnet18", 8), ("resnet9", 9)]
+)
 def test_an_image_too_small_is_refused_in_one_line(name, smallest):
     assert build(name, (3, smallest, smallest), 10, seed=0).eval()(torch.zeros(1, 3, smallest, smallest))
     for shape in [(3, smallest - 1, smallest - 1), (3, smallest, smallest - 1), (1, smallest - 1, 64)]:

@@ -143,6 +143,8 @@ CHANGES_A_TEACHER = [
     {"optim.schedule": "multistep"},
     {"optim.schedule": "multistep", "optim.milestones": [3]},
     {"optim.schedule": "multistep", "optim.gamma": 0.2},
+    {"optim.schedule": "one-cycle"},
+    {"optim.schedule": "one-cycle", "optim.warmup_share": 0.3},
     {"optim.warmup_epochs": 1},
     {"optim.clip_norm": 2.0},
     {"optim.select": "best-test"},
@@ -153,6 +155,7 @@ CHANGES_A_TEACHER = [
     {"aug": {"ops": {"mixup": {"labels": "hard"}}}},
     {"runtime.precision": "bf16"},
     {"runtime.precision": "auto"},
+    {"dataset.test_images": 898},
 ]
 CHANGES_NOTHING = [
     {"outputs": "elsewhere"},
@@ -164,7 +167,7 @@ CHANGES_NOTHING = [
     {"runtime.deterministic": True},
     {"runtime.checkpoint_every": "1epoch"},
     {"runtime.cuda_graphs": "true"},
-    {"optim.milestones": [], "optim.gamma": 0.5},  # without effect on a cosine schedule
+    {"optim.milestones": [], "optim.gamma": 0.5, "optim.warmup_share": 0.3},  # without effect on a cosine schedule
 ]
 
 
@@ -177,6 +180,11 @@ def test_every_field_of_the_schema_is_in_one_of_the_two_lists() -> None:
 def test_whatever_decides_a_teacher_changes_its_name() -> None:
     ids = [teacher_id(), teacher_id("another fingerprint"), *(teacher_id(**changes) for changes in CHANGES_A_TEACHER)]
     assert len(set(ids)) == len(ids)
+
+
+def test_one_cycle_warms_up_by_its_share_alone() -> None:
+    one_cycle = {"optim.schedule": "one-cycle"}
+    assert teacher_id(**one_cycle) == teacher_id(**one_cycle, **{"optim.warmup_epochs": 2})
 
 
 @pytest.mark.parametrize("changes", CHANGES_NOTHING, ids=str)

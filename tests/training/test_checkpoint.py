@@ -93,6 +93,18 @@ def test_a_run_that_is_stopped_at_every_step_ends_with_the_same_bits(select: str
     assert int(weights["stem.1.num_batches_tracked"]) == (8 if select == "best-test" else 12)
 
 
+@pytest.mark.parametrize("step", [1, 4, 7, 13])
+def test_one_cycle_goes_on_where_it_was(step: int, tmp_path: Path) -> None:
+    recipe = {**RECIPE, "schedule": "one-cycle", "warmup_share": 0.3}
+    weights, history = run("resnet18", tmp_path / "undisturbed", recipe)
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(StoppedError):
+        run("resnet18", tmp_path / "stopped", recipe, stop=stop_at(step))
+    resumed = run("resnet18", tmp_path / "stopped", recipe)
+    assert same(resumed[0], weights)
+    assert resumed[1] == history
+
+
 class Killed(BaseException):
     """What ends a process with no time to save."""
 

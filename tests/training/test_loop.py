@@ -30,6 +30,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "all warm-up": {"warmup_epochs": 5.0},
     "clipped": {"clip_norm": 0.7, "warmup_epochs": 1.0, "lr": 0.5},
     "multi-step": {"schedule": "multistep", "milestones": [2, 4], "gamma": 0.2, "warmup_epochs": 1.0},
+    "one-cycle": {"schedule": "one-cycle", "warmup_share": 0.2, "warmup_epochs": 3.0},
+    "one-cycle without warm-up": {"schedule": "one-cycle", "warmup_share": 0.0},
     "constant": {"schedule": "constant", "warmup_epochs": 2.0, "clip_norm": 2.0},
 }
 
@@ -42,6 +44,10 @@ def training() -> TrainingSet:
 def naive_rate(recipe: dict[str, Any], step: int, steps: int) -> float:
     """The learning rate of a step, from the definition: warm-up over the first steps, then the schedule."""
     begin, total = recipe["warmup_epochs"] * steps, recipe["epochs"] * steps
+    if recipe["schedule"] == "one-cycle":
+        peak = max(round(recipe["warmup_share"] * total), 1)  # a whole number here
+        rates = [*np.linspace(0, recipe["lr"], peak + 1)[1:], *np.linspace(recipe["lr"], 0, total - peak + 2)[1:-1]]
+        return float(rates[step])
     factor = min(1.0, (step + 1) / begin) if begin else 1.0
     if recipe["schedule"] == "cosine" and step > begin:
         factor *= (1 + math.cos(math.pi * (step - begin) / (total - begin))) / 2
@@ -155,6 +161,42 @@ def test_rates_written_out() -> None:
     recipe = {**LOOP_RECIPE, "schedule": "multistep", "milestones": [1, 3]}
     found = [learning_rate(recipe, step, 2) for step in range(8)]
     np.testing.assert_allclose(found, [0.1] * 2 + [0.01] * 4 + [0.001] * 2, atol=1e-12)
+
+
+@pytest.mark.parametrize(("share", "epochs", "steps"), [(0.2, 5, 4), (0.25, 2, 10), (0.5, 1, 6), (0.23, 10, 10)])
+def test_one_cycle_is_pytorchs_with_straight_lines(share: float, epochs: int, steps: int) -> None:
+    count = epochs * steps
+    peak = share * count
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=0.3,
+        total_steps=count + 1,
+        pct_start=peak / (count + 1),
+        anneal_strategy="linear",
+        cycle_momentum=False,
+        div_factor=peak,
+        final_div_factor=1e12,
+    )
+    expected = []
+    for _ in range(count):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step(), theirs.step()
+    recipe = {**LOOP_RECIPE, "lr": 0.3, "epochs": epochs, "schedule": "one-cycle", "warmup_share": share}
+    found = [learning_rate(recipe, step, steps) for step in range(count)]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    assert found[-1] == pytest.approx(0.3 / (count + 1 - peak))
+
+
+@pytest.mark.parametrize("share", [0.03, 0.31, 0.77, 1.0])
+def test_one_cycle_rises_and_falls_by_equal_steps_where_its_peak_is_between_two(share: float) -> None:
+    recipe = {**LOOP_RECIPE, "epochs": 3, "schedule": "one-cycle", "warmup_share": share}
+    found = np.array([learning_rate(recipe, step, 7) for step in range(21)])
+    peak = max(21 * share, 1)
+    assert 0.9 * recipe["lr"] < found.max() <= recipe["lr"]
+    assert abs(found.argmax() + 1 - peak) < 1
+    for part in (found[: int(peak)], found[int(peak) :]):
+        np.testing.assert_allclose(np.diff(part, 2), 0, atol=1e-12)
 
 
 def test_precision_of_history_is_that_of_the_targets(training: TrainingSet, tmp_path: Path) -> None:

@@ -16,14 +16,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from augdistill.base.errors import AugdistillError, RunError
 from augdistill.base.model import T, validated
 from augdistill.base.text import first_text, is_no_unicode
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_TEXT = 2**24  # a config has some kilobytes, a history 100 bytes an epoch
 MAX_JSON = 2**28  # metrics of 1,000 classes have 2**25 bytes
@@ -62,7 +64,7 @@ def read_text(path: Path) -> str:
     return ""
 
 
-def read_array(path: Path, advice: str, check_shape: CheckShape | None = None) -> np.ndarray:
+def read_array(path: Path, advice: str, check_shape: CheckShape | None = None) -> "np.ndarray":
     """Return the one array of a .npy file of numbers or text. Raises RunError, ending in `advice`.
 
     `check_shape` sees the shape before memory is taken, here and below.
@@ -73,7 +75,7 @@ def read_array(path: Path, advice: str, check_shape: CheckShape | None = None) -
 
 def read_arrays(
     path: Path, advice: str, names: Collection[str] = (), check_shape: CheckShape | None = None
-) -> dict[str, np.ndarray]:
+) -> "dict[str, np.ndarray]":
     """Return the arrays of an .npz file by name, only those in `names` if any are given.
 
     Raises RunError, ending in `advice`, for what is no array and for an archive that unpacks to more than MAX_ARRAYS,
@@ -112,11 +114,13 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
 
 def array_from(
     file: IO[bytes], size: int, name: str, check_shape: CheckShape | None = None, compressed: int | None = None
-) -> np.ndarray:
+) -> "np.ndarray":
     """Return the array that the `size` bytes of a .npy file hold; raises ValueError unless it fills them exactly.
 
     Where they were compressed, to `compressed` bytes, their size is only believed within reason.
     """
+    import numpy as np  # not needed for a run's manifest, and a tenth of a second
+
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(file)
     if version not in readers:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augdistill import plugins
 from augdistill.base.checks import one_of
@@ -15,14 +15,13 @@ from augdistill.base.cores import usable_cores
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.reading import read_text
 from augdistill.base.text import pluralise, printable
-from augdistill.config.groups import Runtime
-from augdistill.data import status
-from augdistill.metrics import METRICS, Scores
-from augdistill.results.scores import load_scores
 from augdistill.store.documents import KINDS, EvaluationManifest
-from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.runs import MANIFEST, Run, RunStore, read_manifest
 from augdistill.store.unfinished import Unfinished, folders, unfinished
+
+if TYPE_CHECKING:  # numpy, scipy and the schema, which a list of runs does not wait for
+    from augdistill.config.groups import Runtime
+    from augdistill.metrics import Scores
 
 PACKAGES = (
     "augdistill",
@@ -74,12 +73,17 @@ def accuracy(run: Run) -> str:
 
 def evaluations_table(evaluations: Sequence[Run]) -> str:
     """Return a line per evaluation: test set, main metrics, run."""
+    from augdistill.results.scores import load_scores
+    from augdistill.store.evaluations import METRICS_FILE
+
     read = [(run, load_scores(run.file(METRICS_FILE)).scalars) for run in evaluations]
     return scores_table([(run.evaluation.test_set, scalars, run.manifest.config["run"]) for run, scalars in read])
 
 
 def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
     """Return a line per test set, scores by name, and what was scored."""
+    from augdistill.metrics import METRICS
+
     headings = {name: metric.heading for name, metric in METRICS.items() if metric.heading}
     shown = {name: head for name, head in headings.items() if any(name in scalars for _, scalars, _ in rows)}
     cells = []
@@ -89,7 +93,7 @@ def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
     return table(("test set", *shown.values(), "run"), cells)
 
 
-def all_scores(scores: dict[str, Scores]) -> str:
+def all_scores(scores: "dict[str, Scores]") -> str:
     """Return every metric of every test set, a line each, under its name."""
     lines = []
     for test_set, found in scores.items():
@@ -101,6 +105,9 @@ def all_scores(scores: dict[str, Scores]) -> str:
 
 def show_run(store: RunStore, target: str | None) -> str:
     """Return what is known of a run: how it ended, what made it, where its files are, the end of its history."""
+    from augdistill.results.scores import load_scores
+    from augdistill.store.evaluations import METRICS_FILE
+
     run = store.get(named(target, "show"))
     shown: dict[str, Any] = {"run": run.path, "id": run.id, "status": run.status}
     said = run.manifest.plain()
@@ -158,6 +165,8 @@ def named(target: str | None, action: str) -> str:
 
 def data_status(root: Path, cache: Path) -> str:
     """Return a line per dataset and split: whether it is there, where, and what is known of it."""
+    from augdistill.data import status
+
     rows = []
     for row in status(root, cache):
         known = "" if row.verified is None else "verified" if row.verified else "not verified"
@@ -167,7 +176,7 @@ def data_status(root: Path, cache: Path) -> str:
     return table(("dataset", "split", "", "images", "checksums", "where", ""), rows)
 
 
-def examine(runtime: Runtime, root: Path, outputs: Path) -> str:
+def examine(runtime: "Runtime", root: Path, outputs: Path) -> str:
     """Return versions, plugins, the device and precision of `runtime`, datasets, whether outputs can be written."""
     import torch
 

@@ -64,6 +64,7 @@ class Dataset(Named):
 class Optim(Group):
     """SGD and its schedule. Rates are per step, lengths in epochs; `clip_norm` is None or a gradient norm.
 
+    A one-cycle schedule warms up for `warmup_share` of all steps, the others for `warmup_epochs`.
     `stop_accuracy` is None or the validation accuracy at whose first epoch training ends; the schedule stays as it is.
     """
 
@@ -73,10 +74,11 @@ class Optim(Group):
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
     nesterov: bool = True
     weight_decay: NotNegative = Field(default=0.0, examples=[0.0005])
-    schedule: Literal["cosine", "multistep", "constant"] = "cosine"
+    schedule: Literal["cosine", "multistep", "constant", "one-cycle"] = "cosine"
     milestones: Many[Annotated[int, Ge(0), Lt(10**6)]] = Field(default=(), examples=[[60, 120, 160]])
     gamma: Positive = 0.1
     warmup_epochs: NotNegative = Field(default=0.0, examples=[1])
+    warmup_share: Fraction = 0.2
     clip_norm: Positive | None = Field(default=None, examples=[2.0])
     select: Literal["last", "best-test"] = "last"
     stop_accuracy: Annotated[float, Gt(0), Le(1)] | None = Field(default=None, examples=[None])

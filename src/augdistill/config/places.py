@@ -8,9 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from augdistill import plugins
 from augdistill.base.checks import is_prefixed, one_of
 from augdistill.base.errors import ConfigError
@@ -47,6 +44,9 @@ def choices(group: str) -> tuple[str, ...]:
 
 def written(group: str, name: str) -> dict[str, Any]:
     """Return the values in the YAML file of a choice; raises ConfigError for a plugin's that holds no plain values."""
+    from omegaconf import OmegaConf  # what needs no values does not wait for it
+    from omegaconf.errors import OmegaConfBaseException
+
     path = files(group)[name]
     try:
         text = read_plain(path.parent, path.name) if is_prefixed(name) else path.read_text(encoding="utf-8")

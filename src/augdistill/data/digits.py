@@ -14,7 +14,8 @@ from augdistill.data.splits import stratified
 SPLITS = ("train", "test")
 TEST_SET = "digits-test"
 LABEL = "Digits"
-TEST_COUNT = 360
+COUNT = 1797
+TEST_COUNTS = range(10, COUNT - 9)  # with ten images on either side
 SIDE = 8
 LEVELS = 16  # pixels are counts 0..16
 SIZES = range(SIDE, 257)
@@ -25,10 +26,12 @@ def where(root: Path, **params: object) -> str:
     return "scikit-learn"
 
 
-def shape(*, size: int = 16, channels: int = 1) -> tuple[int, int, int]:
-    """Return the shape of an image; raises ConfigError on `size` or `channels`."""
+def shape(*, size: int = 16, channels: int = 1, test_images: int = 360) -> tuple[int, int, int]:
+    """Return the shape of an image; raises ConfigError on a parameter."""
     require(type(size) is int and size in SIZES, "dataset.size", size, f"{SIZES[0]} to {SIZES[-1]} pixels")
     require(type(channels) is int and channels in (1, 3), "dataset.channels", channels, "1 or 3")
+    is_count = type(test_images) is int and test_images in TEST_COUNTS
+    require(is_count, "dataset.test_images", test_images, f"{TEST_COUNTS[0]} to {TEST_COUNTS[-1]} of {COUNT} images")
     return channels, size, size
 
 
@@ -37,17 +40,17 @@ def source(root: Path, split: str, **params: object) -> Source:
     return Source(where(root), version=version("scikit-learn"))
 
 
-def read(root: Path, split: str, verify: bool, *, size: int = 16, channels: int = 1) -> Pixels:
-    """Return the images [N, channels, size, size] and labels of a fixed stratified split: 1,437 train, 360 test.
+def read(root: Path, split: str, verify: bool, *, size: int = 16, channels: int = 1, test_images: int = 360) -> Pixels:
+    """Return the images [N, channels, size, size] and labels of a fixed stratified split with so many test images.
 
-    Three channels are equal. Raises ConfigError on `size` or `channels`.
+    Three channels are equal. Raises ConfigError on a parameter.
     """
     from sklearn.datasets import load_digits
 
-    image_shape = shape(size=size, channels=channels)
+    image_shape = shape(size=size, channels=channels, test_images=test_images)
     bundled = load_digits()
     labels = bundled.target.astype(np.int64)
-    rows = dict(zip(SPLITS, stratified(labels, TEST_COUNT, derive(0, "digits-split")), strict=True))[split]
+    rows = dict(zip(SPLITS, stratified(labels, test_images, derive(0, "digits-split")), strict=True))[split]
     images = enlarge(bundled.images[rows].astype(np.int64), size)
     images = np.repeat(images[:, None], image_shape[0], axis=1)
     return Pixels(images, labels[rows], tuple("0123456789"), verified=True)

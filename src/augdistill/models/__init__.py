@@ -85,4 +85,5 @@ MODELS = Table[Model]("models") | {
     "alexnet": Model("augdistill.models.alexnet:AlexNet", "AlexNet"),
     "alexnet-small": Model("augdistill.models.alexnet:SmallAlexNet", "Small AlexNet"),
     "resnet18": Model("augdistill.models.resnet:ResNet18", "ResNet18"),
+    "resnet9": Model("augdistill.models.resnet9:ResNet9", "ResNet9"),
 }

@@ -24,6 +24,7 @@ ADDED_LATER: Mapping[str, Any] = {
     "aug.mixup.labels": "soft",
     "aug.cutmix.labels": "soft",
     "dataset.background": "white",
+    "dataset.test_images": 360,
 }
 
 # Fields of "student" configs in which those that train together as a bank may differ; all others they share.
@@ -187,8 +188,10 @@ def dataset_fields(dataset: Dataset) -> Config:
 
 
 def optim_fields(optim: Optim) -> Config:
-    """Return the fields of `optim` that have an effect: milestones and gamma belong to the multi-step schedule."""
-    unused = set() if optim.schedule == "multistep" else {"milestones", "gamma"}
+    """Return the fields of `optim` that have an effect with its schedule."""
+    unused = {"warmup_epochs"} if optim.schedule == "one-cycle" else {"warmup_share"}
+    if optim.schedule != "multistep":
+        unused |= {"milestones", "gamma"}
     return {key: value for key, value in optim.plain().items() if key not in unused}
 
 

@@ -13,17 +13,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augdistill.base.errors import ConfigError, HeldError, RequestError, RunError
 from augdistill.base.files import WRITING, checksum, write_atomic, write_json
 from augdistill.base.locks import held, holder
 from augdistill.base.reading import in_short, names_by_digits, read_json, read_text, sha256
 from augdistill.base.text import removal
-from augdistill.config.checking import check_saved
-from augdistill.config.jobs import ModelConfig
 from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
-from augdistill.store.identity import Ref
+
+if TYPE_CHECKING:  # the whole schema, which no manifest needs
+    from augdistill.config.jobs import ModelConfig
+    from augdistill.store.identity import Ref
 
 log = logging.getLogger(__name__)
 
@@ -65,15 +66,19 @@ class Run:
         return self.manifest
 
     @cached_property
-    def config(self) -> ModelConfig:
+    def config(self) -> "ModelConfig":
         """What a model, or outputs, were asked for, checked as if it were typed. Raises RunError."""
+        from augdistill.config.checking import check_saved
+
         try:
             return check_saved(self.kind, self.manifest.config)
         except ConfigError as error:
             raise RunError(f"{self.path / MANIFEST} holds no config of a {self.kind}: {error}") from None
 
     @property
-    def ref(self) -> Ref:
+    def ref(self) -> "Ref":
+        from augdistill.store.identity import Ref
+
         return Ref(self.kind, self.id, self.path.name, self.manifest.document.plain())
 
     def file(self, name: str) -> Path:
@@ -98,7 +103,7 @@ class RunStore:
         self.runs = outputs / "runs"
         self.banks = outputs / "banks"  # checkpoints of students that train together
 
-    def folder(self, ref: Ref) -> Path:
+    def folder(self, ref: "Ref") -> Path:
         """Return the folder of a run, there or not, whatever its label; a longer hash where eight digits are taken."""
         short, longer = self.runs / ref.folder, self.runs / f"{ref.folder}{ref.id[8:24]}"
         if longer.is_dir():
@@ -111,7 +116,7 @@ class RunStore:
         found = ((path, read_manifest(path)) for path in labelled)
         return next((path for path, manifest in found if manifest is None or manifest.id == ref.id), short)
 
-    def find(self, ref: Ref) -> Run | None:
+    def find(self, ref: "Ref") -> Run | None:
         """Return the run of this identity if it is finished or diverged, else None."""
         run = read_run(self.folder(ref))
         return run if run is not None and run.id == ref.id else None
@@ -160,7 +165,7 @@ class RunStore:
         return found[0].path
 
     @contextmanager
-    def writing(self, ref: Ref, wait: bool = True) -> Iterator[Path]:
+    def writing(self, ref: "Ref", wait: bool = True) -> Iterator[Path]:
         """Hold the run's lock and give its folder, created if need be; HeldError if held and not to `wait`."""
         path = self.folder(ref)
         with self.lock(ref, wait):
@@ -176,17 +181,17 @@ class RunStore:
                 raise
 
     @contextmanager
-    def lock(self, ref: Ref, wait: bool = True) -> Iterator[None]:
+    def lock(self, ref: "Ref", wait: bool = True) -> Iterator[None]:
         """Hold the lock of a run; while it is held elsewhere wait, saying for whom, or raise HeldError."""
         with held(self.outputs / "locks", ref.id[:24], ref.folder, wait):
             yield
 
-    def holder(self, ref: Ref) -> str | None:
+    def holder(self, ref: "Ref") -> str | None:
         """Return who holds a run's lock, or ended without giving it back; None where nobody does."""
         return holder(self.outputs / "locks", ref.id[:24])
 
     def publish(
-        self, ref: Ref, status: str, config: Mapping[str, Any], provenance: Mapping[str, Any], **facts: Any
+        self, ref: "Ref", status: str, config: Mapping[str, Any], provenance: Mapping[str, Any], **facts: Any
     ) -> Run:
         """Write the manifest of a run, last of all its files, each with its checksum, and return the run."""
         path = self.folder(ref)

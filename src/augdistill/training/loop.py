@@ -256,7 +256,14 @@ def resume(folder: Path, model: nn.Module, optimizer: torch.optim.SGD, device: D
 
 
 def learning_rate(recipe: dict[str, Any], step: int, steps: int) -> float:
-    """Return the rate of a step, of `steps` an epoch: linear warm-up, then cosine to 0, multi-step or constant."""
+    """Return the rate of a step, of `steps` an epoch: linear warm-up, then the schedule.
+
+    A one-cycle schedule falls in equal steps from its last one of warm-up to 0, where the step after the last would be.
+    """
+    if recipe["schedule"] == "one-cycle":
+        count = recipe["epochs"] * steps
+        peak = max(recipe["warmup_share"] * count, 1.0)  # the step at which it is reached, from 1
+        return float(recipe["lr"] * min((step + 1) / peak, (count - step) / (count + 1 - peak)))
     warmup, epoch = recipe["warmup_epochs"], step / steps
     if step + 1 < warmup * steps:
         return float(recipe["lr"] * (step + 1) / (warmup * steps))
