@@ -72,6 +72,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device", "/x/file")
         (ImportError("libx.so: failed to map segment from it"), NoMemoryError, "out of memory: less"),
         (chained(ImportError("a"), ImportError("b"), FULL), WorkError, "No space left on device (/x/file)"),
         (chained(ImportError("a"), MemoryError()), NoMemoryError, "out of memory: less"),
+        (chained(ImportError("a"), ImportError("cannot allocate memory")), NoMemoryError, "out of memory: less"),
         (ImportError(f"libx.so: {os.strerror(errno.EMFILE)}"), WorkError, "Too many open files"),
     ],
 )
