@@ -78,9 +78,8 @@ Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]  # of a fi
 Label = Annotated[str, StringConstraints(pattern=f"^{LABEL.pattern}$")]  # a name, with a plugin's prefix or without
 Id = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]  # a whole SHA-256
 Printable = Annotated[str, AfterValidator(is_printable)]
-NumberOrText = Annotated[
-    str, BeforeValidator(lambda value: str(value) if type(value) is int else value)
-]  # as claims are called
+AsText = BeforeValidator(lambda value: str(value) if type(value) is int else value)  # of a claim that is called 1
+NumberOrText = Annotated[str, AsText]
 Integer = Annotated[int, Ge(-(2**63)), Lt(2**63)]
 Real = Annotated[float, Ge(-1e300), Le(1e300)]
 

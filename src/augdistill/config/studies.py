@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Lt, MaxLen, MinLen
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from augdistill.base.checks import is_name, is_prefixed
-from augdistill.base.model import Many, NumberOrText
+from augdistill.base.model import AsText, Many
 from augdistill.config.base import (
     AtLeastOne,
     Chosen,
@@ -113,7 +113,7 @@ def is_a_name(value: str) -> str:
     return value
 
 
-Claim = Annotated[NumberOrText, MinLen(1)]
+Claim = Annotated[Text, AsText]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
     Many[Annotated[str, AfterValidator(is_stack)]],
