@@ -1,4 +1,4 @@
-"""Folders of configs as Hydra looks into them: plain values alone, nothing outside, plugins' names with their prefix."""
+"""Folders of configs as Hydra looks into them: plain values alone, nothing outside, plugins under their prefix."""
 
 from pathlib import Path
 
@@ -64,10 +64,10 @@ def test_a_plugins_configs_are_called_by_its_prefix(folder: Path) -> None:
     assert source.load_config("aug/mypkg/mine.yaml").header["package"] == "aug"
 
 
-def test_a_folder_given_comes_before_ours(folder: Path) -> None:
+def test_a_folder_given_takes_the_place_of_none_of_our_choices(folder: Path) -> None:
     paths = [str(element.path) for element in search_path(str(folder)).get_path()]
     ours = next(place for place, path in enumerate(paths) if path.endswith(str(conf_dir())))
-    assert paths.index(f"plain://{folder}") == 1 < ours  # Hydra's own are first
+    assert ours < paths.index(f"plain://{folder}")
     assert not [element for element in search_path(None).get_path() if str(element.path).startswith("plain:")]
 
 
