@@ -110,7 +110,11 @@ def test_what_a_machine_cannot_tell_is_said_with_why(tmp_path: Path) -> None:
     several = {"several-teachers", "several-alexnets", "bank-alexnet"}
     assert only_a_gpu == {"paper", *several, *(name for name in ROWS if name.startswith("deterministic-"))}
     assert {name for name in names if not_here(name, on_gpu, memory=False)} == {
-        *("quickstart", "commands", "planning", "lookups", "checkpoints")
+        "quickstart",
+        "commands",
+        "planning",
+        "lookups",
+        "checkpoints",
     }
     assert not any(not_here(name, quick(tmp_path), memory=False) for name in names)
     assert not_here("paper", on_gpu, memory=True) == not_here("accuracy", on_cpu, memory=True) == "it has no sides"

@@ -12,8 +12,20 @@ from test_layers import MODULES, room
 
 GENERATORS = {"default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator"}
 GLOBAL_DRAWS = {
-    *("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal", "bernoulli"),
-    *("multinomial", "poisson", "seed", "initial_seed", "set_rng_state"),
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+    "normal",
+    "bernoulli",
+    "multinomial",
+    "poisson",
+    "seed",
+    "initial_seed",
+    "set_rng_state",
 }
 IN_PLACE_DRAWS = {"uniform_", "normal_", "bernoulli_", "random_", "exponential_", "geometric_", "log_normal_"}
 ENVIRONMENT = {  # module -> the variables that it reads or sets

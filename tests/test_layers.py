@@ -32,22 +32,25 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 MOST_FILES = 20  # in a folder, so that a look shows what is there
 
 WITHOUT_TORCH = {
-    *(
-        "base",
-        "plugins",
-        "stats",
-        "config",
-        "claims",
-        "store",
-        "data",
-        "metrics",
-        "results",
-        "study",
-        "report",
-        "executors",
-    ),
-    *("stages", "stages.names", "api", "cli"),
-    *("augment", "models", "losses"),
+    "base",
+    "plugins",
+    "stats",
+    "config",
+    "claims",
+    "store",
+    "data",
+    "metrics",
+    "results",
+    "study",
+    "report",
+    "executors",
+    "stages",
+    "stages.names",
+    "api",
+    "cli",
+    "augment",
+    "models",
+    "losses",
 }
 TABLES = {"augment", "models", "losses"}  # say what their entries are called without torch; their modules do not
 HYDRA = {"cli.composing", "cli.repository", "cli.sources", "cli.sweeps"}  # imported when a command composes

@@ -14,8 +14,12 @@ from augdistill.base.errors import ConfigError
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        *(("5min", (5, math.inf)), ("0.25min", (0.25, math.inf)), ("0min", (0, math.inf))),
-        *(("1epoch", (math.inf, 1)), ("3epochs", (math.inf, 3)), ("10epochs", (math.inf, 10))),
+        ("5min", (5, math.inf)),
+        ("0.25min", (0.25, math.inf)),
+        ("0min", (0, math.inf)),
+        ("1epoch", (math.inf, 1)),
+        ("3epochs", (math.inf, 3)),
+        ("10epochs", (math.inf, 10)),
     ],
 )
 def test_checkpoints_are_made_every_so_many_minutes_or_epochs(text: str, expected: tuple[float, float]) -> None:

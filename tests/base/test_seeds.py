@@ -33,8 +33,23 @@ def test_seeds_fit_every_generator(seed: int, labels: list[str | int]) -> None:
 
 def test_names_that_could_be_confused_are_different_streams() -> None:
     names: list[tuple[str | int, ...]] = [
-        *((), ("",), ("", ""), ("ab", "c"), ("a", "bc"), ("abc",), ("a,b",), ("a", "b"), ("b", "a")),
-        *((1,), ("1",), (1, 1), (11,), ("a", 1), ("a1",), ('a","1',), ("a", "1")),
+        (),
+        ("",),
+        ("", ""),
+        ("ab", "c"),
+        ("a", "bc"),
+        ("abc",),
+        ("a,b",),
+        ("a", "b"),
+        ("b", "a"),
+        (1,),
+        ("1",),
+        (1, 1),
+        (11,),
+        ("a", 1),
+        ("a1",),
+        ('a","1',),
+        ("a", "1"),
     ]
     found = [derive(seed, *labels) for seed, labels in itertools.product((0, 1, 10), names)]
     assert len(set(found)) == len(found)

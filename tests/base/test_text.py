@@ -20,7 +20,11 @@ from augdistill.base.text import (
 
 def test_durations_are_said_as_people_do():
     assert [duration(seconds) for seconds in (0.4, 59.6, 65, 3599, 7800)] == [
-        *("0 s", "1 min 0 s", "1 min 5 s", "59 min 59 s", "2 h 10 min")
+        "0 s",
+        "1 min 0 s",
+        "1 min 5 s",
+        "59 min 59 s",
+        "2 h 10 min",
     ]
 
 
@@ -57,7 +61,10 @@ def test_the_first_wrong_text_is_named_by_its_place() -> None:
 
 def test_half_of_a_surrogate_pair_is_no_unicode() -> None:
     assert [is_no_unicode(text) for text in ("\ud800", "a\udfffb", "\ud7ff\ue000", "\U0001f600")] == [
-        *(True, True, False, False)
+        True,
+        True,
+        False,
+        False,
     ]
 
 

@@ -120,8 +120,13 @@ def test_refusals_are_one_line_with_what_is_allowed(key: str, value: Any, messag
 @pytest.mark.parametrize(
     "key",
     [
-        *("optim.lr", "optim.weight_decay", "optim.gamma", "optim.clip_norm", "optim.warmup_epochs"),
-        *("distillation.temperature", "distillation.alpha"),
+        "optim.lr",
+        "optim.weight_decay",
+        "optim.gamma",
+        "optim.clip_norm",
+        "optim.warmup_epochs",
+        "distillation.temperature",
+        "distillation.alpha",
     ],
 )
 def test_numbers_must_be_finite_because_manifests_are_strict_json(key: str, value: Any, tmp_path: Path) -> None:

@@ -44,8 +44,14 @@ def test_a_name_leads_nowhere_else(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "asks"),
     [
-        *(("plain $5 {x}", False), ("${a.b}", False), ("${a.${b}}-${c}", False), ("${..a}", False)),
-        *(("${oc.env:HOME}", True), ("${a.${oc.env:HOME}}", True), ("\\${oc.env:HOME}", True), ("$\\{now:%Y}", True)),
+        ("plain $5 {x}", False),
+        ("${a.b}", False),
+        ("${a.${b}}-${c}", False),
+        ("${..a}", False),
+        ("${oc.env:HOME}", True),
+        ("${a.${oc.env:HOME}}", True),
+        ("\\${oc.env:HOME}", True),
+        ("$\\{now:%Y}", True),
         ("${a}" * 21, True),  # more than anybody writes
     ],
 )

@@ -109,8 +109,18 @@ def test_a_claim_that_is_not_asked_names_the_study_that_does():
 
 
 COLUMNS = [
-    *("role", "model", "teacher_aug", "student_aug", "block", "student_seed", "metric", "test_set", "status", "value"),
-    *("run", "precision"),
+    "role",
+    "model",
+    "teacher_aug",
+    "student_aug",
+    "block",
+    "student_seed",
+    "metric",
+    "test_set",
+    "status",
+    "value",
+    "run",
+    "precision",
 ]
 META = {
     "name": "s",

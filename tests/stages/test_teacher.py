@@ -46,7 +46,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_finished_run_holds_all_that_it_must(finished: Run) -> None:
     assert {path.name for path in finished.path.iterdir()} == FILES
     assert set(finished.manifest.files) == FILES - {"manifest.json", "log"}
-    assert (finished.status, finished.model.shape, len(finished.model.classes)) == (*("finished", (1, 16, 16), 10),)
+    assert (finished.status, finished.model.shape, len(finished.model.classes)) == (
+        "finished",
+        (1, 16, 16),
+        10,
+    )
     header = common.dataset_images(finished.config).header
     assert dict(finished.model.statistics) == {"mean": header.mean, "std": header.std}
     made = finished.manifest.provenance
@@ -295,7 +299,8 @@ def slightly_other(run: Run) -> None:
         (fewer_classes, "does not hold the model of its config"),
         (double_precision, "does not hold the model of its config"),
         pytest.param(
-            *(no_safetensors, "weights.safetensors"),
+            no_safetensors,
+            "weights.safetensors",
         ),
     ],
 )

@@ -201,13 +201,16 @@ def test_the_folder_that_images_come_from_changes_no_name(tmp_path: Path) -> Non
 
 def test_whatever_decides_a_student_changes_its_name() -> None:
     own = [
-        *({"seed": 4}, {"student": {"name": "alexnet-small"}}, {"student_aug": MIXUP}),
-        *({"optim.lr": 0.1}, {"optim.epochs": 5}, {"optim.clip_norm": None}, {"dataset.validation": 100}),
+        {"seed": 4},
+        {"student": {"name": "alexnet-small"}},
+        {"student_aug": MIXUP},
+        {"optim.lr": 0.1},
+        {"optim.epochs": 5},
+        {"optim.clip_norm": None},
+        {"dataset.validation": 100},
         *({"distillation.alpha": value} for value in (0, 0.1, 1)),
-        *(
-            {"distillation.temperature": 4},
-            {"distillation": {"alpha": 0.5, "temperature": 20, "loss": {"name": "kd", "reduction": "elementwise"}}},
-        ),
+        {"distillation.temperature": 4},
+        {"distillation": {"alpha": 0.5, "temperature": 20, "loss": {"name": "kd", "reduction": "elementwise"}}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "loss": "dkd"}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "loss": {"name": "dkd", "beta": 2.0}}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "zscore"}},
@@ -270,7 +273,10 @@ def test_rescaling_to_the_plain_teacher_makes_that_teacher_a_parent() -> None:
 def test_a_run_on_labels_alone_has_no_teacher() -> None:
     labels = student(distillation={"alpha": 0})
     without_effect = [
-        *({"aug": {"ops": {}}}, {"teacher": {"name": "alexnet"}}, {"teacher_seed": 9}, {"teacher_optim.lr": 0.2}),
+        {"aug": {"ops": {}}},
+        {"teacher": {"name": "alexnet"}},
+        {"teacher_seed": 9},
+        {"teacher_optim.lr": 0.2},
         {"distillation": {"alpha": 0.0, "temperature": 4, "view": "clean", "loss": {"name": "dkd"}}},
         {"distillation": {"alpha": 0, "transform": "rescale", "sd": 1.0, "teacher_weights": "untrained"}},
         {"distillation": {"alpha": 0, "teacher": "a run that is not there"}},
@@ -305,7 +311,9 @@ def test_outputs_are_named_by_teacher_precision_and_data() -> None:
     other = teacher_ref(check("teacher", replaced(TEACHER, {"seed": 4})), DATA)
     untrained = changed(config, {"distillation.teacher_weights": "untrained"})
     names = [
-        *(outputs_ref(taught_by, config, DATA), outputs_ref(other, config, DATA), outputs_ref(taught_by, config, "x")),
+        outputs_ref(taught_by, config, DATA),
+        outputs_ref(other, config, DATA),
+        outputs_ref(taught_by, config, "x"),
         outputs_ref(taught_by, changed(config, {"runtime.precision": "bf16"}), DATA),
         outputs_ref(taught_by, untrained, DATA),
     ]

@@ -45,6 +45,11 @@ class ResNet9(nn.Module):
 def block(channels: int, wide: int) -> nn.Sequential:
     """Return two 3x3 convolutions, the first of which changes the channels and is pooled."""
     return nn.Sequential(
-        *(convolution(channels, wide, 3), nn.MaxPool2d(2), nn.BatchNorm2d(wide), nn.ReLU()),
-        *(convolution(wide, wide, 3), nn.BatchNorm2d(wide), nn.ReLU()),
+        convolution(channels, wide, 3),
+        nn.MaxPool2d(2),
+        nn.BatchNorm2d(wide),
+        nn.ReLU(),
+        convolution(wide, wide, 3),
+        nn.BatchNorm2d(wide),
+        nn.ReLU(),
     )

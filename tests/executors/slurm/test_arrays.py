@@ -100,8 +100,10 @@ def test_a_pack_holds_students_of_one_teacher():
 def test_more_teachers_than_an_array_may_have_make_two():
     arrays = arranged(study(teachers=5, students=1), size=3)
     assert shapes(arrays) == [
-        *(("teacher", "0-2", ""), ("teacher", "0-1", "")),
-        *(("student", "0-1", arrays[1].name), ("student", "0-2", arrays[0].name)),
+        ("teacher", "0-2", ""),
+        ("teacher", "0-1", ""),
+        ("student", "0-1", arrays[1].name),
+        ("student", "0-2", arrays[0].name),
     ]
 
 

@@ -34,8 +34,16 @@ TESTBED = Path(__file__).parents[3] / "scripts" / "slurm-testbed"
 EXECUTOR = Slurm(name="slurm", poll_seconds=1)
 LONGER = ("study=tiny", "study.teacher.optim.epochs=100")  # longer than SLURM takes to preempt, half a minute alone
 FLAGS = [  # of every submission
-    *("sbatch", "--parsable", "--job-name=study-00-teacher", "--array=0-1", "--output=/out/slurm/logs/%x-%a.log"),
-    *("--open-mode=append", "--export=ALL", "--nodes=1", "--ntasks=1", "--cpus-per-task=2"),
+    "sbatch",
+    "--parsable",
+    "--job-name=study-00-teacher",
+    "--array=0-1",
+    "--output=/out/slurm/logs/%x-%a.log",
+    "--open-mode=append",
+    "--export=ALL",
+    "--nodes=1",
+    "--ntasks=1",
+    "--cpus-per-task=2",
 ]
 COMES_BACK = ["--requeue", "--signal=B:USR1@60"]
 SCRIPT = [str(slurm.SCRIPT), sys.executable, "/out/slurm/study-00-teacher.tasks", "50"]
@@ -62,9 +70,14 @@ def test_what_sbatch_is_asked_for():
     }
     assert asked(array(), **wanted) == [
         *FLAGS,
-        *("--gres=gpu:1", "--mem=1536M", "--time=30", "--partition=gpu"),
+        "--gres=gpu:1",
+        "--mem=1536M",
+        "--time=30",
+        "--partition=gpu",
         *COMES_BACK,
-        *("--kill-on-invalid-dep=yes", "--account=me", "--exclusive"),
+        "--kill-on-invalid-dep=yes",
+        "--account=me",
+        "--exclusive",
         *SCRIPT,
     ]
 
@@ -153,7 +166,11 @@ def test_a_job_queues_itself_again_at_its_time_limit_alone(signals, restarts, re
         wait_for(tmp_path / "words")
     assert job.wait(timeout=60) == 143
     assert (tmp_path / "words").read_text().split() == [
-        *("-P", "-m", "augdistill.stages", f"{tmp_path}/jobs/one.json", f"{tmp_path}/jobs/two.json")
+        "-P",
+        "-m",
+        "augdistill.stages",
+        f"{tmp_path}/jobs/one.json",
+        f"{tmp_path}/jobs/two.json",
     ]
     assert (tmp_path / "asked").exists() == requeued
     if requeued:

@@ -40,7 +40,11 @@ def test_every_printed_number_stands_beside_its_cell(number, fixture, request):
 def test_the_layout_is_the_papers(paper):
     table = made(paper, "Table 1")
     assert [row.labels for row in table.rows] == [
-        *(("Baseline",), ("Flip + crop",), ("Cutout",), ("Mixup",), ("CutMix",)),
+        ("Baseline",),
+        ("Flip + crop",),
+        ("Cutout",),
+        ("Mixup",),
+        ("CutMix",),
         ("Labels only",),
     ]
     assert [column.group for column in table.columns[::3]] == ["ResNet18 teacher", "LeNet student", "AlexNet student"]
