@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,17 +161,16 @@ def check_flags(words: list[str]) -> None:
         raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
 
 
-@dataclass
 class Jobs:
     """How the jobs of a command, in a sweep several, ended on this machine; `folder` is the sweep's own.
 
-    `begun` says that Hydra has composed a config.
+    `begun` says that Hydra has composed a config. No dataclass: what those import, --help would wait for.
     """
 
-    begun: bool = False
-    done: int = 0
-    failures: list[AugdistillError] = field(default_factory=list)
-    folder: Path | None = None
+    def __init__(self) -> None:
+        self.begun, self.done = False, 0
+        self.failures: list[AugdistillError] = []
+        self.folder: Path | None = None
 
     def failure(self) -> AugdistillError:
         """Return what the command ends with; if every job was refused, the sweep's folder is taken away again."""
