@@ -3,16 +3,11 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.report.command import report, study_names
-
-
-def config(outputs: Path, study: object) -> dict:
-    return {"outputs": str(outputs), "wait": True, "study": study}
 
 
 def test_no_model_and_no_torch_is_loaded(tiny, tmp_path):
@@ -22,8 +17,9 @@ def test_no_model_and_no_torch_is_loaded(tiny, tmp_path):
         path.unlink()
     code = f"""
 import sys
+from pathlib import Path
 from augdistill.report.command import report
-report({config(outputs, "tiny")!r})
+report("tiny", Path({str(outputs)!r}))
 assert not {{"torch", "torchvision", "hydra"}} & set(sys.modules), sorted(sys.modules)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -34,17 +30,15 @@ assert not {{"torch", "torchvision", "hydra"}} & set(sys.modules), sorted(sys.mo
 @pytest.mark.parametrize("study", ["../x", "a/b", "", "..", [], ["a", 3], None])
 def test_what_is_no_study_is_refused(study, tmp_path):
     with pytest.raises(ConfigError, match="is not the name of a study"):
-        report(config(tmp_path, study))
+        report(study, tmp_path)
 
 
 def test_an_unknown_study_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(RequestError, match=r"no study nowhere below .*: start it with augdistill study study=nowhere"):
-        report(config(tmp_path, "nowhere"))
+        report("nowhere", tmp_path)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "studies" / "torn").mkdir(parents=True)
     (tmp_path / "studies" / "torn" / "plan.json").write_text('{"name":')
     with pytest.raises(RequestError, match=r"plan.json cannot be read .*: augdistill study study=torn writes it again"):
-        report(config(tmp_path, "torn"))
+        report("torn", tmp_path)
     assert study_names(["a", "b", "a"]) == ["a", "b"]
-    with pytest.raises(ConfigError, match="did you mean study"):
-        report({**config(tmp_path, "x"), "studdy": 1})
