@@ -7,7 +7,7 @@ null, a value of the same type, a whole number where there is a number.
 import math
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from augdistill.config.checking import check_command
 from augdistill.config.commands import COMMANDS
 from composed import compose
 
+TOGETHER = 8  # examples that are typed at once: composing takes most of the time
 NULL, NAN, HUGE = None, math.nan, 10**400
 WRONG = (NULL, "zzz", "", "1", -1, 1.5, NAN, math.inf, -math.inf, HUGE, True, [], [1], [[1]], {}, {"zzz": 1})
 COMPOSED = [
@@ -131,21 +132,33 @@ def examples() -> list[tuple[str, tuple[str, ...], str]]:
 
 
 def test_every_example_works_when_it_is_typed() -> None:
+    """Examples of different keys are typed together, and those of them that do not go together one by one."""
     lines = examples()
     assert len(lines) > 200
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for command, words, example in lines:
         (word,) = shlex.split(example)
-        if word == "seed=0" or "sbatch" in word or word.startswith(("name=", "study.name=")):
-            continue
-        try:
-            config = compose(command, *words, word)
-        except (HydraException, OmegaConfBaseException) as error:
-            pytest.fail(f"{command} {example}: {error}")
-        if word.startswith(("dataset@study.", "teacher@study.", "study.aug=")):
-            continue  # a study's own file sets values beside its own choice; it is composed, which is seen above
-        if word.split("=")[0].rpartition(".")[2] in ("base", "mean", "std"):
-            continue  # right beside the other values of the config that was refused
-        check_command(command, config)
+        if word != "seed=0" and "sbatch" not in word and not word.startswith(("name=", "study.name=")):
+            alike.setdefault((command, tuple(words)), []).append(word)
+    for (command, words), typed in alike.items():
+        for first in range(0, len(typed), TOGETHER):
+            type_examples(command, words, typed[first : first + TOGETHER])
+
+
+def type_examples(command: str, words: Sequence[str], typed: list[str]) -> None:
+    """Compose and check a command with words that its refusals advise; fail at one that does not work by itself."""
+    alone = len(typed) == 1
+    try:
+        config = compose(command, *words, *typed)
+        is_beside = typed[0].startswith(("dataset@study.", "teacher@study.", "study.aug="))  # values of a study's file
+        is_part = typed[0].split("=")[0].rpartition(".")[2] in ("base", "mean", "std")  # right beside what was refused
+        if not (alone and (is_beside or is_part)):
+            check_command(command, config)
+    except (HydraException, OmegaConfBaseException, ConfigError) as error:
+        if alone:
+            pytest.fail(f"{command} {typed[0]}: {error}")
+        for half in (typed[: len(typed) // 2], typed[len(typed) // 2 :]):
+            type_examples(command, words, half)
 
 
 REFUSED = [
