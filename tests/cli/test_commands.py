@@ -103,21 +103,21 @@ def test_own_predictions_score_as_the_run_did(outputs, run_augdistill, tmp_path)
     assert "discrimination_corrected" in ran.stdout
 
 
-def test_the_commands_of_the_readme_work_by_hand(run_augdistill, tmp_path):
+def test_the_commands_of_the_readme_work_by_hand(run_augdistill, run_here, tmp_path):
     """train, distil, evaluate, list, show, remove: each finds what the one before made, and twice is once."""
     for words in (["train-teacher", *TINY, "aug=cutmix"], ["distill", *TINY_STUDENT, "aug=cutmix"], ["evaluate"]):
         first = run_augdistill(words, tmp_path)
         assert first.code == 0, first.stderr
         before = files(tmp_path)
-        again = run_augdistill(words, tmp_path)
+        again = run_here(words, tmp_path)
         assert (again.code, again.stdout, files(tmp_path)) == (0, first.stdout, before)
-    listed = run_augdistill(["runs", "list", "student"], tmp_path)
+    listed = run_here(["runs", "list", "student"], tmp_path)
     student = listed.stdout.split()[-1]
     assert student.startswith("student-digits-lenet-cutmix-s0-")
-    assert "test_set" in run_augdistill(["runs", "show", evaluation_of(tmp_path, student)], tmp_path).stdout
-    assert_refused(run_augdistill(["runs", "remove", student], tmp_path), "1 run came from")
+    assert "test_set" in run_here(["runs", "show", evaluation_of(tmp_path, student)], tmp_path).stdout
+    assert_refused(run_here(["runs", "remove", student], tmp_path), "1 run came from")
     for name in (evaluation_of(tmp_path, student), student):
-        assert run_augdistill(["runs", "remove", name], tmp_path).code == 0
+        assert run_here(["runs", "remove", name], tmp_path).code == 0
     assert not (tmp_path / "outputs/runs" / student).exists()
 
 
