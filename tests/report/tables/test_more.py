@@ -37,7 +37,9 @@ def test_the_best_of_a_cell_of_a_grid_is_that_of_its_row(controls):
     for row in table.rows:
         for group in ("LeNet student", "ResNet18 teacher"):
             own = [cell for column, cell in zip(table.columns, row.cells, strict=True) if column.group == group]
-            known = {index: replace(cell, best=False, below=False) for index, cell in enumerate(own) if cell is not None}
+            known = {
+                index: replace(cell, best=False, below=False) for index, cell in enumerate(own) if cell is not None
+            }
             assert [cell for cell in own if cell is not None] == list(mark_best(known).values())
             assert sum(cell.best for cell in own if cell is not None) > 0
     assert any("best of its row" in note for note in table.notes)
