@@ -275,6 +275,9 @@ def test_tables_1_to_5_are_means_over_blocks(report, blocks):
             if not row["mean"]:
                 continue
             values = blocks[key]
+            in_percent = row["metric"] in ("accuracy", "precision", "recall", "f1")
+            assert row["unit"] == "%" or not in_percent
+            values = 100 * values if in_percent else values
             given = float(row["mean"]), float(row["sd"]), int(row["n"])
             assert given == pytest.approx((values.mean(), values.std(ddof=1), len(values))), (name, row)
             seen.add(name)

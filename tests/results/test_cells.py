@@ -12,18 +12,18 @@ def cells_of(*values, metric="accuracy"):
 
 
 def marks(cells):
-    return [cell.best for cell in mark_best(cells).values()]
+    return ["best" if cell.best else "below" if cell.below else "" for cell in mark_best(cells).values()]
 
 
-def test_marks_are_those_not_significantly_below_the_best():
+def test_the_best_mean_is_marked_and_what_is_significantly_below_it():
     near, best, far = [0.80, 0.82, 0.78], [0.81, 0.83, 0.80], [0.60, 0.61, 0.62]
     assert stats.ttest_ind(best, far, equal_var=False, alternative="greater").pvalue * 2 < 0.05
     assert stats.ttest_ind(best, near, equal_var=False, alternative="greater").pvalue > 0.05
-    assert marks(cells_of(near, best, far)) == [True, True, False]
-    assert marks(cells_of(near, best, far, metric="ece")) == [False, False, True]
-    assert marks(cells_of(near, best, far, metric="class_separability")) == [False, False, False]
-    assert marks(cells_of([0.8], [0.9])) == [False, True]
-    assert marks(cells_of([0.8])) == [False]
+    assert marks(cells_of(near, best, far)) == ["", "best", "below"]
+    assert marks(cells_of(near, best, far, metric="ece")) == ["below", "below", "best"]
+    assert marks(cells_of(near, best, far, metric="class_separability")) == ["", "", ""]
+    assert marks(cells_of([0.8], [0.9])) == ["", "best"]
+    assert marks(cells_of([0.8])) == [""]
 
 
 def test_a_cell_has_the_block_means_of_its_runs_and_says_what_is_lost(saved):
@@ -63,3 +63,9 @@ def test_printed_values_stand_beside_main_arms_alone():
     assert np.isnan(printed.get("9", baseline, "accuracy", "cifar10-test")[0])
     cell = Cell("accuracy", "cifar10-test", (0.84, 0.86), published=0.852)
     assert cell.difference == pytest.approx(-0.002)
+
+
+def test_accuracies_are_shown_in_percent_and_what_is_no_share_of_images_in_its_own_unit():
+    accuracy, nats = Cell("accuracy", "cifar10-test", (0.84, 0.86)), Cell("nll", "cifar10-test", (0.84, 0.86))
+    assert (accuracy.shown(accuracy.mean), nats.shown(nats.mean)) == ("85.0", "0.850")
+    assert Cell("f1", "mnist-test", (0.98866,)).shown(-0.0012, signed=True) == "−0.12"

@@ -38,7 +38,7 @@ class Metric:
     digits: int = 3
     """decimals in tables; one more on test sets where models differ in the fourth, if a side is better"""
     percent: bool = False
-    """whether figures and contrasts show it in percent and percentage points"""
+    """whether tables, figures and contrasts show it in percent and percentage points"""
     temperature: int | None = None
     """of a family that differs in a temperature alone, its own: a report shows the one at the study's temperature"""
     published: str = ""

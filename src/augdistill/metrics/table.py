@@ -38,9 +38,9 @@ METRICS = Table[Metric]("metrics") | {
         heading="accuracy",
         percent=True,
     ),
-    "precision": Metric("Precision", "share", "higher", lambda p: p.macro[0], stands_in=MACRO),
-    "recall": Metric("Recall", "share", "higher", lambda p: p.macro[1], stands_in=MACRO),
-    "f1": Metric("F1", "share", "higher", lambda p: p.macro[2], stands_in=MACRO, heading="F1"),
+    "precision": Metric("Precision", "share", "higher", lambda p: p.macro[0], stands_in=MACRO, percent=True),
+    "recall": Metric("Recall", "share", "higher", lambda p: p.macro[1], stands_in=MACRO, percent=True),
+    "f1": Metric("F1", "share", "higher", lambda p: p.macro[2], stands_in=MACRO, heading="F1", percent=True),
     "nll": Metric(
         "NLL", "nats", "lower", lambda p: nll(p.log_probabilities, p.labels), heading="NLL", published="loss"
     ),
@@ -148,6 +148,7 @@ METRICS = Table[Metric]("metrics") | {
         TEACHER,
         stands_in=FIDELITY,
         heading="agreement",
+        percent=True,
     ),
     "teacher_kl": Metric(
         "KL from teacher",

@@ -38,6 +38,9 @@ class Cell:
     published: float = NAN
     published_note: str = ""
     best: bool = False
+    """whether it is the best of those it is compared with"""
+    below: bool = False
+    """whether it is significantly below the best of those"""
 
     @property
     def n(self) -> int:
@@ -59,6 +62,15 @@ class Cell:
     @property
     def digits(self) -> int:
         return labels.digits(self.metric, self.test_set)
+
+    @property
+    def scale(self) -> int:
+        """By what values are multiplied where they are shown."""
+        return labels.scale(self.metric)
+
+    def shown(self, value: float, *, signed: bool = False) -> str:
+        """Return a value of the cell's as tables show it: accuracies in percent."""
+        return labels.number(self.scale * value, self.digits, signed=signed)
 
 
 class Cells:
@@ -127,10 +139,9 @@ class Printed:
 
 
 def mark_best(cells: Mapping[int, Cell | None]) -> dict[int, Cell | None]:
-    """Return the cells of one column, marked where they are not significantly below the best.
+    """Return the cells of one column with the best mean marked, and what is significantly below it.
 
-    Without two blocks nothing can be tested; then the best alone is marked. A metric without a better side, and a lone
-    cell, get no mark.
+    Without two blocks nothing can be tested. A metric without a better side, and a lone cell, get no mark.
     """
     found = {key: cell for key, cell in cells.items() if cell is not None and cell.n}
     if len(found) < 2:
@@ -140,12 +151,10 @@ def mark_best(cells: Mapping[int, Cell | None]) -> dict[int, Cell | None]:
         return dict(cells)
     sign = 1 if side == "higher" else -1
     oriented = {str(key): [sign * value for value in cell.values] for key, cell in found.items()}
-    if is_testable(found.values()):
-        best = {int(key) for key in not_significantly_below_best(oriented)}
-    else:
-        top = max(fmean(values) for values in oriented.values())
-        best = {int(key) for key, values in oriented.items() if math.isclose(fmean(values), top, rel_tol=1e-12)}
-    return {key: replace(cell, best=key in best) if cell else None for key, cell in cells.items()}
+    top = max(fmean(values) for values in oriented.values())
+    best = {int(key) for key, values in oriented.items() if math.isclose(fmean(values), top, rel_tol=1e-12)}
+    below = found.keys() - {int(key) for key in not_significantly_below_best(oriented)} - best
+    return {key: replace(cell, best=key in best, below=key in below) if cell else None for key, cell in cells.items()}
 
 
 def is_testable(cells: Iterable[Cell]) -> bool:

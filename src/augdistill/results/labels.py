@@ -85,14 +85,30 @@ def metric(name: str) -> str:
     return entry(name).label.replace(" - ", " − ") if name in METRICS else name
 
 
+def column(name: str) -> str:
+    """Return a metric's name as it stands over a column, with the unit where that is percent."""
+    return with_percent(metric(name), name)
+
+
+def with_percent(text: str, name: str) -> str:
+    """Return words about a metric with the unit where that is percent."""
+    return f"{text}, %" if entry(name).percent else text
+
+
+def scale(name: str) -> int:
+    """Return by what a metric's values are multiplied where they are shown: 100 for percent."""
+    return 100 if entry(name).percent else 1
+
+
 def entry(name: str) -> Metric:
     """Return a metric's entry; of one that has none, as the accuracy within one class, what tables assume."""
     return METRICS.get(name) or Metric(name, "", None, lambda p: float("nan"), percent=name.startswith(CLASS_ACCURACY))
 
 
 def digits(name: str, where: str) -> int:
-    """Return the decimals with which a metric is printed."""
-    return entry(name).digits + (where in FINE and entry(name).better is not None)
+    """Return the decimals with which a metric is printed, in percent where that is its unit."""
+    places = max(0, entry(name).digits - 2) if entry(name).percent else entry(name).digits
+    return places + (where in FINE and entry(name).better is not None)
 
 
 def number(value: float, places: int, *, signed: bool = False) -> str:

@@ -31,20 +31,21 @@ def tiny_table(**changes):
 
 def test_csv_holds_every_number_in_full():
     (row,) = csv.DictReader(io.StringIO(formats.to_csv(tiny_table())))
-    assert (float(row["mean"]), int(row["n"]), row["lost"], row["best"]) == (0.625, 2, "diverged 1/3", "1")
-    assert float(row["sd"]) == statistics.stdev((0.5, 0.75))
-    assert float(row["difference"]) == 0.625 - 0.6
+    assert (float(row["mean"]), int(row["n"]), row["lost"], row["best"]) == (62.5, 2, "diverged 1/3", "1")
+    assert (row["unit"], row["below"]) == ("%", "0")
+    assert float(row["sd"]) == 100 * statistics.stdev((0.5, 0.75))
+    assert float(row["difference"]) == pytest.approx(2.5)
     assert (row["group"], row["column"], row["Strategy"]) == ("G%", "<b>a|b</b>", "100 % {x}")
 
 
 def test_markdown_and_tex_escape_what_is_special():
     text = formats.to_markdown(tiny_table())
     assert "| G%: &lt;b>a\\|b&lt;/b> |" in text
-    assert "**0.625 ± 0.177 (2); paper 0.600 (+0.025); diverged 1/3**" in text
+    assert "**62.5 ± 17.7 (2); paper 60.0 (+2.5); diverged 1/3**" in text
     source = formats.to_tex(tiny_table())
     assert r"\caption{A \& B\_1}" in source
     assert r"\multicolumn{2}{c}{G\%}" in source
-    assert r"\textbf{0.625 $\pm$ 0.177 (2)" in source
+    assert r"\textbf{62.5 $\pm$ 17.7 (2)" in source
     assert r"100 \% \{x\}" in source
     assert source.count(r"\toprule") == source.count(r"\midrule") == source.count(r"\bottomrule") == 1
 

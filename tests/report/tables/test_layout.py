@@ -25,11 +25,11 @@ def naive(saved, role, model, aug, metric, where):
 @pytest.mark.parametrize(
     ("name", "row", "group", "column", "place"),
     [
-        ("Table 1", ("CutMix",), "ResNet18 teacher", "CIFAR-10 acc.", ("teacher", "resnet18", "cutmix", "accuracy")),
-        ("Table 1", ("Baseline",), "LeNet student", "CIFAR-10 acc.", ("student", "lenet", "baseline", "accuracy")),
-        ("Table 1", ("Labels only",), "LeNet student", "CIFAR-10 acc.", ("control", "lenet", "labels", "accuracy")),
+        ("Table 1", ("CutMix",), "ResNet18 teacher", "CIFAR-10 acc., %", ("teacher", "resnet18", "cutmix", "accuracy")),
+        ("Table 1", ("Baseline",), "LeNet student", "CIFAR-10 acc., %", ("student", "lenet", "baseline", "accuracy")),
+        ("Table 1", ("Labels only",), "LeNet student", "CIFAR-10 acc., %", ("control", "lenet", "labels", "accuracy")),
         ("Table 4", ("Mixup",), "", "AlexNet student", ("student", "alexnet", "mixup", "class_separability")),
-        ("Table 5", ("Cutout", "CIFAR-10"), "AlexNet student", "F1", ("student", "alexnet", "cutout", "f1")),
+        ("Table 5", ("Cutout", "CIFAR-10"), "AlexNet student", "F1, %", ("student", "alexnet", "cutout", "f1")),
     ],
 )
 def test_cells_are_means_and_sds_of_block_means(paper, name, row, group, column, place):
@@ -42,13 +42,13 @@ def test_cells_are_means_and_sds_of_block_means(paper, name, row, group, column,
 
 def test_lost_runs_are_said_and_left_out(paper):
     table = made(paper, "Table 1")
-    lenet = cell_of(table, ("CutMix",), "LeNet student", "CIFAR-10 acc.")
+    lenet = cell_of(table, ("CutMix",), "LeNet student", "CIFAR-10 acc., %")
     assert lenet.lost == "collapsed 1/4, diverged 1/4"
     assert lenet.n == 1
     assert np.isnan(lenet.sd)
-    assert cell_of(table, ("Mixup",), "AlexNet student", "CIFAR-10 acc.").lost == "missing 1/4"
-    assert cell_of(table, ("Cutout",), "AlexNet student", "CIFAR-10 acc.").lost == "not evaluated 1/4"
-    assert cell_of(table, ("Baseline",), "LeNet student", "CIFAR-10 acc.").lost == ""
+    assert cell_of(table, ("Mixup",), "AlexNet student", "CIFAR-10 acc., %").lost == "missing 1/4"
+    assert cell_of(table, ("Cutout",), "AlexNet student", "CIFAR-10 acc., %").lost == "not evaluated 1/4"
+    assert cell_of(table, ("Baseline",), "LeNet student", "CIFAR-10 acc., %").lost == ""
     collapsed = paper.results[paper.results.run.str.contains("lenet-cutmix-s1") & (paper.results.metric == "accuracy")]
     assert set(collapsed.status) == {"collapsed"}
     assert lenet.mean not in set(collapsed.value)

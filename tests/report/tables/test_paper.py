@@ -48,8 +48,8 @@ def test_the_layout_is_the_papers(paper):
         ("Labels only",),
     ]
     assert [column.group for column in table.columns[::3]] == ["ResNet18 teacher", "LeNet student", "AlexNet student"]
-    assert [column.label for column in table.columns[:3]] == ["CIFAR-10 acc.", "CIFAR-10H KLD", "CINIC-10 acc."]
-    baseline = cell_of(table, ("Baseline",), "ResNet18 teacher", "CIFAR-10 acc.")
+    assert [column.label for column in table.columns[:3]] == ["CIFAR-10 acc., %", "CIFAR-10H KLD", "CINIC-10 acc., %"]
+    baseline = cell_of(table, ("Baseline",), "ResNet18 teacher", "CIFAR-10 acc., %")
     assert baseline.published == 0.852
     assert baseline.difference == baseline.mean - 0.852
     five = made(paper, "Table 5")
@@ -68,7 +68,7 @@ def test_tables_that_cannot_be_made_say_what_would(paper, mirrored):
 
 
 def test_augmented_students_do_not_enter_the_tables_of_plain_ones(mirrored):
-    cell = cell_of(made(mirrored, "Table 1"), ("Baseline",), "LeNet student", "CIFAR-10 acc.")
+    cell = cell_of(made(mirrored, "Table 1"), ("Baseline",), "LeNet student", "CIFAR-10 acc., %")
     rows = mirrored.results.query("role == 'student' and teacher_aug == 'baseline' and metric == 'accuracy'")
     rows = rows[(rows.student_aug == "baseline") & (rows.test_set == "cifar10-test")]
     assert cell.mean == pytest.approx(rows.value.mean(), rel=1e-12)

@@ -51,6 +51,6 @@ TABLES: dict[str, TableEntry] = {
         "Calibration, before and after temperature scaling", calibration, metrics="table-calibration"
     ),
     "Fidelity": TableEntry("Fidelity of students to their teachers on {test_set}", fidelity, metrics="table-fidelity"),
-    "Grids": TableEntry("Accuracy on {first_set} in every cell of the grids", variants, ("grids",)),
+    "Grids": TableEntry("Accuracy on {first_set} in every cell of the grids, %", variants, ("grids",)),
 }
 """By name, in the order of the page; those of the paper have its number for a name."""

@@ -10,7 +10,7 @@ from augdistill.report.tables.layout import Column, Table
 from augdistill.results import labels
 from augdistill.results.cells import Cell
 
-CSV_COLUMNS = ("mean", "sd", "n", "published", "difference", "best", "lost", "metric", "test_set")
+CSV_COLUMNS = ("mean", "sd", "n", "published", "difference", "unit", "best", "below", "lost", "metric", "test_set")
 TEX = {
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -32,7 +32,7 @@ TEX = {
 
 
 def to_csv(table: Table) -> str:
-    """Return one row per cell: the row's and column's headings, mean, s.d. and n over blocks, the paper's value."""
+    """Return one row per cell: headings, mean, s.d. and n over blocks, the paper's value, in the unit of the page."""
     rows = [
         [*row.labels, column.group, column.label, *_values(cell)]
         for row in table.rows
@@ -43,9 +43,13 @@ def to_csv(table: Table) -> str:
 
 
 def _values(cell: Cell) -> list[object]:
-    numbers = (cell.mean, cell.sd, cell.n, cell.published, cell.difference)
-    known = ("" if number != number else number for number in numbers)
-    return [*known, int(cell.best), cell.lost, cell.metric, cell.test_set]
+    mean, sd, published, difference = (
+        "" if number != number else cell.scale * number
+        for number in (cell.mean, cell.sd, cell.published, cell.difference)
+    )
+    unit = "%" if cell.scale == 100 else labels.entry(cell.metric).unit
+    marks = int(cell.best), int(cell.below)
+    return [mean, sd, cell.n, published, difference, unit, *marks, cell.lost, cell.metric, cell.test_set]
 
 
 def to_markdown(table: Table) -> str:
@@ -146,25 +150,25 @@ def markdown(text: str) -> str:
 
 
 def cell_text(cell: Cell | None) -> str:
-    """Return a cell in one line: 0.852 ± 0.004 (5); paper 0.852 (+0.000); diverged 1/5."""
+    """Return a cell in one line: 85.2 ± 0.4 (5); paper 85.2 (+0.0); diverged 1/5."""
     if cell is None:
         return "–"
-    value = f"{labels.number(cell.mean, cell.digits)}{spread_text(cell)}" if cell.n else ""
-    paper = f"paper {labels.number(cell.published, cell.digits)} {difference_text(cell)}".strip()
+    value = f"{cell.shown(cell.mean)}{spread_text(cell)}" if cell.n else ""
+    paper = f"paper {cell.shown(cell.published)} {difference_text(cell)}".strip()
     parts = [value, paper if cell.published == cell.published else "", cell.lost]
     return "; ".join(part for part in parts if part)
 
 
 def spread_text(cell: Cell) -> str:
     """Return " ± s.d. (n)", the s.d. only where two blocks give one."""
-    spread = f" ± {labels.number(cell.sd, cell.digits)}" if cell.n > 1 else ""
+    spread = f" ± {cell.shown(cell.sd)}" if cell.n > 1 else ""
     return f"{spread} ({cell.n})"
 
 
 def difference_text(cell: Cell) -> str:
-    """Return "(+0.001)", our mean minus the printed value; nothing without both."""
+    """Return "(+0.1)", our mean minus the printed value; nothing without both."""
     known = cell.difference == cell.difference
-    return f"({labels.number(cell.difference, cell.digits, signed=True)})" if known else ""
+    return f"({cell.shown(cell.difference, signed=True)})" if known else ""
 
 
 def _bold(cell: Cell | None, text: str, pattern: str) -> str:

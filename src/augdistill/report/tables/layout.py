@@ -40,6 +40,8 @@ class Table:
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
     """on printed values that contradict others"""
+    grey: str = ""
+    """what a grey cell is, if there is one"""
     number: str = ""
     title: str = ""
 
@@ -92,8 +94,11 @@ def build(
         for line, row in zip(lines, marked, strict=True)
         if any(cell is not None for cell in row)
     )
-    all_notes = (*_reading(rows, "row" if along_rows else "column"), *notes)
-    return Table(key, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown))
+    compared = "row" if along_rows else "column"
+    all_notes = (*_reading(rows, compared), *notes)
+    is_grey = any(cell.below for row in rows for cell in row.cells if cell)
+    grey = f"Grey: significantly below the best of its {compared} (one-sided Welch tests, Holm over it, 5 %)."
+    return Table(key, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown), grey if is_grey else "")
 
 
 def _marked(cells: list[Cell | None], peers: Sequence[str]) -> list[Cell | None]:
@@ -111,14 +116,10 @@ def _reading(rows: Sequence[Row], compared: str) -> list[str]:
     cells = [cell for row in rows for cell in row.cells if cell]
     notes = ["Mean ± s.d. over blocks (number of blocks); a block's value is the mean over its students."]
     if any(cell.best for cell in cells):
-        tested = is_testable(cells)
-        notes.append(
-            f"Bold: not significantly below the best of its {compared} (one-sided Welch tests, Holm over it, 5 %)."
-            if tested
-            else f"Bold: the best of its {compared}; with fewer than two blocks nothing can be tested."
-        )
+        untested = "" if is_testable(cells) else "; with fewer than two blocks nothing can be tested"
+        notes.append(f"Bold: the best mean of its {compared}{untested}.")
     if any(cell.published == cell.published for cell in cells):
-        notes.append("“Paper”: the printed value, one run per cell; in brackets our mean minus it.")
+        notes.append("“Paper”: the printed value in the same unit, one run per cell; in brackets our mean minus it.")
     return notes
 
 

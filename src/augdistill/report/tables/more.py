@@ -30,7 +30,7 @@ def teacher_properties(saved: SavedStudy, cells: Cells, place: str) -> list[tupl
 def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
     """What the teachers are, and what their outputs on the training images offer."""
     properties = teacher_properties(saved, cells, "table-teachers")
-    columns = [Column(f"On {labels.test_set(where)}", labels.metric(name)) for name, where in properties]
+    columns = [Column(f"On {labels.test_set(where)}", labels.column(name)) for name, where in properties]
     of_teacher = partial(arm, "teacher", saved.teacher)
     lines = by_strategy(saved.augs, lambda aug: ((of_teacher(aug), name, where) for name, where in properties))
     notes = ["Distillation set: the teacher’s outputs for the unaugmented training images, from which students learn."]
@@ -39,7 +39,7 @@ def teachers(saved: SavedStudy, cells: Cells) -> Table | str:
 
 def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
     """Calibration of every model, with the sign of the gap and after temperature scaling."""
-    quantities = [(labels.metric(name), name, saved.test_set) for name in standing_in("table-calibration")]
+    quantities = [(labels.column(name), name, saved.test_set) for name in standing_in("table-calibration")]
     columns, lines = by_model(saved, quantities)
     notes = ["Confidence − accuracy: above 0 over-confident, below 0 under-confident; |gap| alone hides which."]
     return build("table-calibration", [STRATEGY], columns, lines, cells, notes=notes)
@@ -49,7 +49,7 @@ def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
     """How closely students follow their teachers."""
     names = standing_in("table-fidelity")
     found = list(product(saved.students, names))
-    columns = [Column(labels.model(student), labels.metric(name)) for student, name in found]
+    columns = [Column(labels.model(student), labels.column(name)) for student, name in found]
     lines = by_strategy(saved.augs, lambda aug: ((arm("student", s, aug), name, saved.test_set) for s, name in found))
     notes = ["A student can agree poorly with its teacher and still generalise (arXiv 2106.05945)."]
     return build("table-fidelity", [STRATEGY], columns, lines, cells, notes=notes)

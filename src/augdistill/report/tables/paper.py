@@ -53,10 +53,10 @@ def by_model(saved: SavedStudy, quantities: list[tuple[str, str, str]]) -> tuple
 def table_1(saved: SavedStudy, cells: Cells) -> Table | str:
     """Accuracy and distance from humans, of teachers and students, in and out of distribution."""
     sets = image_sets(saved, cells)
-    quantities = [(f"{labels.test_set(sets[0])} acc.", "accuracy", sets[0])]
+    quantities = [(f"{labels.test_set(sets[0])} acc., %", "accuracy", sets[0])]
     humans = [name for name in saved.test_sets if cells.has("human_ce", name)]
     quantities += [(f"{labels.test_set(name)} KLD", "human_ce", name) for name in humans]
-    quantities += [(f"{labels.test_set(name)} acc.", "accuracy", name) for name in sets[1:]]
+    quantities += [(f"{labels.test_set(name)} acc., %", "accuracy", name) for name in sets[1:]]
     notes = ["KLD, the paper’s name: cross-entropy of the model against human labels, in nats."] if humans else []
     columns, lines = by_model(saved, quantities)
     return build("table-1", [STRATEGY], columns, lines, cells, printed="1", notes=notes)
@@ -66,7 +66,7 @@ def table_2(saved: SavedStudy, cells: Cells) -> Table | str:
     """Accuracy and loss on a dataset other than CIFAR-10: the paper's is MNIST."""
     if saved.dataset == "cifar10":
         return "the paper’s is on MNIST: study=paper-mnist makes it"
-    quantities = [("Accuracy", "accuracy", saved.test_set), ("Loss", "nll", saved.test_set)]
+    quantities = [(labels.column("accuracy"), "accuracy", saved.test_set), ("Loss", "nll", saved.test_set)]
     columns, lines = by_model(saved, quantities)
     notes = ["Loss: cross-entropy against the labels, in nats."]
     return build("table-2", [STRATEGY], columns, lines, cells, printed="2", notes=notes)
@@ -116,7 +116,7 @@ def table_4(saved: SavedStudy, cells: Cells) -> Table | str:
 def table_5(saved: SavedStudy, cells: Cells) -> Table | str:
     """Accuracy, macro precision, recall and F1 of every model on every test set."""
     names = standing_in("table-5")
-    columns = [Column(heading(*model), labels.metric(metric)) for model in saved.models for metric in names]
+    columns = [Column(heading(*model), labels.column(metric)) for model in saved.models for metric in names]
     lines = [
         Line(
             (labels.strategy(aug), labels.test_set(where)),
@@ -136,7 +136,7 @@ def table_6(saved: SavedStudy, cells: Cells) -> Table | str:
         return "no student was augmented: study=paper-mirrored makes it"
     teachers = (f"{labels.strategy(saved.base)} teacher", "Teacher with the student’s own", "No teacher, labels only")
     names = standing_in("table-6")
-    columns = [Column(teacher, labels.metric(metric)) for teacher in teachers for metric in names]
+    columns = [Column(teacher, labels.column(metric)) for teacher in teachers for metric in names]
     lines = [
         Line(
             (labels.model(student), labels.strategy(own), labels.test_set(where)),
