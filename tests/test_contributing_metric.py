@@ -60,7 +60,7 @@ def test_the_metric_of_contributing_stands_in_its_table_and_the_figure_beside_it
         ("\n    ),\n}\n", f"\n    ),\n{entry}}}\n"),
     )
     shutil.copy(ROOT / "tests" / "metrics" / "test_calibration.py", tmp_path / "test_adaptive.py")
-    imports = ("import stratified_folds", "import adaptive_ece, stratified_folds")
+    imports = ("    ece,\n", "    adaptive_ece,\n    ece,\n")
     add(tmp_path / "test_adaptive.py", imports, ("", "\n\n" + test))
     module, line, made = blocks("Adding a figure or a table")
     figures = package / "report" / "figures"
