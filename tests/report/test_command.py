@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from augdistill.base.errors import ConfigError, RequestError
-from augdistill.report.command import report, study_names
+from augdistill.report.command import decided, report, study_names
+from claim_tables import CLAIMED, EQUAL, both, judged
 
 
 def test_no_model_and_no_torch_is_loaded(tiny, tmp_path):
@@ -42,3 +43,11 @@ def test_an_unknown_study_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(RequestError, match=r"plan.json cannot be read .*: augdistill study study=torn writes it again"):
         report("torn", tmp_path)
     assert study_names(["a", "b", "a"]) == ["a", "b"]
+
+
+def test_claims_that_are_decided_have_a_line_each():
+
+    lines = decided([judged(both(CLAIMED), "2"), judged(both(EQUAL, sd=0.02), "2")])
+    assert len(lines) == 1
+    assert lines[0].startswith("  2   students of mixed-sample teachers are less accurate: Supported. ")
+    assert "(95 % interval" in lines[0]

@@ -3,9 +3,14 @@
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augdistill.base.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from augdistill.claims.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -40,4 +45,13 @@ def write_report(names: list[str], outputs: Path) -> tuple[Path, list[str]]:
     built = build_report(names, outputs)
     write_files(built)
     answers = [f"{study.saved.name}: {study.headline.answer}" for study in built.studies]
-    return write_page(built), answers
+    return write_page(built), [*answers, *decided(built.verdicts)]
+
+
+def decided(verdicts: "Sequence[Verdict]") -> list[str]:
+    """Return a line for each claim that is decided, one way or the other: what it is, what became of it, how large."""
+    from augdistill.report.sentences import sentences
+    from augdistill.stats import decisions as de
+
+    claims = [each for each in verdicts if each.outcome in (de.SUPPORTED, de.CONTRADICTED, de.IN_PART)]
+    return [f"  {found.claim.id:3} {found.claim.text}: {' '.join(sentences(found)[:2])}" for found in claims]
