@@ -3,8 +3,9 @@
 import logging
 import os
 import re
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from augdistill.base.safepath import leave_out_current_folder
 from augdistill.cli import streams
 
 if TYPE_CHECKING:
+    from hydra.conf import HydraConf
     from omegaconf import DictConfig
 
     from augdistill.config import Config
@@ -113,7 +115,7 @@ def compose(command: str, words: list[str]) -> None:
 
     from augdistill.cli.composing import compose_and_run
 
-    jobs = Jobs()
+    jobs = Jobs(words)
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting
     sys.argv = [f"augdistill {command}", *written]
@@ -166,9 +168,10 @@ def check_flags(words: list[str]) -> None:
 class Jobs:
     """How the jobs of a command, in a sweep several, ended on this machine; `folder` is the sweep's own.
 
-    `begun` says that Hydra has composed a config.
+    `words` are as they were typed; `begun` says that Hydra has composed a config.
     """
 
+    words: list[str] = field(default_factory=list)
     begun: bool = False
     done: int = 0
     failures: list[AugdistillError] = field(default_factory=list)
@@ -209,7 +212,11 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
         jobs.folder = Path(hydra_config.sweep.dir) if sweeping else None
         try:
             with as_work_error():
-                run(as_config(composed))
+                if command == "study":
+                    typed = typed_as(command, jobs.words, hydra_config if sweeping else None)
+                    commands.study(as_config(composed), typed)
+                else:
+                    run(as_config(composed))
         except AugdistillError as error:
             if sweeping:
                 log.error("job %s: %s", hydra_config.job.num, error)
@@ -222,6 +229,15 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
             jobs.done += 1
 
     return task
+
+
+def typed_as(command: str, words: Sequence[str], job: "HydraConf | None" = None) -> str:
+    """Return the command line that makes a job again: what was typed, or of a sweep's `job` what of that is its own."""
+    own = list(words)
+    if job is not None:
+        sources = (source.path for source in job.runtime.config_sources if source.provider == "command-line")
+        own = [*(part for path in sources for part in ("--config-dir", path)), *job.overrides.task]
+    return shlex.join(["augdistill", command, *own])
 
 
 def as_config(composed: "DictConfig") -> "Config":
