@@ -2,6 +2,7 @@
 
 import pytest
 
+from augdistill.cli.main import typed_as
 from command_line import assert_refused, files
 
 # words -> what the one line must say: what was wrong, and what is allowed or to be typed
@@ -53,3 +54,10 @@ def test_refused_in_one_line_with_nothing_written(words, run_here, tmp_path):
     assert_refused(ran, *REFUSED[words])
     if not any(reading in words for reading in READS_DATA):
         assert files(tmp_path) == set()
+
+
+def test_what_was_typed_can_be_typed_again():
+    assert (
+        typed_as("study", ["study=tiny", "--config-dir", "my files"])
+        == "augdistill study study=tiny --config-dir 'my files'"
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.base.errors import ConfigError, HeldError
+from augdistill.base.errors import ConfigError, HeldError, RequestError
 from augdistill.config.checking import check
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
@@ -157,3 +157,22 @@ def test_ten_thousand_stages_are_planned_with_as_many_checks_as_forty(outputs, m
     plan = make_plan(study(outputs, "study.blocks=257"))
     assert len(plan.stages) == 257 * few[0] > 10_000
     assert len(checked) == 2 * few[1]
+
+
+def test_a_name_that_is_taken_by_another_plan_is_refused_and_more_of_the_same_design_is_not(tmp_path):
+    def plan(*words):
+        return make_plan(study(tmp_path, "study=tiny", *words))
+
+    folder = tmp_path / "studies" / "tiny"
+    plan().save(folder, "augdistill study study=tiny")
+    first = (folder / "plan.json").read_bytes()
+    taken = (
+        r"the name tiny is taken by another plan \(study\.students\.lenet\.optim\.epochs was .*: add study\.name=NAME"
+    )
+    with pytest.raises(RequestError, match=taken):
+        plan("study.students.lenet.optim.epochs=7").save(folder)
+    assert (folder / "plan.json").read_bytes() == first
+    plan("study.blocks=3").save(folder)
+    plan("study.aug=[baseline,mixup,cutmix,cutout]").save(folder)
+    (folder / "plan.json").write_text("{")
+    plan("study.students.lenet.optim.epochs=7").save(folder)

@@ -55,8 +55,8 @@ def report_run(run: Run) -> None:
         raise WorkError(f"{run.path.name} {run.status}: see {run.path / 'log'}; a lower optim.lr may train")
 
 
-def study(composed: Config) -> None:
-    """Run a study's stages, skipping what is finished, then print its table."""
+def study(composed: Config, typed_as: str | None = None) -> None:
+    """Run a study's stages, skipping what is finished, then print its table; its plan keeps what was typed."""
     from augdistill.executors import chosen
     from augdistill.executors.devices import check_cuda
     from augdistill.executors.space import check_space
@@ -82,7 +82,7 @@ def study(composed: Config) -> None:
     if config.dry_run:
         print_plan(plan, store, config.executor)
         return
-    plan.save(store.outputs / "studies" / plan.name)
+    plan.save(store.outputs / "studies" / plan.name, typed_as)
     results = executor.run(plan, store, config.executor)
     if results.queued:
         waiting = f"{pluralise(results.queued, 'stage')} in the queue"

@@ -5,6 +5,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from augdistill import plugins
 from augdistill.base.checks import one_of
 from augdistill.base.cores import usable_cores
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
-from augdistill.base.reading import read_text
+from augdistill.base.reading import read_json, read_text
 from augdistill.base.text import pluralise, printable
 from augdistill.store.documents import KINDS, EvaluationManifest
 from augdistill.store.runs import MANIFEST, Run, RunStore, read_manifest
@@ -113,6 +114,7 @@ def show_run(store: RunStore, target: str | None) -> str:
     said = run.manifest.plain()
     shown |= {key: said[key] for key in ("collapsed", "training_accuracy", "accuracy", "test_set") if key in said}
     shown |= said["provenance"]
+    shown["studies"] = ", ".join(studies_of(run, store)) or "none"
     shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
     lines = [f"{key:18} {value}" for key, value in shown.items()]
     lines += ["", read_text(run.path / "config.yaml").rstrip()]
@@ -123,6 +125,18 @@ def show_run(store: RunStore, target: str | None) -> str:
         rows = read_text(history).splitlines()
         lines += ["", *rows[:1], *rows[1:][-3:]]
     return printable("\n".join(lines))
+
+
+def studies_of(run: Run, store: RunStore) -> list[str]:
+    """Return the names of the studies that a run is in; a plan that cannot be read names none."""
+    from augdistill.store.plans import SavedPlan
+
+    found = []
+    for path in sorted((store.outputs / "studies").glob("*/plan.json")):
+        with suppress(AugdistillError, FileNotFoundError):
+            plan = read_json(path, SavedPlan, "its study writes it again")
+            found += [plan.name] if any(stage.id == run.id for stage in plan.stages) else []
+    return found
 
 
 def remove_run(store: RunStore, target: str | None) -> str:

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from augdistill.base.safepath import leave_out_current_folder
 from augdistill.cli import streams
 
 if TYPE_CHECKING:
+    from hydra.conf import HydraConf
     from omegaconf import DictConfig
 
     from augdistill.config import Config
@@ -112,7 +113,7 @@ def compose(command: str, words: list[str]) -> None:
 
     from augdistill.cli.composing import compose_and_run
 
-    jobs = Jobs()
+    jobs = Jobs(words)
     full_error = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing them and exiting
     sys.argv = [f"augdistill {command}", *written]
@@ -164,11 +165,12 @@ def check_flags(words: list[str]) -> None:
 class Jobs:
     """How the jobs of a command, in a sweep several, ended on this machine; `folder` is the sweep's own.
 
-    `begun` says that Hydra has composed a config. No dataclass: what those import, --help would wait for.
+    `words` are as they were typed; `begun` says that Hydra has composed a config. No dataclass: what those import,
+    --help would wait for.
     """
 
-    def __init__(self) -> None:
-        self.begun, self.done = False, 0
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        self.words, self.begun, self.done = list(words), False, 0
         self.failures: list[AugdistillError] = []
         self.folder: Path | None = None
 
@@ -207,7 +209,11 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
         jobs.folder = Path(hydra_config.sweep.dir) if sweeping else None
         try:
             with as_work_error():
-                run(as_config(composed))
+                if command == "study":
+                    typed = typed_as(command, jobs.words, hydra_config if sweeping else None)
+                    commands.study(as_config(composed), typed)
+                else:
+                    run(as_config(composed))
         except AugdistillError as error:
             if sweeping:
                 log.error("job %s: %s", hydra_config.job.num, error)
@@ -220,6 +226,17 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
             jobs.done += 1
 
     return task
+
+
+def typed_as(command: str, words: Sequence[str], job: "HydraConf | None" = None) -> str:
+    """Return the command line that makes a job again: what was typed, or of a sweep's `job` what of that is its own."""
+    import shlex
+
+    own = list(words)
+    if job is not None:
+        sources = (source.path for source in job.runtime.config_sources if source.provider == "command-line")
+        own = [*(part for path in sources for part in ("--config-dir", path)), *job.overrides.task]
+    return shlex.join(["augdistill", command, *own])
 
 
 def as_config(composed: "DictConfig") -> "Config":

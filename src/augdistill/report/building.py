@@ -126,8 +126,14 @@ def build_study(
             drawn = make_figures(name, context)
             if isinstance(drawn, str):
                 left_out.append((name, drawn))
-            else:
-                figures += [freeze_layout(replace(figure, key=prefix + figure.key)) for figure in drawn]
+                continue
+            with style.stacked():
+                narrow = make_figures(name, context)
+            assert not isinstance(narrow, str)
+            figures += [
+                freeze_layout(replace(figure, key=prefix + figure.key, narrow=other.figure))
+                for figure, other in zip(drawn, narrow, strict=True)
+            ]
     return StudyReport(
         saved=saved,
         palette=context.palette,

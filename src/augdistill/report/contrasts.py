@@ -100,7 +100,7 @@ def row(label: str, part: Part, scale: float, p: float) -> tuple[str, ...]:
         text(part.mean_minus, part.sd_minus),
         text(part.estimate, sign="+"),
         f"{text(low, sign='+')} to {text(high, sign='+')}" if low == low else "",
-        "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p == p and not part.reason else "",
+        "" if p != p or part.reason else "< 0.0001" if p < 1e-4 else f"{p:.4f}",
         f"{part.hedges_g[0]:+.2f}" if part.hedges_g[0] == part.hedges_g[0] else "",
         f"{part.n_plus} and {part.n_minus}",
     )

@@ -9,8 +9,8 @@ from augdistill.report.page.provenance import as_run_name, as_run_yaml, claims_p
 from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
 
-TABLE_FORMATS = {"csv": formats.to_csv, "md": formats.to_markdown, "tex": formats.to_tex}
-VERDICT_FORMATS = {"csv": verdict_tables.to_csv, "md": verdict_tables.to_markdown, "tex": verdict_tables.to_tex}
+TABLE_FORMATS = {"csv": formats.to_csv, "md": formats.to_markdown}
+VERDICT_FORMATS = {"csv": verdict_tables.to_csv, "md": verdict_tables.to_markdown}
 FIGURE_FORMATS = ("svg", "pdf", "png")
 
 
@@ -19,10 +19,13 @@ def write_files(report: Report) -> list[Path]:
     contents: dict[Path, bytes] = {Path("results.csv"): report.results.to_csv(index=False).encode()}
     for kind, verdicts_text in VERDICT_FORMATS.items():
         contents[Path("tables") / f"verdicts.{kind}"] = verdicts_text(report.verdicts).encode()
+    joined = "+".join(study.saved.name for study in report.studies)
+    contents[Path("tables") / "verdicts.tex"] = verdict_tables.to_tex(report.verdicts, joined).encode()
     for study in report.studies:
         for table in study.tables:
             for kind, text in TABLE_FORMATS.items():
                 contents[Path("tables") / f"{table.key}.{kind}"] = text(table).encode()
+            contents[Path("tables") / f"{table.key}.tex"] = formats.to_tex(table, study.saved.name).encode()
         for drawn in study.figures:
             for kind in FIGURE_FORMATS:
                 contents[Path("figures") / f"{drawn.key}.{kind}"] = as_file(drawn, kind)
@@ -41,5 +44,5 @@ def _remove_others(folder: Path, kept: set[str]) -> None:
     """Remove what an earlier report left in its own folder of tables or figures."""
     if folder.is_dir():
         for path in folder.iterdir():
-            if path.is_file() and path.name not in kept and path.suffix[1:] in (*TABLE_FORMATS, *FIGURE_FORMATS):
+            if path.is_file() and path.name not in kept and path.suffix[1:] in (*TABLE_FORMATS, "tex", *FIGURE_FORMATS):
                 path.unlink()

@@ -121,7 +121,7 @@ def _effects(verdict: Verdict) -> list[str]:
     )
     found = [f"{capitalised(text)}."]
     if len(shown) < len(parts):
-        found.append(f"These are the {_which(verdict)} of {len(parts)} differences.")
+        found += _which(verdict, len(shown))
     elif verdict.outcome == de.OPEN and len(parts) > 1 and verdict.claim.kind == "difference":
         found.append(f"The claim needs {'both' if len(parts) == 2 else f'all {len(parts)}'}.")
     return found
@@ -137,10 +137,13 @@ def _shown(verdict: Verdict, parts: Sequence[Part]) -> Sequence[Part]:
     return sorted(parts, key=lambda part: -abs(part.estimate) if largest else part.estimate)[:2]
 
 
-def _which(verdict: Verdict) -> str:
+def _which(verdict: Verdict, shown: int) -> list[str]:
+    """Which of a verdict's differences are told, where it is not all that its outcome speaks of."""
     if verdict.refuted:
-        return "largest that speak against it"
-    return "two largest" if verdict.claim.kind == "equivalence" or verdict.outcome == de.EXCLUDED else "two weakest"
+        against = len(verdict.refuted)
+        return [f"These are the {shown} largest of the {against} that speak against it."] if shown < against else []
+    largest = verdict.claim.kind == "equivalence" or verdict.outcome == de.EXCLUDED
+    return [f"These are the two {'largest' if largest else 'weakest'} of {len(verdict.deciding)} differences."]
 
 
 def _in_part(verdict: Verdict) -> str:
@@ -229,6 +232,11 @@ def _sides(spec: Contrast | Correlation | None) -> tuple[str, str, float]:
     is_turned = _is_reference(plus[0], minus[0])
     subject, reference = (minus, plus) if is_turned else (plus, minus)
     return _who(subject), _who(reference, of=subject), -1.0 if is_turned else 1.0
+
+
+def sides_sign(part: Part) -> float:
+    """Return the sign that makes a difference the arm in question minus what it is compared with."""
+    return _sides(part.spec)[2]
 
 
 def _is_reference(plus: Arm, minus: Arm) -> bool:

@@ -202,6 +202,8 @@ class SavedPlan(Record):
     skipped: dict[str, str] = Field({})
     shared: Many[SharedArm] = ()
     claims: Config | None = None
+    command: Printable | None = None
+    """what was typed to make it; older plans do not say"""
 
     @model_validator(mode="before")
     @classmethod

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from augdistill.base.checks import one_of, require
-from augdistill.base.errors import DataError, as_typed
+from augdistill.base.errors import AugdistillError, DataError, RequestError, as_typed
 from augdistill.base.files import write_json
+from augdistill.base.reading import read_json
 from augdistill.config import Config
 from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig, StudentConfig
 from augdistill.config.studies import Study, StudyConfig
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.stages import names
 from augdistill.store.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
+from augdistill.store.plans import SavedPlan
 from augdistill.store.runs import RunStore
 from augdistill.study.arms import StudentJob, count_students, student_jobs
 from augdistill.study.claims import claims_of
@@ -23,6 +25,9 @@ from augdistill.study.claims import claims_of
 VALIDATION = "validation"  # the test set of a report that is about held-out images
 MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
 SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
+PLACE = (*SHARED, "block", "student_seed")
+TRAINED = ("teacher", "student")
+GROWING = ("blocks", "students_per_teacher")  # more of them are the same design
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,45 @@ class Plan:
     images: int
     claims: Config | None = None
 
-    def save(self, folder: Path) -> None:
-        """Write plan.json, from which the report is made."""
+    def save(self, folder: Path, command: str | None = None) -> None:
+        """Write plan.json, from which the report is made, with the command that was typed.
+
+        Raises RequestError where the folder holds a plan of the same name with other runs.
+        """
+        refuse_other(self, folder)
         folder.mkdir(parents=True, exist_ok=True)
         kept = {"name": self.name, "study": self.study.plain(), "skipped": self.skipped, "shared": self.shared}
         kept |= {"claims": self.claims} if self.claims is not None else {}
+        kept |= {"command": command} if command is not None else {}
         write_json(folder / "plan.json", {**kept, "stages": [stage.saved() for stage in self.stages]})
+
+
+def refuse_other(plan: Plan, folder: Path) -> None:
+    """Raise RequestError if a folder holds a plan of this name in which a place of the design has another run.
+
+    More blocks, students, strategies or cells of the same design are no other plan. One that cannot be read is none.
+    """
+    try:
+        kept = read_json(folder / "plan.json", SavedPlan, "it is written again")
+    except (FileNotFoundError, AugdistillError):
+        return
+    old = {tuple(getattr(stage.arm, key) for key in PLACE): stage.id for stage in kept.stages if stage.kind in TRAINED}
+    new = {tuple(stage.arm[key] for key in PLACE): stage.id for stage in plan.stages if stage.kind in TRAINED}
+    common = old.keys() & new.keys()
+    if kept.name != plan.name or not old or (common and all(old[place] == new[place] for place in common)):
+        return
+    before, now = flat(kept.study.written), flat(plan.study.plain())
+    differ = [key for key in {**before, **now} if before.get(key) != now.get(key) and key not in GROWING]
+    changed = f"study.{differ[0]} was {before.get(differ[0])}, not {now.get(differ[0])}" if differ else "of other data"
+    raise RequestError(f"the name {plan.name} is taken by another plan ({changed}): add study.name=NAME to keep both")
+
+
+def flat(values: Config, prefix: str = "") -> dict[str, object]:
+    """Return nested values by dotted keys."""
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
 
 
 def make_plan(config: StudyConfig) -> Plan:

@@ -101,3 +101,16 @@ def test_every_strategy_has_its_own_look_also_unknown_and_stacked_ones():
     assert len(looks) == len(names)
     assert palette.colour("flip-crop+cutmix") == palette.colour("cutmix")
     assert {palette.colour(n) for n in names} <= set(style.DARK)
+
+
+def test_on_a_phone_panels_stand_below_each_other():
+    wide, axes = style.panels(4, 3, width=3.4, height=2)
+    assert tuple(wide.get_size_inches()) == (pytest.approx(10.2), 4)
+    with style.stacked():
+        narrow, stacked = style.panels(4, 3, width=3.4, height=2)
+        small, _ = style.panels(10, 5, width=2.05)
+        assert style.across(3, 3.4) == 1
+    assert tuple(narrow.get_size_inches()) == (pytest.approx(3.4), 8)
+    assert small.get_figwidth() <= style.PHONE
+    assert len(axes) == len(stacked) == 4
+    assert style.across(3, 3.4) == 3

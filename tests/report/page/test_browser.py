@@ -131,14 +131,16 @@ def test_every_table_and_figure_is_there(open_page, built):
         assert found.locator("tbody tr").first.locator("td").count() == len(table.columns)
     assert len(study.figures) == 10
     for drawn in study.figures:
-        found = page.locator(f"#{drawn.key} svg[role=img]")
+        found = page.locator(f"#{drawn.key} .wide svg[role=img]")
         assert found.bounding_box()["height"] > 80
 
 
-def test_nothing_overlaps_or_is_clipped_in_a_figure(open_page, built):
-    page = open_page()
+@pytest.mark.parametrize(("size", "kind"), [(WIDE, "wide"), (PHONE, "narrow")], ids=["wide", "phone"])
+def test_nothing_overlaps_or_is_clipped_in_a_figure(open_page, built, size, kind):
+    page = open_page(size=size)
     for drawn in built[0].studies[0].figures:
-        svg = page.locator(f"#{drawn.key} svg")
+        svg = page.locator(f"#{drawn.key} .{kind} svg")
+        assert 80 < svg.bounding_box()["width"] <= size["width"]
         assert svg.evaluate(TEXTS_THAT_OVERLAP) == [], drawn.key
         assert svg.evaluate(TEXTS_OUTSIDE) == [], drawn.key
 
@@ -166,6 +168,15 @@ def test_a_click_sorts_a_table_and_a_second_one_turns_it_round(open_page):
     names = table.evaluate(COLUMN, 0)
     assert names == sorted(names)
     assert page.locator("#table-1 [aria-sort]").count() == 1
+
+
+def test_a_table_that_is_cut_says_so_and_none_is_on_a_phone(open_page, built):
+    cut = """(places) => places.filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+      .map((one) => [one.closest("[id]").id, one.classList.contains("cut")])"""
+    wide = open_page(size={"width": 1200, "height": 900}).locator(".scroll").evaluate_all(cut)
+    assert all(says_so for _, says_so in wide)
+    phone = {name for name, _ in open_page(size=PHONE).locator(".scroll").evaluate_all(cut)}
+    assert phone.isdisjoint(table.key for table in built[0].studies[0].tables)
 
 
 def test_lost_runs_stand_in_red_words(open_page):

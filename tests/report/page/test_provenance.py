@@ -1,5 +1,7 @@
 """The command and the config of the provenance repeat the study."""
 
+import shlex
+
 from augdistill.results.study import SavedStudy
 
 
@@ -12,3 +14,13 @@ def test_the_command_of_the_provenance_repeats_the_study(tiny, tiny_report, run_
     said = [line.split() for line in ran.stdout.splitlines() if line.split() and line.split()[-1] in planned]
     assert {words[-1] for words in said} == planned
     assert {words[0] for words in said} == {"finished"}
+
+
+def test_the_command_of_the_page_is_what_was_typed_and_makes_the_same_plan(tiny, tiny_report, run_augdistill):
+    saved = SavedStudy.load("tiny", tiny)
+    assert saved.plan.command is not None
+    assert f"<code>{saved.plan.command}</code>" in (tiny_report / "index.html").read_text().replace("&#39;", "'")
+    words = [word for word in shlex.split(saved.plan.command)[1:] if not word.startswith("outputs=")]
+    ran = run_augdistill([*words, f"outputs={tiny}", "dry_run=true"], tiny.parent)
+    assert ran.code == 0, ran.stderr
+    assert f"{len(saved.plan.stages)} of {len(saved.plan.stages)} stages are there" in ran.stdout

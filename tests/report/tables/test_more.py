@@ -42,7 +42,7 @@ def test_the_best_of_a_cell_of_a_grid_is_that_of_its_row(controls):
             }
             assert [cell for cell in own if cell is not None] == list(mark_best(known).values())
             assert sum(cell.best for cell in own if cell is not None) > 0
-    assert any("best of its row" in note for note in table.notes)
+    assert any("best mean of its row" in note for note in table.notes)
     assert any("untrained teacher stands" in note for note in table.notes)
 
 

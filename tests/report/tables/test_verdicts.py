@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from augdistill.report.tables.verdicts import common_warnings, p_text, to_csv
+from augdistill.report.tables.verdicts import apart, common_warnings, p_text, raw_sides, to_csv
 from known_verdicts import STUDENTS, rows, verdict
 
 
@@ -14,6 +14,25 @@ from known_verdicts import STUDENTS, rows, verdict
 )
 def test_p_has_the_digits_that_a_comparison_needs(p, text):
     assert p_text(p) == text
+
+
+def test_a_p_and_its_level_are_told_apart_where_they_differ():
+    assert apart(0.02533, 0.025) == ("0.0253", "0.025")
+    assert apart(0.0250004, 0.025) == ("0.0250004", "0.025")
+    assert apart(0.31, 0.05 / 9) == ("0.3100", "0.005556")
+    assert apart(0.025, 0.025) == ("0.0250", "0.025")
+
+
+def test_a_metric_without_a_better_side_is_shown_as_it_is_and_not_as_claimed():
+    values = {"baseline": (0.05, 0.002), "mixup": (-0.07, 0.002), "cutmix": (-0.02, 0.002)}
+    table = rows("teacher", "resnet18", {name: (abs(mean), sd) for name, (mean, sd) in values.items()}, "ece")
+    found = verdict("7a", table, rows("teacher", "resnet18", values, "ece_gap"), augs=list(values))
+    gap = next(part for part in found.secondary if part.metric == "ece_gap")
+    shown = raw_sides(gap)
+    assert shown.estimate == pytest.approx(-0.12, abs=0.01)
+    assert (shown.mean_plus, shown.mean_minus) == (pytest.approx(-0.07, abs=0.01), pytest.approx(0.05, abs=0.01))
+    assert shown.ci95 == (-gap.ci95[1], -gap.ci95[0])
+    assert raw_sides(found.parts[0]) is found.parts[0]
 
 
 def test_what_all_verdicts_share_is_said_once():

@@ -51,6 +51,8 @@ class Figure:
     student: str = ""
     number: str = ""
     title: str = ""
+    narrow: "mpl.Figure | None" = None
+    """the same for a phone, its panels one below the other"""
 
     @property
     def heading(self) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BARS = "Large marks: mean over blocks, bars ± 1 s.d.; small dots: single blocks."
+WIDTH = 3.4  # inches of a panel
 PRINTED = "Hollow diamonds: the paper’s printed values, one run each."
 
 
@@ -46,7 +47,7 @@ def draw_dots(
 ) -> "mpl.Figure":
     """Draw the panels side by side, strategies from top to bottom at the same heights in all."""
     names = list(dict.fromkeys(name for panel in panels for name, _ in panel.rows))
-    figure, axes = style.panels(len(panels), 3, width=3.4, height=0.9 + 0.36 * len(names))
+    figure, axes = style.panels(len(panels), 3, width=WIDTH, height=max(1.7, 0.9 + 0.36 * len(names)))
     heights = {name: -index for index, name in enumerate(names)}
     for index, (panel, ax) in enumerate(zip(panels, axes, strict=True)):
         for name, cell in panel.rows:
@@ -56,7 +57,7 @@ def draw_dots(
         ax.grid(False, axis="y")
         ax.set_ylim(-len(names) + 0.4, 0.6)
         ax.set_yticks(list(heights.values()), [labels.strategy(name) for name in names])
-        ax.tick_params(axis="y", length=0, labelleft=index % 3 == 0)
+        ax.tick_params(axis="y", length=0, labelleft=index % style.across(3, WIDTH) == 0)
         ax.locator_params(axis="x", nbins=5)
         ax.margins(x=0.08)
         if from_zero:

@@ -12,14 +12,15 @@ from augdistill.results.effects import Effect, effects
 if TYPE_CHECKING:
     from matplotlib import figure as mpl
 
-WIDEST = 50  # characters below one panel
+WIDTH, WIDEST = 4.4, 50  # inches of a panel, and characters below one
 
 
 def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "mpl.Figure":
     """Draw differences with their intervals, a panel per student, strategies from top to bottom."""
     students = list(dict.fromkeys(effect.student for effect in found))
     names = list(dict.fromkeys(effect.strategy for effect in found))
-    figure, axes = style.panels(len(students), 2, width=4.4, height=1.05 + 0.38 * len(names))
+    columns = style.across(2, WIDTH)
+    figure, axes = style.panels(len(students), 2, width=WIDTH, height=1.05 + 0.38 * len(names))
     for index, (student, ax) in enumerate(zip(students, axes, strict=True)):
         ax.axvline(0, color=style.INK, lw=1, zorder=1)
         for effect in (effect for effect in found if effect.student == student):
@@ -30,13 +31,13 @@ def draw_forest(found: Sequence[Effect], palette: style.Palette, base: str) -> "
         ax.set_title(f"{labels.model(student)} students")
         ax.set_ylim(-len(names) + 0.4, 0.6)
         ax.set_yticks([-i for i in range(len(names))], [labels.strategy(name) for name in names])
-        ax.tick_params(axis="y", length=0, labelleft=index % 2 == 0)
+        ax.tick_params(axis="y", length=0, labelleft=index % columns == 0)
         ax.grid(False, axis="y")
     spans = [ax.get_xlim() for ax in axes]
     for ax in axes:
         ax.set_xlim(min(-0.3, *(low for low, _ in spans)), max(0.3, *(high for _, high in spans)))
     text = f"accuracy minus that of students of the {labels.strategy(base)} teacher, percentage points"
-    figure.supxlabel(textwrap.fill(text, WIDEST if len(students) == 1 else 2 * WIDEST), fontsize=9)
+    figure.supxlabel(textwrap.fill(text, WIDEST * min(columns, len(students)) - 8 * (columns == 1)), fontsize=9)
     return figure
 
 

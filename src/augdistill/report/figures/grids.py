@@ -46,10 +46,15 @@ def draw_cells(cells: Mapping[str, Sequence[Effect]], palette: style.Palette, ba
                 ax.plot([effect.low, effect.high], [height, height], color=colour, lw=1.4, solid_capstyle="round")
             ax.plot(effect.value, height, ms=4.5, zorder=4, **{**palette.mark(effect.strategy), "mew": 1})
     ax.set_ylim(-len(cells) + 0.5, 0.5)
-    ax.set_yticks([-row for row in range(len(cells))], [textwrap.fill(name, WIDEST) for name in cells])
+    widest = WIDEST // 2 if style.NARROW.get() else WIDEST
+    ax.set_yticks(
+        [-row for row in range(len(cells))],
+        [textwrap.fill(name, widest) for name in cells],
+    )
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
-    ax.set_xlabel(f"accuracy minus that of students of the {labels.strategy(base)} teacher in the same cell, points")
+    text = f"accuracy minus that of students of the {labels.strategy(base)} teacher in the same cell, points"
+    ax.set_xlabel(textwrap.fill(text, 36) if style.NARROW.get() else text)
     style.strategy_legend(figure, palette, strategies)
     return figure
 

@@ -102,7 +102,8 @@ def draw_matrices(found: Sequence[Matrix]) -> "mpl.Figure":
     """Draw a row per model and a column per strategy, all on one colour scale."""
     strategies = list(dict.fromkeys(matrix.strategy for matrix in found))
     models = list(dict.fromkeys((matrix.role, matrix.model) for matrix in found))
-    figure, axes = style.panels(len(strategies) * len(models), len(strategies), width=2.05, height=2.4)
+    size = 4.2 if len(strategies) == 1 else 2.8 if len(strategies) == 2 else 2.05
+    figure, axes = style.panels(len(strategies) * len(models), len(strategies), width=size, height=size + 0.35)
     top = float(max(matrix.values.max() for matrix in found))
     by_place = {(matrix.role, matrix.model, matrix.strategy): matrix for matrix in found}
     mesh = None
@@ -116,7 +117,7 @@ def draw_matrices(found: Sequence[Matrix]) -> "mpl.Figure":
         ax.set_title(f"{labels.strategy(strategy)}\n", fontsize=9)
         within = f"own {matrix.diagonal:.2f}, other {matrix.off_diagonal:.2f}"
         ax.text(0.5, 1.03, within, transform=ax.transAxes, ha="center", fontsize=7.5, color=style.MUTED)
-        if index % len(strategies) == 0:
+        if index % len(strategies) == 0 or style.NARROW.get():
             ax.set_ylabel(f"{labels.model(place[1])} {place[0]}")
     assert mesh is not None
     bar = figure.colorbar(mesh, ax=axes, shrink=0.6, pad=0.015, aspect=30)

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from html import escape
 
 from augdistill.report.figures import style
@@ -14,9 +15,19 @@ UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 def freeze_layout(drawn: Figure) -> Figure:
     """Lay a figure out once, instead of anew for every file, and return it."""
     with style.applied():
-        drawn.figure.draw_without_rendering()
-        drawn.figure.set_layout_engine(None)  # a "none" would have `savefig` draw everything twice
+        for figure in (drawn.figure, drawn.narrow):
+            if figure is not None:
+                figure.draw_without_rendering()
+                figure.set_layout_engine(None)  # a "none" would have `savefig` draw everything twice
     return drawn
+
+
+def for_page(drawn: Figure) -> list[tuple[str, str]]:
+    """Return a figure's drawings, each with the class by which the page shows it, as SVG."""
+    if drawn.narrow is None:
+        return [("any", as_inline_svg(drawn))]
+    stacked = replace(drawn, key=f"{drawn.key}-narrow", figure=drawn.narrow)
+    return [("wide", as_inline_svg(drawn)), ("narrow", as_inline_svg(stacked))]
 
 
 def as_file(drawn: Figure, kind: str) -> bytes:

@@ -114,7 +114,7 @@ def teacher_map(saved: SavedStudy, place: Place, chosen: Sequence[int], cache: P
 
 def draw_maps(maps: Sequence[Map], names: Sequence[str]) -> "mpl.Figure":
     """Draw a panel per strategy; classes have the same colours and marks in all."""
-    size = 3.0 if len(maps) < 4 else 2.3
+    size = 4.6 if len(maps) == 1 else 3.0 if len(maps) < 4 else 2.3
     figure, axes = style.panels(len(maps), 4 if len(maps) == 4 else 5, width=size, height=size + 0.2)
     handles: dict[str, Any] = {}
     for found, ax in zip(maps, axes, strict=True):

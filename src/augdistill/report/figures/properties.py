@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib import figure as mpl
 
 
+FEWEST = 3  # strategies that a rank correlation can order
+
+
 @dataclass(frozen=True)
 class Point:
     """One strategy: block means of the teacher's property and of the students' accuracy."""
@@ -49,7 +52,7 @@ def relations(context: FigureContext, student: str) -> list[Relation]:
             y = cells.blocks(arm("student", student, aug), "accuracy", saved.test_set)
             if x and y:
                 points.append(Point(aug, tuple(x.values()), tuple(y.values())))
-        if len(points) > 1:
+        if len(points) >= FEWEST:
             found.append(Relation(metric, where, tuple(points), _rho(points)))
     return found
 
@@ -115,4 +118,4 @@ def teacher_relations(context: FigureContext) -> list[Figure] | str:
         )
         figure = draw_relations(found, context.palette, student)
         drawn.append(Figure(f"figure-properties-{student}", caption, text, figure, student))
-    return drawn or "no two strategies have both teachers and students yet"
+    return drawn or f"a rank correlation needs {FEWEST} strategies with both teachers and students"

@@ -90,7 +90,8 @@ def draw_reliability(panels: Sequence[tuple[str, list[Curve]]], palette: style.P
         ax.set_xlim(0, 1.02)
         ax.set_ylim(0, 1.02)
         ax.set_aspect("equal")
-    axes[0].set_ylabel("accuracy")
+    for ax in axes if style.NARROW.get() else axes[:1]:
+        ax.set_ylabel("accuracy")
     style.strategy_legend(figure, palette, list(dict.fromkeys(one.strategy for _, found in panels for one in found)))
     return figure
 

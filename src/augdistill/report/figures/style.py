@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from augdistill.augment import AUGMENTATIONS, Augmentation
@@ -153,17 +154,38 @@ def dark() -> dict[str, str]:
     return {one.colour: one.dark_colour for one in AUGMENTATIONS.values()} | DARK
 
 
+NARROW = ContextVar("NARROW", default=False)
+"""Whether figures are drawn for a phone: panels one below the other."""
+PHONE = 3.7  # inches across that a phone shows without shrinking the letters
+
+
+@contextmanager
+def stacked() -> Iterator[None]:
+    """Draw for a phone while the block runs."""
+    token = NARROW.set(True)
+    try:
+        yield
+    finally:
+        NARROW.reset(token)
+
+
+def across(columns: int, width: float = 3.0) -> int:
+    """Return how many panels of a width stand beside each other, of the columns that a wide page has."""
+    return min(columns, max(1, round(PHONE / width))) if NARROW.get() else columns
+
+
 def panels(count: int, columns: int, width: float = 3.0, height: float = 2.7) -> "tuple[mpl.Figure, list[Axes]]":
-    """Return a figure of `count` panels in rows of at most `columns`, each `width` by `height` inches."""
+    """Return a figure of `count` panels in rows of at most `columns`, each `width` by `height` inches at most."""
     from matplotlib.figure import Figure
 
-    across = min(count, columns)
-    down = -(-count // across)
-    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    wide = min(count, across(columns, width))
+    down = -(-count // wide)
+    width = min(width, PHONE / wide) if NARROW.get() else width
+    figure = Figure(figsize=(width * wide, height * down), layout="constrained")
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(w_pad=0.08, h_pad=0.09, hspace=0.03, wspace=0.02)  # type: ignore[call-arg]
-    axes = [figure.add_subplot(down, across, index + 1) for index in range(count)]
+    axes = [figure.add_subplot(down, wide, index + 1) for index in range(count)]
     return figure, axes
 
 
@@ -187,12 +209,12 @@ def strategy_legend(figure: "mpl.Figure", palette: Palette, strategies: Sequence
 
 
 def legend_above(figure: "mpl.Figure", handles: Sequence[Any], names: Sequence[str], **changes: Any) -> None:
-    """Put one legend over all panels, outside of them, as wide as six names."""
+    """Put one legend over all panels, outside of them, as wide as six names, on a phone as two."""
     figure.legend(
         handles,
         names,
         loc="outside upper center",
-        ncols=min(6, len(names)),
+        ncols=min(2 if NARROW.get() else 6, len(names)),
         handletextpad=0.5,
         columnspacing=1.4,
         **changes,

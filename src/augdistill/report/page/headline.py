@@ -17,6 +17,7 @@ from augdistill.stats.decisions import ALPHA, CONTRADICTED, NOT_TESTED, SUPPORTE
 MAIN_CLAIM = "2"
 QUESTION = "Does augmenting the teacher hurt the student?"
 MOST_LISTED = 3  # verdicts in an answer; of more it gives the counts
+MOST_BESIDE = 2  # sentences after the answer, which has one
 HURTS, HELPS, DEPENDS, OPEN = "hurts", "helps", "depends", "open"
 
 
@@ -42,8 +43,8 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
         tone, answer = _answer(saved, found, tested)
         said = (*_size(found), *_certainty(saved, tested))
     if saved.question is None:
-        return Headline(saved.name, tone, answer, said)
-    return Headline(saved.name, OPEN, _of_claims(saved, verdicts), (f"{QUESTION} {answer}", *said))
+        return Headline(saved.name, tone, answer, said[:MOST_BESIDE])
+    return Headline(saved.name, OPEN, _of_claims(saved, verdicts), (f"{QUESTION} {answer}", *said)[:MOST_BESIDE])
 
 
 def question(studies: Sequence[SavedStudy]) -> str:
@@ -90,16 +91,13 @@ def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]
 
 
 def _size(found: Sequence[Effect]) -> list[str]:
-    """The largest loss and the largest gain."""
+    """The largest loss and the largest gain, in one sentence."""
     if not found:
         return []
     lowest, highest = min(found, key=lambda effect: effect.value), max(found, key=lambda effect: effect.value)
-    sentences = []
-    if lowest.value < 0:
-        sentences.append(f"Largest loss: {in_words(lowest)}.")
-    if highest.value > 0:
-        sentences.append(f"Largest gain: {in_words(highest)}.")
-    return sentences
+    said = [f"largest loss: {in_words(lowest)}"] if lowest.value < 0 else []
+    said += [f"largest gain: {in_words(highest)}"] if highest.value > 0 else []
+    return [f"{capitalised('; '.join(said))}."] if said else []
 
 
 def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:

@@ -8,7 +8,8 @@ from augdistill.base.files import write_atomic
 from augdistill.base.text import capitalised, pluralise
 from augdistill.claims.verdict import Verdict
 from augdistill.report.building import Report, StudyReport
-from augdistill.report.figures.images import as_inline_svg, theme_css, variable
+from augdistill.report.figures import Figure
+from augdistill.report.figures.images import for_page, theme_css, variable
 from augdistill.report.page.headline import question
 from augdistill.report.sentences import sentences
 from augdistill.report.tables import formats
@@ -39,7 +40,7 @@ def render(report: Report) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(svg=lambda drawn: Markup(as_inline_svg(drawn)), groups=groups, starts=starts)
+    environment.filters.update(drawings=drawings, groups=groups, starts=starts)
     environment.filters["capitalize_first"] = capitalised
     template = environment.get_template(TEMPLATE)
     return template.render(
@@ -63,10 +64,16 @@ def render(report: Report) -> str:
     )
 
 
+def drawings(drawn: Figure) -> list[tuple[str, Any]]:
+    """Return (class, SVG) of each drawing of a figure."""
+    from markupsafe import Markup
+
+    return [(kind, Markup(svg)) for kind, svg in for_page(drawn)]
+
+
 def says(verdict: Verdict) -> list[str]:
-    """Return a verdict's sentences; the first, its outcome, only where it says more than the badge beside it."""
-    found = sentences(verdict)
-    return found[1:] if found[0].rstrip(".").lower() == verdict_tables.badge(verdict) else found
+    """Return a verdict's sentences after the first, its outcome, which is the badge: one to show, others to fold."""
+    return sentences(verdict)[1:]
 
 
 def groups(columns: tuple[Column, ...]) -> list[tuple[str, int]]:

@@ -22,3 +22,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// A table that is wider than its place says so.
+const mark = () => document.querySelectorAll(".scroll").forEach((place) => {
+  place.classList.toggle("cut", place.scrollWidth > place.clientWidth + 1);
+});
+mark();
+addEventListener("resize", mark);
+document.addEventListener("toggle", mark, true);

@@ -30,7 +30,8 @@ class ArmRecord:
 class Provenance:
     """A study's origin, ready to be shown."""
 
-    command: str
+    command: str | None
+    """what was typed; None if the plan does not say"""
     repeat: str
     facts: tuple[tuple[str, str], ...]
     environments: tuple[tuple[tuple[str, str], ...], ...]
@@ -40,9 +41,8 @@ class Provenance:
 
 def provenance(saved: SavedStudy, report: Path) -> Provenance:
     """Return what made a study's results; `report` is the folder that its report is written to."""
-    command = f"augdistill study study={saved.name}"
     repeat = f"augdistill study --config-dir {report / 'conf'} study={as_run_name(saved.name)}"
-    return Provenance(command, repeat, _facts(saved), _environments(saved), _arms(saved))
+    return Provenance(saved.plan.command, repeat, _facts(saved), _environments(saved), _arms(saved))
 
 
 def as_run_name(study: str) -> str:

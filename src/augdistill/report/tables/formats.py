@@ -11,6 +11,8 @@ from augdistill.results import labels
 from augdistill.results.cells import Cell
 
 CSV_COLUMNS = ("mean", "sd", "n", "published", "difference", "unit", "best", "below", "lost", "metric", "test_set")
+TEX_NEEDS = r"% needs \usepackage{booktabs,graphicx,xcolor}"
+TEX_WIDTH, TEX_FITS = 80, 120  # letters in the text of a page, and what can be made to fit it and still be read
 TEX = {
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -26,6 +28,10 @@ TEX = {
     "×": r"$\times$",
     "–": "--",
     "’": "'",
+    "‖": r"$\Vert$",
+    "²": "$^2$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
     "“": "``",
     "”": "''",
 }
@@ -64,18 +70,55 @@ def to_markdown(table: Table) -> str:
     return markdown_table(table.heading, [*table.row_titles, *names], rows, left=left, notes=notes)
 
 
-def to_tex(table: Table) -> str:
-    """Return a LaTeX table that needs the package booktabs, its notes as comments above it."""
-    left = len(table.row_titles)
-    groups = _tex_groups(table.columns, left) if any(column.group for column in table.columns) else []
-    rows = [
-        [*map(tex, row.labels), *(_bold(cell, tex(cell_text(cell)), r"\textbf{{{}}}") for cell in row.cells)]
-        for row in table.rows
+def to_tex(table: Table, study: str) -> str:
+    """Return LaTeX tables as wide as a page at most: one, or several of some columns each, the notes below the last."""
+    left, label = len(table.row_titles), f"{study}-{table.key.removeprefix(f'{study}-')}"
+    made = []
+    chunks = _pages(table)
+    for number, chunk in enumerate(chunks):
+        columns = [table.columns[i] for i in chunk]
+        groups = _tex_groups(columns, left) if any(column.group for column in columns) else []
+        rows = [[*map(tex, row.labels), *(_tex_cell(row.cells[i]) for i in chunk)] for row in table.rows]
+        heads = [*table.row_titles, *(column.label for column in columns)]
+        is_last = number == len(chunks) - 1
+        notes = [*([table.grey] if table.grey else []), *_all_notes(table)] if is_last else []
+        title = table.title if number == 0 else f"{table.title}, continued"
+        key = label if number == 0 else f"{label}-{number + 1}"
+        alignment = "l" * left + "r" * len(columns)
+        wide = _width(table, chunk) > TEX_WIDTH
+        made.append(tex_table(title, key, heads, rows, alignment=alignment, notes=notes, groups=groups, wide=wide))
+    return f"{TEX_NEEDS}\n" + "\n".join(made)
+
+
+def _pages(table: Table) -> list[list[int]]:
+    """The columns of each of the tables that one is split into, groups of columns kept together where they fit."""
+    groups = [[i for i, _ in members] for _, members in groupby(enumerate(table.columns), key=lambda one: one[1].group)]
+    pieces = [
+        piece for group in groups for piece in ([group] if _width(table, group) <= TEX_FITS else map(_alone, group))
     ]
-    heads = [*table.row_titles, *(column.label for column in table.columns)]
-    alignment = "l" * left + "r" * len(table.columns)
-    notes = _all_notes(table)
-    return tex_table(table.title, table.key, heads, rows, alignment=alignment, notes=notes, groups=groups)
+    pages: list[list[int]] = []
+    for piece in pieces:
+        if pages and _width(table, [*pages[-1], *piece]) <= TEX_FITS:
+            pages[-1] = [*pages[-1], *piece]
+        else:
+            pages.append(piece)
+    return pages
+
+
+def _alone(index: int) -> list[int]:
+    return [index]
+
+
+def _width(table: Table, columns: Sequence[int]) -> int:
+    """How many letters a table of some columns is wide, with two between them."""
+    names = [max(map(len, each)) for each in zip(table.row_titles, *(row.labels for row in table.rows), strict=True)]
+    cells = [max(len(table.columns[i].label), *(len(cell_text(row.cells[i])) for row in table.rows)) for i in columns]
+    return sum(names) + sum(cells) + 2 * (len(names) + len(cells) - 1)
+
+
+def _tex_cell(cell: Cell | None) -> str:
+    text = _bold(cell, tex(cell_text(cell)), r"\textbf{{{}}}")
+    return rf"\textcolor{{gray}}{{{text}}}" if cell is not None and cell.below else text
 
 
 def _all_notes(table: Table) -> list[str]:
@@ -114,13 +157,19 @@ def tex_table(
     alignment: str,
     notes: Sequence[str] = (),
     groups: Sequence[str] = (),
+    wide: bool = False,
 ) -> str:
-    """Return a booktabs table of escaped cells; `groups` are lines above the headings."""
-    lines = [f"% {' '.join(note.split())}" for note in notes]  # one that broke a line would no longer be a comment
-    lines += [r"\begin{table}", r"\centering", rf"\caption{{{tex(title)}}}", rf"\label{{tab:{key}}}"]
+    """Return a booktabs table of escaped cells, made as wide as the page if it is `wide`; notes stand below it.
+
+    `groups` are lines above the headings.
+    """
+    lines = [r"\begin{table}[p]", r"\centering\footnotesize", rf"\caption{{{tex(title)}}}", rf"\label{{tab:{key}}}"]
+    lines += [r"\resizebox{\textwidth}{!}{%"] if wide else []
     lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", *groups, _tex_row([*map(tex, heads)]), r"\midrule"]
-    lines += [_tex_row(row) for row in rows]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    lines += [*map(_tex_row, rows), r"\bottomrule", r"\end{tabular}" + ("}" if wide else "")]
+    if notes:
+        lines.append(rf"\par\smallskip\parbox{{\textwidth}}{{\footnotesize {' '.join(map(tex, notes))}}}")
+    return "\n".join([*lines, r"\end{table}", ""])
 
 
 def _tex_groups(columns: Sequence[Column], left: int) -> list[str]:

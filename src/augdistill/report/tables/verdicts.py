@@ -1,17 +1,17 @@
 """Verdicts as they are shown: words and numbers for the page, and as .csv (one row per part), .md and .tex."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from augdistill.claims.expansion import Contrast
-from augdistill.claims.parts import Part
+from augdistill.claims.parts import Part, turned
 from augdistill.claims.verdict import Verdict
-from augdistill.report.sentences import head, part_label, sentences
-from augdistill.report.tables.formats import csv_text, markdown, markdown_table, tex, tex_table
+from augdistill.report.sentences import head, part_label, sentences, sides_sign
+from augdistill.report.tables.formats import TEX_NEEDS, csv_text, markdown, markdown_table, tex, tex_table
 from augdistill.results import labels
 from augdistill.stats.decisions import CONTRADICTED, EXCLUDED, IN_PART, NOT_TESTED, SUPPORTED
 
 TONES = {SUPPORTED: "supported", CONTRADICTED: "opposite", IN_PART: "opposite", EXCLUDED: "mixed"}
-BADGES = {SUPPORTED: "supported", CONTRADICTED: "contradicted", IN_PART: "contradicted in part", EXCLUDED: "excluded"}
 HEADS = ("Claim", "", "What this study says", "Printed numbers agree")
 OF_CLAIM = ("study", "claim", "text", "outcome", "negligible", "primary", "printed_agrees", "p", "level", "holm_step")
 OF_LOOK = ("holm_tests", "look", "look_blocks", "planned_blocks", "detectable", "detectable_twice", "hours_twice")
@@ -41,13 +41,6 @@ BEYOND = (
 CSV_HEADS = (*OF_CLAIM, *OF_LOOK, *OF_PART, *BEYOND, "n_plus", "n_minus", "printed", "probability", "reason")
 
 
-def badge(verdict: Verdict) -> str:
-    """Return a verdict in a word or two."""
-    if verdict.outcome == SUPPORTED and verdict.negligible:
-        return "supported, negligible"
-    return BADGES.get(verdict.outcome, "not settled" if verdict.is_open else verdict.outcome)
-
-
 def tone(verdict: Verdict) -> str:
     """Return how the page colours a verdict."""
     return TONES.get(verdict.outcome, "open" if verdict.is_open else "none")
@@ -69,8 +62,17 @@ def levels_text(verdict: Verdict) -> str:
     look = verdict.look
     planned = "" if look.is_planned else ", not planned"
     seen = f"look {look.number} at {look.blocks} of {look.planned} blocks{planned}"
-    level = f"{verdict.level:.2g}" if verdict.level > 0 else "0, since earlier looks spent all of the error"
-    return f"p {p_text(verdict.p)} against {level}; {family}; {seen}"
+    p, level = apart(verdict.p, verdict.level)
+    level = level if verdict.level > 0 else "0, since earlier looks spent all of the error"
+    return f"p {p} against {level}; {family}; {seen}"
+
+
+def apart(p: float, level: float) -> tuple[str, str]:
+    """Return a p-value and its level with so many decimals that they differ where they do."""
+    for places in range(4, 9):
+        if f"{p:.{places}f}" != f"{level:.{places}f}" or p == level:
+            break
+    return p_text(p, places), f"{round(level, max(places, 6)):g}"
 
 
 def notes(verdict: Verdict) -> list[str]:
@@ -92,9 +94,9 @@ def digits(verdict: Verdict) -> int:
     return 2 if verdict.claim.unit in ("pt", "rho") else 4
 
 
-def p_text(p: float) -> str:
-    """Return a p-value with the digits that a comparison needs, "–" if there is none."""
-    return "–" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+def p_text(p: float, places: int = 4) -> str:
+    """Return a p-value, "–" if there is none."""
+    return "–" if p != p else "< 0.0001" if p < 1e-4 else f"{p:.{places}f}"
 
 
 def interval_text(bounds: tuple[float, float], places: int) -> str:
@@ -112,12 +114,33 @@ def part_name(part: Part) -> str:
     return name if measured == part.metric else f"{name}: {labels.metric(measured)}"
 
 
+def raw_sides(part: Part) -> Part:
+    """Return a part as it is shown: of a metric that has no better side, the arm in question minus its reference."""
+    if not isinstance(part.spec, Contrast) or labels.entry(part.spec.metric).better is not None or sides_sign(part) > 0:
+        return part
+    return replace(
+        part,
+        estimate=-part.estimate,
+        printed=-part.printed,
+        ci95=turned(part.ci95, -1.0),
+        ci95_blocks=turned(part.ci95_blocks, -1.0),
+        deciding=turned(part.deciding, -1.0),
+        mean_plus=part.mean_minus,
+        mean_minus=part.mean_plus,
+        n_plus=part.n_minus,
+        n_minus=part.n_plus,
+    )
+
+
 def shown_parts(verdict: Verdict) -> list[tuple[Part, str]]:
-    """Return a verdict's parts with what each is: the one that decides, one of its parts, or one beside it."""
+    """Return a verdict's parts with what each is: the one that decides, one of its parts, or one beside it.
+
+    Differences are positive as claimed, but `raw_sides` where neither side of a metric beside the claim is better.
+    """
     parts: list[tuple[Part, str]] = [(part, "") for part in verdict.deciding]
     if verdict.contrast:
         parts += [(part, "part of it") for part in verdict.parts]
-    return [*parts, *((part, "beside") for part in verdict.secondary)]
+    return [*parts, *((shown, "beside") for shown in map(raw_sides, verdict.secondary))]
 
 
 def equivalence_p(verdict: Verdict, part: Part) -> float:
@@ -164,11 +187,12 @@ def to_markdown(verdicts: Sequence[Verdict]) -> str:
     return markdown_table("What the study says about the paper’s claims", HEADS, rows, left=4)
 
 
-def to_tex(verdicts: Sequence[Verdict]) -> str:
-    """Return a row per claim, for booktabs; the sentences are left to the page."""
+def to_tex(verdicts: Sequence[Verdict], study: str) -> str:
+    """Return a row per claim; the sentences are left to the page."""
     rows = [[tex(verdict.claim.id), tex(verdict.claim.text), tex(head(verdict))] for verdict in verdicts]
     title = "What the study says about the paper's claims"
-    return tex_table(title, "verdicts", ("Claim", "", "Outcome"), rows, alignment="lp{6cm}p{5cm}")
+    made = tex_table(title, f"{study}-verdicts", ("Claim", "", "Outcome"), rows, alignment="lp{6cm}p{5cm}")
+    return f"{TEX_NEEDS}\n{made}"
 
 
 def common_warnings(verdicts: Sequence[Verdict]) -> list[str]:
