@@ -95,9 +95,9 @@ def _size(found: Sequence[Effect]) -> list[str]:
     if not found:
         return []
     lowest, highest = min(found, key=lambda effect: effect.value), max(found, key=lambda effect: effect.value)
-    found = [f"largest loss: {in_words(lowest)}"] if lowest.value < 0 else []
-    found += [f"largest gain: {in_words(highest)}"] if highest.value > 0 else []
-    return [f"{capitalised('; '.join(found))}."] if found else []
+    told = [f"largest loss: {in_words(lowest)}"] if lowest.value < 0 else []
+    told += [f"largest gain: {in_words(highest)}"] if highest.value > 0 else []
+    return [f"{capitalised('; '.join(told))}."] if told else []
 
 
 def _certainty(saved: SavedStudy, tested: Sequence[Effect]) -> list[str]:
