@@ -101,7 +101,9 @@ def test_students_are_picked_where_a_study_builds_on_another(tmp_path) -> None:
 def test_a_sweep_over_students_is_a_study_of_each(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     seen: list[list[str]] = []
-    monkeypatch.setattr("augdistill.cli.commands.study", lambda config: seen.append(list(config["study"]["students"])))
+    monkeypatch.setattr(
+        "augdistill.cli.commands.study", lambda config, typed_as: seen.append(list(config["study"]["students"]))
+    )
     monkeypatch.setattr("augdistill.cli.commands.validate_here", lambda command, config: None)
     dispatch("study", ["-m", "study=tiny", "study.students=[lenet],[resnet18,lenet]"])
     assert seen == [["lenet"], ["resnet18", "lenet"]]

@@ -102,5 +102,5 @@ def test_names_are_only_text_in_every_kind_of_table() -> None:
     assert "<" not in markdown
     assert not re.search(r"(?<!\\)[\[\]`]", markdown)
     assert len([line for line in markdown.splitlines() if line.startswith("|")]) == len(rows) + 2
-    for line in formats.to_tex(table).splitlines():
+    for line in formats.to_tex(table, "mine").splitlines():
         assert line.startswith("%") or not re.search(r"\\(input|d)\b|(?<!\\)%", line), line

@@ -164,8 +164,14 @@ def tex_table(
     `groups` are lines above the headings.
     """
     lines = [r"\begin{table}[p]", r"\centering\footnotesize", rf"\caption{{{tex(title)}}}", rf"\label{{tab:{key}}}"]
-    lines += [r"\resizebox{\textwidth}{!}{%"] if wide else []
-    lines += [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", *groups, _tex_row([*map(tex, heads)]), r"\midrule"]
+    opening = r"\resizebox{\textwidth}{!}{" if wide else ""
+    lines += [
+        rf"{opening}\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        *groups,
+        _tex_row([*map(tex, heads)]),
+        r"\midrule",
+    ]
     lines += [*map(_tex_row, rows), r"\bottomrule", r"\end{tabular}" + ("}" if wide else "")]
     if notes:
         lines.append(rf"\par\smallskip\parbox{{\textwidth}}{{\footnotesize {' '.join(map(tex, notes))}}}")

@@ -40,10 +40,10 @@ class Table:
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
     """on printed values that contradict others"""
-    grey: str = ""
-    """what a grey cell is, if there is one"""
     number: str = ""
     title: str = ""
+    grey: str = ""
+    """what a grey cell is, if there is one"""
 
     @property
     def heading(self) -> str:
@@ -98,7 +98,7 @@ def build(
     all_notes = (*_reading(rows, compared), *notes)
     is_grey = any(cell.below for row in rows for cell in row.cells if cell)
     grey = f"Grey: significantly below the best of its {compared} (one-sided Welch tests, Holm over it, 5 %)."
-    return Table(key, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown), grey if is_grey else "")
+    return Table(key, tuple(row_titles), shown, rows, all_notes, _remarks(rows, shown), grey=grey if is_grey else "")
 
 
 def _marked(cells: list[Cell | None], peers: Sequence[str]) -> list[Cell | None]:
