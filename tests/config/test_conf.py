@@ -108,40 +108,93 @@ def test_a_study_opens_with_its_command(name: str) -> None:
     assert (conf_dir() / "study" / f"{name}.yaml").read_text().startswith(f"# {told} ")
 
 
-AS_CODED = (conf_dir() / "study" / "paper-as-coded.yaml").read_text()
-SWITCHES = sorted(set(re.findall(r"study\.[\w.-]+=[\w.-]+(?<!\.)", AS_CODED.split("name: ")[0].split("\n", 1)[1])))
+AS_CODED = {
+    name: (conf_dir() / "study" / f"{name}.yaml").read_text() for name in ("paper-as-coded", "paper-as-coded-may")
+}
+SWITCHES = [
+    (name, switch)
+    for name, text in AS_CODED.items()
+    for switch in sorted(set(re.findall(r"study\.[\w.-]+=[\w.-]+(?<!\.)", text.split("\n", 1)[1].split("name: ")[0])))
+]
+NOT_OF_THE_PAPER = ("temperature", "teacher_weights", "gamma")  # which are switched to another version's value
 
 
-@pytest.mark.parametrize("switch", SWITCHES)
-def test_a_departure_of_the_authors_code_is_switched_back_alone(switch: str) -> None:
+@pytest.mark.parametrize(("name", "switch"), SWITCHES)
+def test_a_departure_of_the_authors_code_is_switched_back_alone(name: str, switch: str) -> None:
     key, _, _ = switch.removeprefix("study.").partition("=")
     sound, coded, switched = (
         compose("study", *words)["study"]
-        for words in (["study=paper"], ["study=paper-as-coded"], ["study=paper-as-coded", switch])
+        for words in (["study=paper"], [f"study={name}"], [f"study={name}", mended(switch)])
     )
 
     def value(study: dict[str, Any], path: str) -> Any:
         for part in path.split("."):
-            study = study[part]
+            study = study.get(part, {})
         return study
 
     def put(study: Any, path: list[str], new: Any) -> Any:
         return {**study, path[0]: put(study[path[0]], path[1:], new)} if path else new
 
     assert value(switched, key) != value(coded, key)
+    if key.startswith("arms."):
+        assert value(switched, key) == 1e-4
+        return
     assert put(switched, key.split("."), value(coded, key)) == coded  # and nothing else changes
     if key.startswith("ops."):
-        _, op, name = key.split(".")
-        assert value(switched, key) == parameters("aug", op)[name]
-    elif key != "distillation.teacher_weights":
+        _, op, parameter = key.split(".")
+        assert value(switched, key) == parameters("aug", op)[parameter]
+    elif key.split(".")[-1] not in NOT_OF_THE_PAPER:
         assert value(switched, key) == value(sound, key)
 
 
-def test_every_value_of_the_authors_code_has_a_number_and_a_switch() -> None:
-    values = AS_CODED.split("name: paper-as-coded")[1].split("aug:")[0].splitlines()
+def mended(switch: str) -> str:
+    """Return a switch as the command line gives it to Hydra."""
+    return f"++{switch}" if switch.startswith("study.arms.") else switch
+
+
+@pytest.mark.parametrize(("name", "count"), [("paper-as-coded", 27), ("paper-as-coded-may", 8)])
+def test_every_value_of_the_authors_code_has_a_number(name: str, count: int) -> None:
+    values = AS_CODED[name].split("\nname: ")[1].split("\nblocks:")[0].splitlines()[1:]
     settings = [line for line in values if re.match(r"\s+(?!name)[\w-]+: [^&*]|normalisation", line)]
-    assert len(settings) == 21
-    assert all(re.search(r"# [1-9]$", line) for line in settings)
+    assert len(settings) == count
+    assert all(re.search(r"# \d+$", line) for line in settings)
+
+
+# By hand from the authors' code, whose milestones are 60, 80, 120: epoch, counted from 1 as there -> its rate.
+APRIL = {1: 0.1, 59: 0.1, 60: 0.02, 79: 0.02, 80: 0.004, 119: 0.004, 120: 0.0008, 250: 0.0008}
+MAY = {1: 0.1, 59: 0.1, 60: 0.01, 79: 0.01, 80: 0.001, 119: 0.001, 120: 0.0001, 218: 0.0001}
+
+
+@pytest.mark.parametrize(("name", "table"), [("paper-as-coded", APRIL), ("paper-as-coded-may", MAY)])
+def test_rates_fall_at_the_epochs_of_the_authors_code(name: str, table: dict[int, float]) -> None:
+    from augdistill.training.loop import learning_rate
+
+    study = typed(StudyConfig, compose("study", f"study={name}")).study
+    for optim in (study.teacher.optim, *(student.optim for student in study.students.values())):
+        assert optim.epochs == max(table)
+        steps = 391  # batches of 128
+        for epoch, rate in table.items():  # the first and the last step
+            for step in ((epoch - 1) * steps, epoch * steps - 1):
+                assert learning_rate(optim.plain(), step, steps) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("name", "flip", "crops"),
+    [("paper-as-coded", 0.5, ["flip-crop"]), ("paper-as-coded-may", 0.0, ["flip-crop", "cutout", "mixup", "cutmix"])],
+)
+def test_arms_of_the_authors_code_keep_what_they_evaluated_and_crop_as_it_did(
+    name: str, flip: float, crops: list[str]
+) -> None:
+    config = typed(StudyConfig, compose("study", f"study={name}", "study.blocks=1", "study.students_per_teacher=1"))
+    arms = {(job.arm["teacher_aug"], job.config.student.name): job.config for job in student_jobs(config, {})}
+    last = {("teacher", "flip-crop"), ("teacher", "mixup"), ("student", "baseline"), ("student", "labels")}
+    for (aug, _), arm in arms.items():
+        for role, optim in (("teacher", arm.teacher_optim), ("student", arm.optim)):
+            if (role, aug) != ("teacher", "labels"):  # which has none
+                assert optim.select == ("last" if (role, aug) in last else "best-test-loss"), (role, aug)
+        assert ("flip-crop" in arm.aug.ops) == (aug in crops)
+        assert all(op.flip == flip for which, op in arm.aug.ops.items() if which == "flip-crop")
+        assert all(op.prob == 1 for which, op in arm.aug.ops.items() if which == "cutmix")
 
 
 @pytest.mark.parametrize("name", choices("study"))

@@ -143,7 +143,7 @@ def test_weights_have_their_shapes_and_types_and_are_finite(state, words, tmp_pa
 
 def hostile_checkpoints() -> dict[str, bytes]:
     model = {f"model.{name}": value for name, value in nn.Linear(3, 3).state_dict().items()}
-    good = {"step": 3, "history": [], "best_accuracy": -1.0, "facts": {"precision": "fp32", "threads": 1}}
+    good = {"step": 3, "history": [], "facts": {"precision": "fp32", "threads": 1}}
 
     def made(state: object = good, tensors: dict[str, torch.Tensor] = model) -> bytes:
         return save(tensors, {"state": state if isinstance(state, str) else json.dumps(state)})

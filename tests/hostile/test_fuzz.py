@@ -152,7 +152,7 @@ def linear() -> dict[str, torch.Tensor]:
 
 ARCHIVE = data_files.archive({"set/a": b"1" * 99, "set/b/c": b"2"})
 FACTS = {"device": "cpu", "precision": "fp32", "threads": 1}
-STATE = {"step": 3, "history": [{"loss": 1.0}], "best_accuracy": 0.5, "facts": FACTS}
+STATE = {"step": 3, "history": [{"loss": 1.0}], "facts": FACTS}
 READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "batch": ("data_batch_1", batch(), lambda path: cifar10.read_batch(path, None)),
     "idx": ("x", data_files.idx(data_files.pixels(3, 28, 28)), lambda path: mnist.read_idx(path, (28, 28), False)),

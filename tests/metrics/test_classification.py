@@ -61,6 +61,8 @@ def test_agrees_with_scikit_learn(classes):
     assert accuracy(logs, labels) == pytest.approx(accuracy_score(labels, predicted), abs=1e-15)
     expected = precision_recall_fscore_support(labels, predicted, average="macro", zero_division=0)[:3]
     assert precision_recall_f1(logs, labels) == pytest.approx(expected, abs=1e-12)
+    expected = precision_recall_fscore_support(labels, predicted, average="weighted", zero_division=0)[:3]
+    assert precision_recall_f1(logs, labels, weighted=True) == pytest.approx(expected, abs=1e-12)
     np.testing.assert_array_equal(confusion_matrix(logs, labels), reference_confusion(labels, predicted))
     assert nll(logs, labels) == pytest.approx(log_loss(labels, np.exp(logs)), abs=1e-12)
 
@@ -90,6 +92,8 @@ def test_an_absent_class_is_undefined_even_where_it_is_predicted():
     logs = log_softmax(np.eye(3)[[0, 1, 2]])
     labels = np.array([0, 1, 1])
     assert np.isnan(precision_recall_f1(logs, labels)).all()
+    # Class 0: all 1. Class 1: precision 1, recall 1/2, F1 2/3. Class 2 has no samples and weighs nothing.
+    assert precision_recall_f1(logs, labels, weighted=True) == pytest.approx((1, 2 / 3, 7 / 9))
     np.testing.assert_array_equal(per_class_accuracy(logs, labels), [1, 0.5, np.nan])
     assert accuracy(logs, labels) == pytest.approx(2 / 3)
 

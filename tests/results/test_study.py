@@ -12,7 +12,7 @@ from augdistill.results.study import SavedStudy, is_predicted
 
 def test_the_design_is_read_off_the_plan(saved, controls):
     assert (saved.teacher, saved.students, saved.base) == ("resnet9", ["lenet", "alexnet-small"], "baseline")
-    assert saved.models == [("teacher", "resnet18"), ("student", "lenet"), ("student", "alexnet-small")]
+    assert saved.models == [("teacher", "resnet9"), ("student", "lenet"), ("student", "alexnet-small")]
     assert (saved.blocks, saved.test_set, saved.test_sets) == (2, "digits-test", ["digits-test"])
     assert saved.variants == [""]
     assert len(controls.variants) == 7

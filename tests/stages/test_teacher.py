@@ -1,5 +1,6 @@
 """A teacher: what its run holds, that it goes on, and that a loaded one proves itself, however well others fit."""
 
+import json
 import logging
 import shutil
 import signal
@@ -207,6 +208,16 @@ def test_selection_on_the_test_set_is_named(tmp_path: Path, caplog) -> None:
     rows = history(run)
     scored = evaluation.run(names.evaluation_config(run.path.name, "digits", str(tmp_path)))
     assert scored.evaluation.accuracy == pytest.approx(max(row["test_accuracy"] for row in rows), abs=1e-9)
+
+
+def test_selection_by_the_lowest_test_loss_keeps_that_epoch(tmp_path: Path) -> None:
+    words = ("optim.epochs=4", "optim.lr=0.3", "optim.schedule=constant")
+    run = teacher.run(configured(tmp_path, "optim.select=best-test-loss", *words))
+    assert run.manifest.provenance.notes == ("the weights kept are those of the epoch with the lowest test loss",)
+    losses = [row["test_loss"] for row in history(run)]
+    evaluation.run(names.evaluation_config(run.path.name, "digits", str(tmp_path)))
+    (found,) = (tmp_path / "runs").glob("evaluation-*/metrics.json")
+    assert json.loads(found.read_text())["scalars"]["nll"] == pytest.approx(min(losses), abs=1e-6)
 
 
 def test_a_teacher_stops_at_the_validation_accuracy_asked_for_or_says_that_it_was_not_reached(tmp_path: Path) -> None:

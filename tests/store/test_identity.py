@@ -147,7 +147,8 @@ CHANGES_A_TEACHER = [
     {"optim.schedule": "one-cycle", "optim.warmup_share": 0.3},
     {"optim.warmup_epochs": 1},
     {"optim.clip_norm": 2.0},
-    {"optim.select": "best-test"},
+    {"optim.select": "best-test-accuracy"},
+    {"optim.select": "best-test-loss"},
     {"optim.stop_accuracy": 0.5, "dataset.validation": 100},
     {"optim.stop_accuracy": 0.6, "dataset.validation": 100},
     {"aug": {"ops": {"flip-crop": {}, "cutmix": {"labels": "hard"}}}},
@@ -180,6 +181,13 @@ def test_every_field_of_the_schema_is_in_one_of_the_two_lists() -> None:
 def test_whatever_decides_a_teacher_changes_its_name() -> None:
     ids = [teacher_id(), teacher_id("another fingerprint"), *(teacher_id(**changes) for changes in CHANGES_A_TEACHER)]
     assert len(set(ids)) == len(ids)
+
+
+def test_selection_by_test_accuracy_has_the_name_that_it_had_when_there_was_no_other() -> None:
+    older, now = ({"optim.select": select} for select in ("best-test", "best-test-accuracy"))
+    ref = teacher_ref(check("teacher", replaced(TEACHER, now)), DATA)
+    assert ref.document["config"]["optim"]["select"] == "best-test"
+    assert teacher_id(**older) == teacher_id(**now) == ref.id
 
 
 def test_one_cycle_warms_up_by_its_share_alone() -> None:

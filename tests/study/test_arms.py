@@ -43,6 +43,44 @@ def test_every_cell_changes_its_own_values_of_the_arms_that_have_them(tmp_path):
     assert {job.teacher_variant for job in jobs} == {"", NAMES[4]}  # the rest leaves teachers as they are
 
 
+def test_arms_have_values_of_their_own_over_which_cells_stand(tmp_path):
+    own = "++study.arms={cutmix: {optim: {lr: 0.03, epochs: 7}}, labels: {optim.lr: 0.04}, mixup: {optim.lr: 9}}"
+    jobs = student_jobs(study(tmp_path, "study=tiny", own, "study.grids=[{optim.lr: [0.5]}]"), {})
+    found = {(job.arm["teacher_aug"], job.arm["variant"]): job.config.optim for job in jobs}
+    main = study(tmp_path, "study=tiny").study.students["lenet"].optim
+    assert found["baseline", ""] == main
+    assert found["cutmix", ""] == main.model_copy(update={"lr": 0.03, "epochs": 7})
+    assert found["labels", ""] == main.model_copy(update={"lr": 0.04})
+    assert (found["cutmix", "optim.lr=0.5"].lr, found["cutmix", "optim.lr=0.5"].epochs) == (0.5, 7)
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ("{mixap: {}}", r"^study\.arms\.mixap is unknown \(did you mean mixup\?\): choose one of"),
+        ("{mixup: 3}", r"^study\.arms\.mixup=3 is out of range: a group of keys, as in 'study\.arms\.mixup=\{optim: "),
+        ("{cutmix: {optim.lri: 1}}", r"^study\.arms\.cutmix: optim\.lri is not a config key \(did you mean lr\?\)"),
+        ("{cutmix: {optm.lr: 1}}", r"^study\.arms\.cutmix: its first word=optm is unknown"),
+        (
+            "{cutmix: {optim: {select: best}}}",
+            r"^study\.arms\.cutmix: optim\.select=best is unknown: choose one of last,",
+        ),
+    ],
+)
+def test_values_of_arms_that_cannot_be_are_refused(own, told, tmp_path):
+    with pytest.raises(ConfigError, match=told):
+        list(student_jobs(study(tmp_path, "study=tiny", f"++study.arms={own}"), {}))
+
+
+def test_no_arm_has_a_teacher_of_its_own_where_others_are_rescaled_to_it(tmp_path):
+    words = ("study=tiny", "study.distillation.transform=rescale", "++study.arms={baseline: {teacher_optim.epochs: 3}}")
+    with pytest.raises(
+        ConfigError, match=r"rescale: the baseline's teacher differs in teacher_optim\.epochs, too: give"
+    ):
+        list(student_jobs(study(tmp_path, *words), {}))
+    assert list(student_jobs(study(tmp_path, *words, "study.distillation.sd=3.0"), {}))
+
+
 def test_matching_is_the_teachers_own_strategy_where_it_has_one(tmp_path):
     asked = study(tmp_path, "study=tiny", "study.student_aug=[baseline,matching]").study
     assert student_augs(asked, "cutmix") == ["baseline", "cutmix"]

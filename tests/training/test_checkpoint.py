@@ -77,7 +77,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(name: str, step: int, un
         assert not same(checkpoint_weights(path), weights)
 
 
-@pytest.mark.parametrize("select", ["last", "best-test"])
+@pytest.mark.parametrize("select", ["last", "best-test-accuracy"])
 def test_a_run_that_is_stopped_at_every_step_ends_with_the_same_bits(select: str, tmp_path: Path) -> None:
     recipe = {**RECIPE, "epochs": 3, "select": select}
     # Some accuracy that differs from epoch to epoch and is best in the middle.
@@ -90,7 +90,7 @@ def test_a_run_that_is_stopped_at_every_step_ends_with_the_same_bits(select: str
     resumed = run("resnet18", tmp_path / "stopped", recipe, stop=lambda: True, **score)
     assert same(resumed[0], weights)
     assert resumed[1] == history
-    assert int(weights["stem.1.num_batches_tracked"]) == (8 if select == "best-test" else 12)
+    assert int(weights["stem.1.num_batches_tracked"]) == (8 if select == "best-test-accuracy" else 12)
 
 
 @pytest.mark.parametrize("step", [1, 4, 7, 13])

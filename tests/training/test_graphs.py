@@ -200,7 +200,7 @@ def test_replays_are_compared_where_steps_are_finite() -> None:
 def test_scoring_between_epochs_and_the_best_weights_are_those_of_eager_steps(tape: None, tmp_path: Path) -> None:
     found = []
     for graphed in (False, True):
-        task = made({"model": "resnet18", "recipe": {"select": "best-test"}}, "cpu")
+        task = made({"model": "resnet18", "recipe": {"select": "best-test-accuracy"}}, "cpu")
         scores = iter([0.1, 0.2, 0.3, 0.5, 0.4])
 
         def score(model: nn.Module, task: Task = task, scores: Any = scores) -> dict[str, float]:

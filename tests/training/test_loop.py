@@ -268,16 +268,25 @@ def test_training_ends_at_the_first_epoch_that_is_good_enough(interrupted: bool,
     assert all(torch.equal(value, seen[1][name]) for name, value in network.state_dict().items())
 
 
-def test_the_weights_of_the_best_epoch_on_the_test_set_are_kept_where_asked(training, tmp_path: Path) -> None:
-    accuracies = iter([0.1, 0.4, 0.3, 0.4, 0.2])
+@pytest.mark.parametrize(
+    ("select", "column", "scores"),
+    [
+        ("best-test-accuracy", "test_accuracy", [0.1, 0.4, 0.3, 0.4, 0.2]),
+        ("best-test-loss", "test_loss", [math.nan, 1.5, 1.7, 1.5, math.inf]),
+    ],
+)
+def test_the_weights_of_the_best_epoch_on_the_test_set_are_kept_where_asked(
+    select: str, column: str, scores: list[float], training, tmp_path: Path
+) -> None:
+    scored = iter(scores)
     states = []
 
     def score(network: nn.Module) -> dict[str, float]:
         states.append({name: value.clone() for name, value in network.state_dict().items()})
-        return {"test_accuracy": next(accuracies)}
+        return {column: next(scored)}
 
     network = small_model("resnet18")
-    rows = train(network, training, tmp_path, {**LOOP_RECIPE, "select": "best-test"}, score=score)
+    rows = train(network, training, tmp_path, {**LOOP_RECIPE, "select": select}, score=score)
     assert len(rows) == EPOCHS
     assert all(torch.equal(value, states[1][name]) for name, value in network.state_dict().items())
     assert not torch.equal(network.head.weight, states[4]["head.weight"])

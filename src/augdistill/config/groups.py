@@ -61,10 +61,16 @@ class Dataset(Named):
         return {**where, **self.parameters()}
 
 
+def as_now_spelt(select: object) -> object:
+    """Return a selection as it is spelt now, which was "best-test" while the test accuracy alone could select."""
+    return "best-test-accuracy" if select == "best-test" else select
+
+
 class Optim(Group):
     """SGD and its schedule. Rates are per step, lengths in epochs; `clip_norm` is None or a gradient norm.
 
     A one-cycle schedule warms up for `warmup_share` of all steps, the others for `warmup_epochs`.
+    `select` says whose epoch's weights are kept: the last one's, or the first of those that are best on the test set.
     `stop_accuracy` is None or the validation accuracy at whose first epoch training ends; the schedule stays as it is.
     """
 
@@ -80,7 +86,7 @@ class Optim(Group):
     warmup_epochs: NotNegative = Field(default=0.0, examples=[1])
     warmup_share: Fraction = 0.2
     clip_norm: Positive | None = Field(default=None, examples=[2.0])
-    select: Literal["last", "best-test"] = "last"
+    select: Annotated[Literal["last", "best-test-loss", "best-test-accuracy"], BeforeValidator(as_now_spelt)] = "last"
     stop_accuracy: Annotated[float, Gt(0), Le(1)] | None = Field(default=None, examples=[None])
 
     @model_validator(mode="after")

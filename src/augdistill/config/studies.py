@@ -38,6 +38,7 @@ from augdistill.config.groups import (
 from augdistill.config.jobs import watched
 
 BASELINE = "baseline"
+LABELS = "labels"  # the control that has no teacher
 MATCHING = "matching"  # among the students' own strategies: those of their teachers
 
 
@@ -113,6 +114,25 @@ def is_a_name(value: str) -> str:
     return value
 
 
+def of_known_arms(arms: object, info: ValidationInfo) -> object:
+    """Return groups of values by arm, each of which is a stack of strategies, or the control on labels."""
+    for name, values in arms.items() if isinstance(arms, Mapping) else ():
+        if name != LABELS:
+            is_stack(name, info)
+        if not isinstance(values, Mapping):
+            raise wrong("a group of keys", name, values, {"optim": {"lr": 0.02}})
+    return arms
+
+
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return groups of keys as one of dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = isinstance(value, Mapping) and value
+        found |= dotted(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found
+
+
 Claim = Annotated[Text, AsText]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
@@ -145,6 +165,9 @@ class Study(Group):
         default={}, examples=[Whole("+study.ops.cutmix.prob=1.0")]
     )
     distillation: TheDistillation
+    arms: Annotated[dict[str, dict[str, Any]], BeforeValidator(of_known_arms)] = Field(
+        default={}, examples=[Whole("study.arms.cutmix.optim.lr=0.02")]
+    )
     grids: Annotated[Many[dict[str, Cells]], BeforeValidator(lambda value: [] if value is None else value)] = Field(
         default=(), examples=[GRID]
     )
@@ -183,6 +206,10 @@ class Study(Group):
         if self.test_set == "validation" and self.dataset.validation == 0:
             raise wrong("it needs held-out images, study.dataset.validation above 0", "test_set", self.test_set)
         return self
+
+    def values_of(self, arm: str) -> dict[str, Any]:
+        """Return the values that one arm has of its own, by their dotted keys in a "student" config."""
+        return dotted(self.arms.get(arm, {}))
 
     def stack_of(self, stack: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the strategies of a stack in their order."""

@@ -49,17 +49,24 @@ def per_class_accuracy(log_probabilities: Floats, labels: Ints) -> Floats:
     return confusion.diagonal() / or_nan(confusion.sum(axis=1))
 
 
-def precision_recall_f1(log_probabilities: Floats, labels: Ints) -> tuple[float, float, float]:
-    """Return macro precision, recall and F1: unweighted means over the classes.
+def precision_recall_f1(
+    log_probabilities: Floats, labels: Ints, *, weighted: bool = False
+) -> tuple[float, float, float]:
+    """Return macro precision, recall and F1: unweighted means over the classes, or `weighted` by their samples.
 
-    A class that is never predicted has precision 0. A class without samples makes all three NaN.
+    A class that is never predicted has precision 0. A class without samples makes all three NaN, but weighs nothing.
     """
     confusion = confusion_matrix(log_probabilities, labels)
     hits, true, predicted = confusion.diagonal(), or_nan(confusion.sum(axis=1)), confusion.sum(axis=0)
     precision = np.where(np.isnan(true), np.nan, hits / np.maximum(predicted, 1))
     recall = hits / true
     f1 = 2 * hits / (predicted + true)
-    return float(precision.mean()), float(recall.mean()), float(f1.mean())
+    samples = confusion.sum(axis=1) if weighted else None
+
+    def mean(values: Floats) -> float:
+        return float(np.average(np.nan_to_num(values) if weighted else values, weights=samples))
+
+    return mean(precision), mean(recall), mean(f1)
 
 
 def nll(log_probabilities: Floats, labels: Ints) -> float:

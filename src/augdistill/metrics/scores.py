@@ -82,6 +82,11 @@ class Predictions:
         return classification.precision_recall_f1(self.log_probabilities, self.labels)
 
     @cached_property
+    def weighted(self) -> tuple[float, float, float]:
+        """Precision, recall, F1, classes weighted by their samples."""
+        return classification.precision_recall_f1(self.log_probabilities, self.labels, weighted=True)
+
+    @cached_property
     def reliability(self) -> calibration.Reliability:
         return calibration.reliability(self.log_probabilities, self.labels)
 

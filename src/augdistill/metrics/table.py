@@ -41,6 +41,9 @@ METRICS = Table[Metric]("metrics") | {
     "precision": Metric("Precision", "share", "higher", lambda p: p.macro[0], stands_in=MACRO, percent=True),
     "recall": Metric("Recall", "share", "higher", lambda p: p.macro[1], stands_in=MACRO, percent=True),
     "f1": Metric("F1", "share", "higher", lambda p: p.macro[2], stands_in=MACRO, heading="F1", percent=True),
+    "precision_weighted": Metric("Precision, weighted", "share", "higher", lambda p: p.weighted[0], percent=True),
+    "recall_weighted": Metric("Recall, weighted", "share", "higher", lambda p: p.weighted[1], percent=True),
+    "f1_weighted": Metric("F1, weighted", "share", "higher", lambda p: p.weighted[2], percent=True),
     "nll": Metric(
         "NLL", "nats", "lower", lambda p: nll(p.log_probabilities, p.labels), heading="NLL", published="loss"
     ),

@@ -213,3 +213,9 @@ def accuracy(model: nn.Module, data: DeviceDataset, device: Device) -> float:
     """Return the share of images whose largest logit is the label's, as the loop asks after an epoch."""
     logits, _ = predict(model, data, device)
     return float((logits.argmax(1) == data.labels.cpu()).double().mean())
+
+
+def label_nll(model: nn.Module, data: DeviceDataset, device: Device) -> float:
+    """Return the mean cross-entropy of the labels over images, in nats, as the loop asks after an epoch."""
+    logits, _ = predict(model, data, device)
+    return float(nn.functional.cross_entropy(logits.double(), data.labels.cpu()))

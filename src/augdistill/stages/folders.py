@@ -186,8 +186,9 @@ def notes(header: Header, config: ModelConfig, history: Sequence[Mapping[str, fl
     found = [] if header.verified else [f"{header.name}: the publisher's checksums were not verified"]
     if header.note:
         found.append(f"{header.name}: {header.note}")
-    if config.optim.select == "best-test":
-        found.append("the weights kept are those of the epoch with the best test accuracy")
+    if config.optim.select != "last":
+        best = "lowest test loss" if config.optim.select == "best-test-loss" else "best test accuracy"
+        found.append(f"the weights kept are those of the epoch with the {best}")
     target = config.optim.stop_accuracy
     if target is not None and history and history[-1]["validation_accuracy"] < target:
         found.append(f"optim.stop_accuracy={target:g} was not reached in all of its epochs")

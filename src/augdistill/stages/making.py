@@ -19,7 +19,7 @@ from augdistill.stages import common, names
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device
-from augdistill.training.loop import Hooks
+from augdistill.training.loop import SELECTED_BY, Hooks
 
 log = logging.getLogger("augdistill")
 
@@ -64,13 +64,15 @@ def hooks_of(config: ModelConfig, data: common.TrainValSplit, device: Device, ti
 
 
 def scorer(config: ModelConfig, data: common.TrainValSplit, device: Device) -> Callable[[nn.Module], dict[str, float]]:
-    """Return what the loop asks after an epoch: validation accuracy if there is a split, test accuracy if asked."""
-    parts = {"validation_accuracy": data.held_out} if len(data.held_out.images) else {}
-    if config.optim.select == "best-test":
-        log.warning("optim.select=best-test: the kept weights are those of the best epoch on the TEST set")
+    """Return what the loop asks after an epoch: validation accuracy if there is a split, what selects if that does."""
+    parts = {"validation_accuracy": (common.accuracy, data.held_out)} if len(data.held_out.images) else {}
+    if (select := config.optim.select) != "last":
+        log.warning("optim.select=%s: the kept weights are those of the best epoch on the TEST set", select)
         statistics = common.statistics_of(config, data.images.header)
-        parts["test_accuracy"] = common.on_device(common.dataset_images(config, "test"), statistics, device)
-    return lambda model: {name: common.accuracy(model, part, device) for name, part in parts.items()}
+        measure = common.label_nll if select == "best-test-loss" else common.accuracy
+        test = common.on_device(common.dataset_images(config, "test"), statistics, device)
+        parts[SELECTED_BY[select][0]] = (measure, test)
+    return lambda model: {name: measure(model, part, device) for name, (measure, part) in parts.items()}
 
 
 @dataclass

@@ -192,7 +192,10 @@ def optim_fields(optim: Optim) -> Config:
     unused = {"warmup_epochs"} if optim.schedule == "one-cycle" else {"warmup_share"}
     if optim.schedule != "multistep":
         unused |= {"milestones", "gamma"}
-    return {key: value for key, value in optim.plain().items() if key not in unused}
+    values = optim.plain()
+    if values["select"] == "best-test-accuracy":
+        values["select"] = "best-test"  # as it was spelt when there was no other
+    return {key: value for key, value in values.items() if key not in unused}
 
 
 def distillation_fields(distillation: Distillation, augmented: bool, has_reference: bool) -> Config:

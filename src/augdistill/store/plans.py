@@ -65,6 +65,7 @@ class Design(Record):
     students: dict[str, SavedModel]
     aug: Many[Label]
     distillation: SavedDistillation
+    arms: dict[Label, Config] = Field({})
     blocks: Integer
     students_per_teacher: Integer
     claims: Many[NumberOrText] = ()

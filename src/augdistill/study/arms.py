@@ -16,7 +16,8 @@ from augdistill.config import Config, parameters
 from augdistill.config.checking import check
 from augdistill.config.groups import Aug
 from augdistill.config.jobs import StudentConfig
-from augdistill.config.studies import MATCHING, Study, StudyConfig
+from augdistill.config.studies import LABELS, MATCHING, Study, StudyConfig
+from augdistill.store.identity import reference_of
 
 VARIED = (
     "dataset",
@@ -29,7 +30,6 @@ VARIED = (
     "optim",
     "runtime",
 )  # groups of which a grid may vary a value
-MAKES_ANOTHER_TEACHER = ("teacher.", "teacher_optim.", "aug.", "dataset.")
 
 
 @dataclass(frozen=True)
@@ -50,33 +50,49 @@ def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iter
     study = config.study
     blocks = range(study.first_block, study.first_block + study.blocks)
     for block, variant, student in itertools.product(blocks, variants(study), study.students):
-        labels = [("labels", "baseline", own) for own in student_augs(study, "labels")]
+        labels = [(LABELS, "baseline", own) for own in student_augs(study, LABELS)]
         arms = [("distilled", aug, own) for aug in study.aug for own in student_augs(study, aug)]
         for (role, aug, own), k in itertools.product(labels + arms, range(study.students_per_teacher)):
             key = f"{role} {aug} {own} {student} {variant}"
             if key not in checked:
-                checked[key] = checked_arm(student_config(config, aug, own, student), variant, role)
+                arm = LABELS if role == LABELS else aug
+                checked[key] = checked_arm(student_config(config, aug, own, student), study, arm, variant)
             seed = block * study.students_per_teacher + k
             place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
             place["teacher_aug"] = role if role == "labels" else name_in(study, aug, checked[key].aug)
             place["student_aug"] = name_in(study, own, checked[key].student_aug)
-            of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
+            of_teacher = {name: value for name, value in variant.items() if makes_another_teacher(name)}
             job = checked[key].model_copy(update={"seed": seed, "teacher_seed": block})
             yield StudentJob(job, key, place, variant_name(of_teacher))
 
 
-def checked_arm(config: Config, variant: Mapping[str, Any], role: str) -> StudentConfig:
-    """Return the checked "student" config of one arm in one cell of a grid; ConfigError names the cell."""
+def checked_arm(config: Config, study: Study, arm: str, variant: Mapping[str, Any]) -> StudentConfig:
+    """Return the checked "student" config of one arm in one cell of a grid; ConfigError names the arm or the cell.
+
+    Where a cell and `study.arms` say something of the same key, the cell's value stands.
+    """
+    own = study.values_of(arm)
     try:
-        for key, value in variant.items():
+        for key, value in {**own, **variant}.items():
             one_of("its first word", key.split(".")[0], VARIED)
             if applies(config, key.split(".")):
                 config = with_value(config, key.split("."), value)
-        return check("student", with_value(config, ["distillation", "alpha"], 0.0) if role == "labels" else config)
+        found = check("student", with_value(config, ["distillation", "alpha"], 0.0) if arm == LABELS else config)
+        own_teachers = [key for each in study.arms for key in study.values_of(each) if makes_another_teacher(key)]
+        if own_teachers and reference_of(found):
+            other = f"distillation.transform=rescale: the baseline's teacher differs in {own_teachers[0]}, too"
+            raise ConfigError(f"{other}: give the s.d., as in distillation.sd=3.0")
+        return found
     except ConfigError as error:
-        if not variant:
+        if not variant and not own:
             raise
-        raise ConfigError(f"study.grids, the cell {variant_name(variant)}: {error}") from None
+        where = f"study.grids, the cell {variant_name(variant)}" if variant else f"study.arms.{arm}"
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def makes_another_teacher(key: str) -> bool:
+    """Return whether a value at a dotted key is one of those that decide a teacher."""
+    return key.startswith(("teacher.", "teacher_optim.", "aug.", "dataset."))
 
 
 def count_students(study: Study) -> int:
@@ -105,7 +121,7 @@ def student_augs(study: Study, aug: str) -> list[str]:
     if MATCHING not in study.student_aug:
         return names
     augmented = [name for name in study.aug if name != "baseline"]
-    if aug in ("labels", "baseline"):
+    if aug in (LABELS, "baseline"):
         return list(dict.fromkeys([*names, *augmented]))
     return list(dict.fromkeys([*names, aug]))
 

@@ -31,7 +31,7 @@ FOLDER = ".checkpoints"
 NAMED = "[0-9]" * 9 + "-" + "[0-9a-f]" * 16 + ".safetensors"
 KEPT = 2
 TOTALS = 4  # the running sums of an epoch, of one model or of each in a bank: loss, its two parts, clipped steps
-KEPT_AS_JSON = ("step", "seconds", "history", "best_accuracy")  # of the state; the rest are tensors
+KEPT_AS_JSON = ("step", "seconds", "history")  # of the state; the rest are tensors
 
 
 @dataclass
@@ -43,7 +43,6 @@ class State:
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
-    best_accuracy: float = -1.0
 
 
 class SavedFacts(Record):
@@ -62,7 +61,6 @@ class SavedState(Record):
     step: Annotated[Integer, Ge(0)]
     seconds: Real = 0.0
     history: Many[dict[Name, int | Annotated[float, AllowInfNan(True)]]]
-    best_accuracy: Real
     facts: SavedFacts
 
 

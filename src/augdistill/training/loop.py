@@ -33,6 +33,8 @@ from augdistill.training.sgd import sgd
 
 log = logging.getLogger(__name__)
 
+# What selects an epoch -> the column of its row that does, and the sign with which larger is better.
+SELECTED_BY = {"best-test-accuracy": ("test_accuracy", 1), "best-test-loss": ("test_loss", -1)}
 # What a loss returns: [3] total, cross-entropy and KD term, each a mean over the batch.
 Loss = Callable[[Tensor, Batch], Tensor]
 
@@ -297,7 +299,10 @@ def is_good_enough(recipe: dict[str, Any], history: list[dict[str, float]]) -> b
 
 
 def keep_best(state: State, model: nn.Module, recipe: dict[str, Any], row: dict[str, float]) -> None:
-    """With select=best-test, remember the weights of the best test accuracy so far; the first of equals."""
-    if recipe["select"] == "best-test" and row["test_accuracy"] > state.best_accuracy:
-        state.best_accuracy = row["test_accuracy"]
+    """Where the test set selects, remember the weights of the best epoch so far: the first of equals, no NaN."""
+    if recipe["select"] == "last":
+        return
+    name, sign = SELECTED_BY[recipe["select"]]
+    score = sign * row[name]
+    if not math.isnan(score) and not any(sign * before[name] >= score for before in state.history):
         state.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}

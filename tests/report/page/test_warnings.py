@@ -13,6 +13,7 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     words = ("study.blocks=1", "study.students_per_teacher=2", "study.aug=[baseline,cutmix]", "study.teacher.width=8")
     statuses = {"lenet-cutmix-s0": "diverged", "lenet-labels-s1": "collapsed", "alexnet-cutmix-s1": "missing"}
     more = ("study.teacher.optim.select=best-test", "study.distillation.teacher_weights=untrained")
+    more += ("++study.arms.cutmix.teacher_optim.select=last",)
     saved = saved_studies.write_study_on(data, tmp_path, "paper", *words, *more, statuses=statuses)
     bf16 = next(place for place in saved.places if place.role == "teacher")
     manifest = saved.store.runs / bf16.folder / "manifest.json"
@@ -24,7 +25,8 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     assert "1 run diverged of 14: LeNet student of CutMix 1 of 2." in text
     assert "1 run collapsed of 14: LeNet student on labels only 1 of 2." in text
     assert "1 run missing of 14: AlexNet student of CutMix 1 of 2." in text
-    assert "best on the TEST set (optim.select=best-test): ResNet18." in text
+    assert "best on the TEST set (optim.select=best-test-accuracy): ResNet18." in text
+    assert "in more than the strategy: study.arms gives values of their own to CutMix." in text
     assert "teachers that were never trained" in text
     assert re.search(r"differ in precision, bf16: 1 arm \(ResNet18 teacher with Baseline\); fp32: \d+ arms", text)
     assert "No evaluation on MNIST: it is not there." in text

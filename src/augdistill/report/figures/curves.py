@@ -22,9 +22,10 @@ QUANTITIES = {
     "kd": "distillation KL",
     "validation_accuracy": "validation accuracy",
     "test_accuracy": "test accuracy",
+    "test_loss": "test cross-entropy",
 }
 """Columns of history.csv that are drawn; those on a logarithmic scale are losses."""
-LOSSES = ("ce", "kd")
+LOSSES = ("ce", "kd", "test_loss")
 
 
 @dataclass(frozen=True)

@@ -112,10 +112,13 @@ def _protocol(saved: SavedStudy) -> Iterator[str]:
     """Choices of the authors' code that no sound study makes."""
     design = saved.design
     trained = [design.teacher, *design.students.values()]
-    chosen = [model.name for model in trained if model.optim.select == "best-test"]
-    if chosen:
-        names = ", ".join(labels.model(name) for name in dict.fromkeys(chosen))
-        yield f"Weights are those of the epoch that is best on the TEST set (optim.select=best-test): {names}."
+    for select in dict.fromkeys(model.optim.select for model in trained if model.optim.select != "last"):
+        chosen = dict.fromkeys(model.name for model in trained if model.optim.select == select)
+        names = ", ".join(map(labels.model, chosen))
+        yield f"Weights are those of the epoch that is best on the TEST set (optim.select={select}): {names}."
+    if design.arms:
+        own = "; ".join(map(labels.strategy, design.arms))
+        yield f"Arms differ in more than the strategy: study.arms gives values of their own to {own}."
     if design.distillation.teacher_weights == "untrained":
         yield "Students learned from teachers that were never trained (distillation.teacher_weights=untrained)."
 
