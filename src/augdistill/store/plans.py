@@ -3,10 +3,11 @@
 The configs of its jobs, and the composed study itself, stay beside as they were written: they are for people to read.
 """
 
+import shlex
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, model_validator
 
 from augdistill.base.model import (
     Id,
@@ -194,6 +195,14 @@ class EvaluationStage(SavedStage):
         return str(self.job.config["run"])
 
 
+def is_our_command(text: str) -> str:
+    """Return a command line of `augdistill study`; ValueError for any that a shell would read as something else."""
+    words = shlex.split(text)
+    if words[:2] != ["augdistill", "study"] or shlex.join(words) != text:
+        raise ValueError("it is no augdistill study")
+    return text
+
+
 class SavedPlan(Record):
     """A study's plan.json: its design, its stages, test sets left out and why, cells of grids that share runs."""
 
@@ -203,7 +212,7 @@ class SavedPlan(Record):
     skipped: dict[str, str] = Field({})
     shared: Many[SharedArm] = ()
     claims: Config | None = None
-    command: Printable | None = None
+    command: Annotated[Printable, AfterValidator(is_our_command)] | None = None
     """what was typed to make it; older plans do not say"""
 
     @model_validator(mode="before")
