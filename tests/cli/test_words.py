@@ -129,6 +129,8 @@ def leaves(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
     [
         ("train-teacher", "seed", "other"),
         ("distill", "teacher_seed", "other"),
+        ("train-teacher", "optim.weight_decay", "other"),
+        ("study", "study.teacher.optim.weight_decay", "other"),
         ("study", "executor.bank", "other"),
         ("study", "study.margins.1", "other"),
         ("study", "study.grids", "other"),

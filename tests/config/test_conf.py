@@ -93,9 +93,10 @@ def test_every_file_is_composed_by_some_command() -> None:
 @pytest.mark.parametrize("name", choices("study"))
 def test_a_study_is_made_of_checked_jobs(name: str) -> None:
     config = typed(StudyConfig, compose("study", f"study={name}"))
-    arms = [student.config for student in student_jobs(config, {})]
+    jobs = list(student_jobs(config, {}))
+    arms = [student.config for student in jobs]
     taught = [arm for arm in arms if arm.distillation.alpha > 0]
-    assert {arm.aug.name for arm in taught} == set(config.study.aug)
+    assert {job.arm["teacher_aug"] for job in jobs} == {*config.study.aug, "labels"}
     assert {arm.student.name for arm in arms} == {student.name for student in config.study.students.values()}
     assert len({arm.teacher_seed for arm in arms}) == config.study.blocks
     controls = {(arm.student.name, arm.seed) for arm in arms if arm.distillation.alpha == 0}

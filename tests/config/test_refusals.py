@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.cli.main import dispatch
+from augdistill.cli.words import as_overrides
 from augdistill.config.checking import check_command
 from augdistill.config.commands import COMMANDS
 from composed import compose
@@ -149,7 +150,7 @@ def type_examples(command: str, words: Sequence[str], typed: list[str]) -> None:
     """Compose and check a command with words that its refusals advise; fail at one that does not work by itself."""
     alone = len(typed) == 1
     try:
-        config = compose(command, *words, *typed)
+        config = compose(command, *words, *as_overrides(command, typed))
         is_beside = typed[0].startswith(("dataset@study.", "teacher@study.", "study.aug="))  # values of a study's file
         is_part = typed[0].split("=")[0].rpartition(".")[2] in ("base", "mean", "std")  # right beside what was refused
         if not (alone and (is_beside or is_part)):

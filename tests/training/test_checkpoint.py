@@ -374,7 +374,7 @@ def test_a_checkpoint_gives_back_what_was_put_in(tmp_path: Path) -> None:
         optimizer.step()
     rows = [{"epoch": 0, "loss": 0.1 + 0.2, "lr": 1e-17}, {"epoch": 1, "loss": float("inf"), "lr": 0.0}]
     best = {name: value + 1 for name, value in network.state_dict().items()}
-    state = State(7, torch.tensor([1.5, 2.5, 3.5, 4.5], dtype=torch.float64), 2.5, rows, best, 0.3)
+    state = State(7, torch.tensor([1.5, 2.5, 3.5, 4.5], dtype=torch.float64), 2.5, rows, best)
     save_checkpoint(tmp_path, network, optimizer, state, resolve("cpu", "fp32", 1).facts())
     other, other_optimizer = fresh()
     other.to(memory_format=torch.channels_last)

@@ -36,6 +36,7 @@ QUOTED = r"'(?:\\.|[^\\'])*'|\"(?:\\.|[^\\\"])*\""
 FUNCTION = re.compile(r"(?:choice|range|interval|glob|sort|shuffle)\(.*\)", re.DOTALL)  # of Hydra's, in sweeps
 PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")  # which Hydra's grammar reads in any case
 OF_PREFIXED = re.compile(r"((?:student_)?aug\.ops)\.([\w-]+/[\w-]+)\.(\w+)")  # a parameter of a plugin's strategy
+EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+")  # 5e-4, a number to Hydra, is text to YAML 1.1
 KEY_PART = re.compile(r"[A-Za-z_$][\w$-]*|0|[1-9][0-9]*", re.ASCII)
 SHORT = {"--cfg": "-c", "--package": "-p", "--config-path": "-cp", "--config-name": "-cn", "--config-dir": "-cd"}
 FLAGS_WITH_VALUES = (*SHORT, *SHORT.values())
@@ -168,7 +169,7 @@ def kind_of(command: str, key: str) -> str:
     for value in values:
         if isinstance(value, str) and (other := re.fullmatch(r"\$\{([\w.]+)\}", value)):
             return kind_of(command, other[1])
-    if any(isinstance(value, str) for value in values) and key not in WORD_OR_NUMBER:
+    if any(isinstance(value, str) and not EXPONENT.fullmatch(value) for value in values) and key not in WORD_OR_NUMBER:
         return "null or text" if None in values else "text"
     if any(isinstance(value, list) and value and all(isinstance(item, str) for item in value) for value in values):
         return "texts"
