@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.cli import composing
 from augdistill.cli.main import COMPOSING, as_config
-from augdistill.cli.words import NULL_TEXT, as_override, as_overrides, kind_of, open_map, quoted, unquoted
+from augdistill.cli.words import EXPONENT, NULL_TEXT, as_override, as_overrides, kind_of, open_map, quoted, unquoted
 from augdistill.config import conf_dir
 
 TEXTS = [  # what YAML, a shell or Hydra's grammar would make something else of
@@ -112,7 +112,8 @@ def test_every_text_key_is_known_by_the_files_of_conf() -> None:
             command = "study" if folder == "study" or path.stem == "study" else "train-teacher"
             if value is None and not any(f".{dotted}".endswith(f".{name}") for name in NULL_TEXT | NUMBERS):
                 undecided.add(dotted)
-            if isinstance(value, str) and not value.startswith("${") and folder and dotted != "executor.bank":
+            is_text = isinstance(value, str) and not value.startswith("${") and not EXPONENT.fullmatch(value)
+            if is_text and folder and dotted != "executor.bank":
                 assert kind_of(command, dotted) in ("text", "null or text"), dotted
     assert undecided == set()
 
