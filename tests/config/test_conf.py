@@ -168,7 +168,7 @@ MAY = {1: 0.1, 59: 0.1, 60: 0.01, 79: 0.01, 80: 0.001, 119: 0.001, 120: 0.0001, 
 
 @pytest.mark.parametrize(("name", "table"), [("paper-as-coded", APRIL), ("paper-as-coded-may", MAY)])
 def test_rates_fall_at_the_epochs_of_the_authors_code(name: str, table: dict[int, float]) -> None:
-    from augdistill.training.loop import learning_rate
+    from augdistill.training.sgd import learning_rate
 
     study = typed(StudyConfig, compose("study", f"study={name}")).study
     for optim in (study.teacher.optim, *(student.optim for student in study.students.values())):

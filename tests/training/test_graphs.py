@@ -24,8 +24,8 @@ from augdistill.training import graphs
 from augdistill.training.bank import Bank, BankTargets, Member, clip_members, fit_bank
 from augdistill.training.batches import Batch, make_batch, plan_epoch
 from augdistill.training.device import Device
-from augdistill.training.loop import Hooks, Task, clip, epoch_row, fit, learning_rate
-from augdistill.training.sgd import sgd
+from augdistill.training.loop import Hooks, Task, clip, epoch_row, fit
+from augdistill.training.sgd import learning_rate, sgd
 from core import COUNT, EPOCHS, LOOP_RECIPE, same, two_part_loss
 from steps import BANKS, CASES, at, made, members
 from tape import TapeRecorder

@@ -18,7 +18,8 @@ from augdistill.base.seeds import derive
 from augdistill.training.batches import Batch, TrainingSet, sound_batch_size
 from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
-from augdistill.training.loop import keep_best, learning_rate
+from augdistill.training.loop import keep_best
+from augdistill.training.sgd import learning_rate
 from core import COUNT, EPOCHS, LOOP_RECIPE, MIXUP, small_model, train, two_part_loss
 
 RECIPES: dict[str, dict[str, Any]] = {

@@ -88,7 +88,7 @@ def parse_flags(words: list[str]) -> Namespace:
 
     parser = get_args_parser()
     parser.allow_abbrev = False
-    parser.error = error  # type: ignore[method-assign]
+    parser.error = error  # type: ignore[method-assign]  # Hydra makes the parser, and argparse has no other way
     flags = parser.parse_args(words)
     if flags.config_path is not None or flags.config_name is not None or flags.experimental_rerun is not None:
         raise RequestError(

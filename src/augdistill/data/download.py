@@ -138,6 +138,7 @@ def extract(archive: Path, target: Path, folder: str, max_files: int, max_bytes:
     file nor a folder, on a name that leads elsewhere, above `max_files` members or `max_bytes` unpacked, or on damage.
     """
     try:
+        # typeshed asks for a whole IO; a stream ("r|") needs read alone
         with gzip.open(archive) as stream, tarfile.open(fileobj=Capped(stream, max_bytes), mode="r|") as tar:  # type: ignore[call-overload]
             for count, member in enumerate(tar, start=1):
                 if count > max_files:

@@ -29,7 +29,7 @@ from augdistill.training.batches import (
 from augdistill.training.checkpoint import State, load_checkpoint, save_checkpoint
 from augdistill.training.device import Device
 from augdistill.training.graphs import stepper
-from augdistill.training.sgd import sgd
+from augdistill.training.sgd import learning_rate, sgd
 
 log = logging.getLogger(__name__)
 
@@ -255,26 +255,6 @@ def resume(folder: Path, model: nn.Module, optimizer: torch.optim.SGD, device: D
             )
     log.info("%s goes on from step %d, in epoch %d", folder.name, state.step, len(state.history) + 1)
     return state
-
-
-def learning_rate(recipe: dict[str, Any], step: int, steps: int) -> float:
-    """Return the rate of a step, of `steps` an epoch: linear warm-up, then the schedule.
-
-    A one-cycle schedule falls in equal steps from its last one of warm-up to 0, where the step after the last would be.
-    """
-    if recipe["schedule"] == "one-cycle":
-        count = recipe["epochs"] * steps
-        peak = max(recipe["warmup_share"] * count, 1.0)  # the step at which it is reached, from 1
-        return float(recipe["lr"] * min((step + 1) / peak, (count - step) / (count + 1 - peak)))
-    warmup, epoch = recipe["warmup_epochs"], step / steps
-    if step + 1 < warmup * steps:
-        return float(recipe["lr"] * (step + 1) / (warmup * steps))
-    if recipe["schedule"] == "cosine":
-        done = max(0.0, epoch - warmup) / max(recipe["epochs"] - warmup, 1 / steps)
-        return float(recipe["lr"] * 0.5 * (1 + math.cos(math.pi * done)))
-    if recipe["schedule"] == "multistep":
-        return float(recipe["lr"] * recipe["gamma"] ** sum(epoch >= milestone for milestone in recipe["milestones"]))
-    return float(recipe["lr"])
 
 
 def clip(model: nn.Module, norm: float | None) -> Tensor:

@@ -1,11 +1,32 @@
-"""Fused SGD without the copies that PyTorch makes of gradients in channels last."""
+"""The rate of each step, and fused SGD without the copies that PyTorch makes of gradients in channels last."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 LAST, BACK = (0, 2, 3, 1), (0, 3, 1, 2)  # the order of channels last in memory, and from it the usual one
+
+
+def learning_rate(recipe: dict[str, Any], step: int, steps: int) -> float:
+    """Return the rate of a step, of `steps` an epoch: linear warm-up, then the schedule.
+
+    A one-cycle schedule falls in equal steps from its last one of warm-up to 0, where the step after the last would be.
+    """
+    if recipe["schedule"] == "one-cycle":
+        count = recipe["epochs"] * steps
+        peak = max(recipe["warmup_share"] * count, 1.0)  # the step at which it is reached, from 1
+        return float(recipe["lr"] * min((step + 1) / peak, (count - step) / (count + 1 - peak)))
+    warmup, epoch = recipe["warmup_epochs"], step / steps
+    if step + 1 < warmup * steps:
+        return float(recipe["lr"] * (step + 1) / (warmup * steps))
+    if recipe["schedule"] == "cosine":
+        done = max(0.0, epoch - warmup) / max(recipe["epochs"] - warmup, 1 / steps)
+        return float(recipe["lr"] * 0.5 * (1 + math.cos(math.pi * done)))
+    if recipe["schedule"] == "multistep":
+        return float(recipe["lr"] * recipe["gamma"] ** sum(epoch >= milestone for milestone in recipe["milestones"]))
+    return float(recipe["lr"])
 
 
 def sgd(model: nn.Module, recipe: dict[str, Any]) -> "SGD":
