@@ -12,7 +12,22 @@ from augdistill.metrics.classification import log_softmax
 from augdistill.metrics.entry import Need
 from sampled import DISCRIMINATION, HUMAN, draw
 
-ALWAYS = ["accuracy", "precision", "recall", "f1", "nll", "brier", "ece", "ece_gap", "mce", "mce_50", "ece_scaled"]
+ALWAYS = [
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "precision_weighted",
+    "recall_weighted",
+    "f1_weighted",
+    "nll",
+    "brier",
+    "ece",
+    "ece_gap",
+    "mce",
+    "mce_50",
+    "ece_scaled",
+]
 ALWAYS += ["nll_scaled", "scaling_temperature", *DISCRIMINATION[2], "class_separability", "logit_sd"]
 ALWAYS += [f"label_information_{temperature}" for temperature in (1, 2, 4, 10, 20)]
 EMBEDDINGS = [*DISCRIMINATION[0], *DISCRIMINATION[1], "dimensions", "dimensions_dropped"]
@@ -67,8 +82,10 @@ def test_scores_are_those_of_the_functions():
         c: metrics.latent.class_discrimination(np.exp(logs) if c == "as_published" else embeddings, labels, 5, c)
         for c in ("corrected", "as_printed", "as_published")
     }
+    weighted = metrics.classification.precision_recall_f1(logs, labels, weighted=True)
     expected = dict(
         zip(("precision", "recall", "f1"), metrics.classification.precision_recall_f1(logs, labels), strict=True),
+        **dict(zip(("precision_weighted", "recall_weighted", "f1_weighted"), weighted, strict=True)),
         accuracy=metrics.classification.accuracy(logs, labels),
         nll=metrics.classification.nll(logs, labels),
         nll_clipped=metrics.classification.nll(floor, labels),
