@@ -61,6 +61,8 @@ SEVERAL = {
     **dict.fromkeys(("paired", "verify"), (bool, type(None))),
     **dict.fromkeys(("bank", "cuda_graphs"), (int, str, bool)),
     **dict.fromkeys(("ops", "grids"), (dict, list, type(None))),
+    **dict.fromkeys(("generators", "interactions", "plus", "minus"), (list, str, type(None))),
+    "fraction": (str, int, type(None)),
     "studies": (str, list),
     "teacher": (str, dict, type(None)),
     "root": (str, type(None)),

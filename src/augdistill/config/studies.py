@@ -22,6 +22,7 @@ from augdistill.config.base import (
     wrong,
 )
 from augdistill.config.executors import TheExecutor
+from augdistill.config.factors import Factor, FactorialDesign, FactorName, check_factors
 from augdistill.config.groups import (
     Aug,
     Machine,
@@ -129,6 +130,7 @@ OwnStacks = Annotated[
 ]
 Cells = Annotated[Many[Any], MinLen(1)]
 GRID = [{"distillation.temperature": [1, 4]}]
+FACTORS = {"rate": {"low": {"optim.lr": 0.02}, "high": {"optim.lr": 0.05}}}
 
 
 class Study(Group):
@@ -148,6 +150,8 @@ class Study(Group):
     grids: Annotated[Many[dict[str, Cells]], BeforeValidator(lambda value: [] if value is None else value)] = Field(
         default=(), examples=[GRID]
     )
+    factors: dict[FactorName, Factor] = Field(default={}, examples=[FACTORS])
+    design: FactorialDesign = FactorialDesign()
     normalisation: Literal["training", "own"] = "training"
     blocks: AtLeastOne = 5
     first_block: Count = 0
@@ -180,9 +184,17 @@ class Study(Group):
         models = {"teacher": self.teacher, **{f"students.{name}": model for name, model in self.students.items()}}
         for key, model in models.items():
             watched(model.optim, self.dataset.validation, f"{key}.optim.stop_accuracy")
+        if self.factors and self.grids:
+            raise wrong("a study has factors or grids, not both", "grids", list(self.grids), [])
+        check_factors(self.factors, self.design, self.blocks, self.aug, self.reference)
         if self.test_set == "validation" and self.dataset.validation == 0:
             raise wrong("it needs held-out images, study.dataset.validation above 0", "test_set", self.test_set)
         return self
+
+    @property
+    def reference(self) -> str:
+        """The strategy that the others are judged against."""
+        return self.base or (BASELINE if BASELINE in self.aug else self.aug[0])
 
     def stack_of(self, stack: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the strategies of a stack in their order."""

@@ -14,6 +14,7 @@ from augdistill.base.checks import check_keys, one_of, require
 from augdistill.base.errors import ConfigError
 from augdistill.config import Config, parameters
 from augdistill.config.checking import check
+from augdistill.config.factors import factorial
 from augdistill.config.groups import Aug
 from augdistill.config.jobs import StudentConfig
 from augdistill.config.studies import MATCHING, Study, StudyConfig
@@ -49,15 +50,17 @@ def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iter
     """
     study = config.study
     blocks = range(study.first_block, study.first_block + study.blocks)
-    for block, variant, student in itertools.product(blocks, variants(study), study.students):
+    places = ((block, *cell) for block in blocks for cell in itertools.product(cells_of(study, block), study.students))
+    for block, (cell, variant), student in places:
         labels = [("labels", "baseline", own) for own in student_augs(study, "labels")]
         arms = [("distilled", aug, own) for aug in study.aug for own in student_augs(study, aug)]
         for (role, aug, own), k in itertools.product(labels + arms, range(study.students_per_teacher)):
             key = f"{role} {aug} {own} {student} {variant}"
             if key not in checked:
-                checked[key] = checked_arm(student_config(config, aug, own, student), variant, role)
+                whole = f"study.{'factors' if study.factors else 'grids'}, the cell {cell}"
+                checked[key] = checked_arm(student_config(config, aug, own, student), variant, role, whole)
             seed = block * study.students_per_teacher + k
-            place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
+            place = {"block": block, "student_seed": seed, "variant": cell}
             place["teacher_aug"] = role if role == "labels" else name_in(study, aug, checked[key].aug)
             place["student_aug"] = name_in(study, own, checked[key].student_aug)
             of_teacher = {name: value for name, value in variant.items() if name.startswith(MAKES_ANOTHER_TEACHER)}
@@ -65,8 +68,8 @@ def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iter
             yield StudentJob(job, key, place, variant_name(of_teacher))
 
 
-def checked_arm(config: Config, variant: Mapping[str, Any], role: str) -> StudentConfig:
-    """Return the checked "student" config of one arm in one cell of a grid; ConfigError names the cell."""
+def checked_arm(config: Config, variant: Mapping[str, Any], role: str, cell: str) -> StudentConfig:
+    """Return the checked "student" config of one arm in one cell of a study; ConfigError names the cell."""
     try:
         for key, value in variant.items():
             one_of("its first word", key.split(".")[0], VARIED)
@@ -76,14 +79,25 @@ def checked_arm(config: Config, variant: Mapping[str, Any], role: str) -> Studen
     except ConfigError as error:
         if not variant:
             raise
-        raise ConfigError(f"study.grids, the cell {variant_name(variant)}: {error}") from None
+        raise ConfigError(f"{cell}: {error}") from None
 
 
 def count_students(study: Study) -> int:
     """Return how many students a study has at most, without writing them out."""
     cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study.grids)
+    if study.factors:
+        cells = len(cells_of(study, study.first_block))
     arms = (len(study.aug) + 1) * (len(study.student_aug) + len(study.aug))
     return study.blocks * study.students_per_teacher * len(study.students) * cells * arms
+
+
+def cells_of(study: Study, block: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the cells of one block, by name with the values that they change: of factors those that it has."""
+    if not study.factors:
+        return [(variant_name(variant), variant) for variant in variants(study)]
+    design = factorial(study.factors, study.design)
+    own = (block - study.first_block) % design.blocks
+    return [(cell.name, cell.overrides) for cell in design.cells if cell.block == own]
 
 
 def variants(study: Study) -> list[dict[str, Any]]:
