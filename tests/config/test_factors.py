@@ -13,7 +13,7 @@ CELLS = """
 ---++-+ --++-+- -+--+-+ -++--+- +------ +-+-+++ ++-+--- +++++++
 """
 """by block, as they were chosen for cifar10-factors"""
-TWO = "study.factors={rate: {low: {optim.lr: 0.02}, high: {optim.lr: 0.05}}, %s}"
+TWO = "+study.factors={rate: {low: {optim.lr: 0.02}, high: {optim.lr: 0.05}}, %s}"
 OTHER = "soft: {low: {distillation.temperature: 4}, high: {distillation.temperature: 20}}"
 
 
@@ -27,7 +27,8 @@ def test_the_fraction_of_cifar10_factors_is_the_one_that_was_chosen(tmp_path):
     assert found == CELLS.strip().splitlines()
     assert set(design.pairs) - set(design.clear) == {"CE", "FG", "CF", "EG", "CG", "EF"}
     assert (design.aliases("CE"), design.aliases("A")) == (["FG"], [])
-    assert design.is_of_blocks("CF") and not design.is_of_blocks("AB")
+    assert design.is_of_blocks("CF")
+    assert not design.is_of_blocks("AB")
     assert design.cells[0].name.startswith("student-rate=0.02,stabilised=low,temperature=4,alpha=0.5,")
     assert design.cells[0].overrides["optim.clip_norm"] is None
 
@@ -49,7 +50,7 @@ def test_generators_of_a_fraction_are_those_of_least_aberration():
         ((TWO % "b: {low: {}, high: {distillation.teacher_weights: x}}",), r"make it a grid"),
         ((TWO % "b: {low: {}}",), r"study\.factors\.b\.high is missing"),
         ((TWO % "b: {low: {}, high: {}, x: 1}",), r"study\.factors\.b\.x is not a config key"),
-        (("study.factors={a: {low: {}, high: {optim.lr: 1}}}",), "two to 10 factors"),
+        (("+study.factors={a: {low: {}, high: {optim.lr: 1}}}",), "two to 10 factors"),
         ((TWO % OTHER, "study.grids=[{optim.lr: [1]}]"), "factors or grids, not both"),
         ((TWO % OTHER, "study.design.fraction=1/3"), r"study\.design\.fraction=1/3 .* one of 1 of 2 factors"),
         ((TWO % OTHER, "study.design.generators=[C=AB]"), r"study\.design\.generators=C=AB"),

@@ -16,7 +16,7 @@ from augdistill.study.plan import make_plan
 from composed import study
 
 FACTORS = (
-    "study.factors={rate: {low: {optim.lr: 0.02}, high: {optim.lr: 0.05}},"
+    "+study.factors={rate: {low: {optim.lr: 0.02}, high: {optim.lr: 0.05}},"
     "soft: {low: {distillation.temperature: 4}, high: {distillation.temperature: 20}}}"
 )
 
@@ -61,7 +61,8 @@ def test_tables_figures_and_page_have_them(outputs):
     page, (answer,) = write_report(["tiny"], outputs)
     text = page.read_text()
     assert "Which factor of the recipe makes the effect?" in text
-    assert 'id="figure-effect"' in text and 'id="figure-interactions"' in text
+    assert 'id="figure-effect"' in text
+    assert 'id="figure-interactions"' in text
     assert "factors is shown to make it on Digits" in answer or "makes it" in answer
     assert (page.parent / "tables" / "table-factors.csv").read_text().count("\n") == 4
 

@@ -28,8 +28,8 @@ class Response:
 class FactorEffect:
     """The mean response at a factor's high level minus that at its low one, or the interaction of two factors.
 
-    The 95 % interval and the two-sided p are those of t with the residual's degrees of freedom, NaN without any. `p_holm`
-    is adjusted over the main effects, or over the interactions.
+    The 95 % interval and the two-sided p are those of t with the residual's degrees of freedom, NaN without any.
+    `p_holm` is adjusted over the main effects, or over the interactions.
     """
 
     word: str

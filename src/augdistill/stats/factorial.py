@@ -42,7 +42,7 @@ def columns(levels: ArrayLike, terms: Sequence[Term]) -> Floats:
 def fit(levels: ArrayLike, blocks: ArrayLike, responses: ArrayLike, terms: Sequence[Term]) -> FactorialFit:
     """Return the least-squares fit of block + terms to responses [n] at levels [n, k] in blocks [n].
 
-    What is not in the model is in the residual, which serves all terms. An effect that the data do not determine is NaN,
+    What is not in the model is in the residual, which serves all terms. An effect that the data do not determine is NaN
     and so are standard errors without degrees of freedom; the standard error is 0 where the fit is exact.
     """
     target = np.asarray(responses, dtype=np.float64)
