@@ -53,7 +53,7 @@ def test_generators_of_a_fraction_are_those_of_least_aberration():
         (("+study.factors={a: {low: {}, high: {optim.lr: 1}}}",), "two to 10 factors"),
         ((TWO % OTHER, "study.grids=[{optim.lr: [1]}]"), "factors or grids, not both"),
         ((TWO % OTHER, "study.design.fraction=1/3"), r"study\.design\.fraction=1/3 .* one of 1 of 2 factors"),
-        ((TWO % OTHER, "study.design.generators=[C=AB]"), r"study\.design\.generators=C=AB"),
+        ((TWO % OTHER, "study.design.generators=['C=AB']"), r"study\.design\.generators=C=AB"),
         ((TWO % OTHER, "study.design.blocks=[A]"), r"study\.design\.blocks=.* no main effect"),
         ((TWO % OTHER, "study.design.blocks=[AX]"), r"study\.design\.blocks=AX"),
         ((TWO % OTHER, "study.design.blocks=[AB]", "study.blocks=3"), r"study\.blocks=3 .* a multiple of 2"),
