@@ -125,7 +125,7 @@ def tested(
     names = list(design.factors)
     families = []
     for chosen in (range(len(names)), range(len(names), len(words))):
-        adjusted: list[float] = st.holm(p[list(chosen)]).tolist() if len(chosen) else []
+        adjusted = st.holm(p[chosen.start : chosen.stop])
         family = []
         for index, p_holm in zip(chosen, adjusted, strict=True):
             word = words[index]
