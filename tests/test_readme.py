@@ -119,7 +119,10 @@ def test_the_study_of_ones_own_runs_and_answers_with_its_own_claim(
     shorter = ["study.teacher.optim.epochs=1", "study.students.lenet.optim.epochs=1"]
     ran = run_augdistill([*words, *shorter], tmp_path)
     assert ran.code == 0, ran.stderr
-    assert [name for name, _ in files] == ["mine/study/calibrated.yaml", "mine/claims.yaml"]
+    assert [name for name, _ in files] == ["mine/study/calibrated.yaml", "mine/claims.yaml", "mine/study/factors.yaml"]
     assert "calibrated: Students of CutMix teachers are better calibrated: " in ran.stdout
     page = (tmp_path / "outputs" / "studies" / "calibrated" / "report" / "index.html").read_text()
     assert "<h1>Are students of CutMix teachers better calibrated?</h1>" in page
+    planned = run_augdistill(["study", "--config-dir", "mine", "study=factors", "dry_run=true"], tmp_path)
+    assert planned.code == 0, planned.stderr
+    assert "to do: 4 teachers, 4 outputs, 24 students" in planned.stdout

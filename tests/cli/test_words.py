@@ -73,6 +73,7 @@ NUMBERS = {  # what is null in conf/ and stands for a number, of which NULL_TEXT
     "optim.clip_norm", "optim.stop_accuracy", "distillation.sd", "dataset.mean", "dataset.std", "executor.workers",
     *(f"executor.{kind}.{key}" for kind in ("teacher", "student") for key in ("cpus", "mem_gb")),
     "dataset.name", "dataset.verify", "dataset.root", "test_set", "study.test_set",  # decided by other files
+    "study.design.fraction", "study.design.interactions", "study.design.response.plus", "study.design.response.minus",
     "study.primary",  # a list, whose numbers count as the names of claims that they are
 }  # fmt: skip
 

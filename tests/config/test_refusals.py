@@ -63,6 +63,8 @@ SEVERAL = {
     **dict.fromkeys(("paired", "verify"), (bool, type(None))),
     **dict.fromkeys(("bank", "cuda_graphs"), (int, str, bool)),
     **dict.fromkeys(("ops", "grids"), (dict, list, type(None))),
+    **dict.fromkeys(("generators", "interactions", "plus", "minus"), (list, str, type(None))),
+    "fraction": (str, int, type(None)),
     "studies": (str, list),
     "teacher": (str, dict, type(None)),
     "root": (str, type(None)),
@@ -151,7 +153,8 @@ def type_examples(command: str, words: Sequence[str], typed: list[str]) -> None:
     alone = len(typed) == 1
     try:
         config = compose(command, *words, *as_overrides(command, typed))
-        is_beside = typed[0].startswith(("dataset@study.", "teacher@study.", "study.aug="))  # values of a study's file
+        beside = ("dataset@study.", "teacher@study.", "study.aug=", "study.design.")  # values of a study's file
+        is_beside = typed[0].startswith(beside)
         is_part = typed[0].split("=")[0].rpartition(".")[2] in ("base", "mean", "std")  # right beside what was refused
         if not (alone and (is_beside or is_part)):
             check_command(command, config)
@@ -204,7 +207,7 @@ REFUSED = [
     ("study", "study.students=[5]", "study.students.5=5 is unknown: choose one of alexnet, alexnet-small, "),
     ("study", "+study.stacks.mine.ops.cutmx.prob=1", "study.stacks.mine.ops.cutmx is unknown (did you mean cutmix?)"),
     ("study", "study.question=''", "study.question= is empty: null, or text, not empty, as in"),
-    ("study", "study=5", "study=5 is unknown: choose one of cifar10-small, "),
+    ("study", "study=5", "study=5 is unknown: choose one of cifar10-factors, "),
     ("study", "executor=null", "executor=null is unknown: choose one of local, ray, slurm, as in executor=local"),
     ("study", 'study.claims=["99"]', "study.claims=99 is unknown (did you mean 9?): choose one of 1, 2, 3"),
     ("study", "study.looks=0", "study.looks=0 is out of range: a whole number, 1 or more"),

@@ -26,6 +26,7 @@ def test_what_is_lacking_is_said_until_it_is_there(tmp_path):
         "evaluations": "",
         "human labels": "no run was scored against human labels (CIFAR-10H)",
         "grids": "the study has no grids",
+        "factors": "the study has no factors",
         "histories": "",
     }
     assert lacking([], empty, Cells(empty)) == ""

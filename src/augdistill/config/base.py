@@ -123,3 +123,12 @@ def by_name(base: type[Group], folder: str) -> ByName:
         return tuple(name for name in choices(folder) if name != AS_TRAINED)
 
     return ByName(known, lambda name: with_parameters(base, folder, name))
+
+
+def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return groups of keys as one of dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = isinstance(value, Mapping) and value
+        found |= dotted(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found

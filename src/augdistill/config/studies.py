@@ -17,11 +17,13 @@ from augdistill.config.base import (
     Text,
     Whole,
     by_name,
+    dotted,
     unknown,
     with_parameters,
     wrong,
 )
 from augdistill.config.executors import TheExecutor
+from augdistill.config.factors import EXAMPLE, Factor, FactorialDesign, FactorName, check_factors
 from augdistill.config.groups import (
     Aug,
     Machine,
@@ -124,15 +126,6 @@ def of_known_arms(arms: object, info: ValidationInfo) -> object:
     return arms
 
 
-def dotted(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return groups of keys as one of dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        inner = isinstance(value, Mapping) and value
-        found |= dotted(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
-    return found
-
-
 Claim = Annotated[Text, AsText]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
@@ -171,6 +164,8 @@ class Study(Group):
     grids: Annotated[Many[dict[str, Cells]], BeforeValidator(lambda value: [] if value is None else value)] = Field(
         default=(), examples=[GRID]
     )
+    factors: dict[FactorName, Factor] = Field(default={}, examples=[EXAMPLE])
+    design: FactorialDesign = FactorialDesign()
     normalisation: Literal["training", "own"] = "training"
     blocks: AtLeastOne = 5
     first_block: Count = 0
@@ -203,6 +198,9 @@ class Study(Group):
         models = {"teacher": self.teacher, **{f"students.{name}": model for name, model in self.students.items()}}
         for key, model in models.items():
             watched(model.optim, self.dataset.validation, f"{key}.optim.stop_accuracy")
+        if self.factors and self.grids:
+            raise wrong("a study has factors or grids, not both", "grids", list(self.grids), [])
+        check_factors(self.factors, self.design, self.blocks, self.aug, self.reference)
         if self.test_set == "validation" and self.dataset.validation == 0:
             raise wrong("it needs held-out images, study.dataset.validation above 0", "test_set", self.test_set)
         return self
@@ -210,6 +208,11 @@ class Study(Group):
     def values_of(self, arm: str) -> dict[str, Any]:
         """Return the values that one arm has of its own, by their dotted keys in a "student" config."""
         return dotted(self.arms.get(arm, {}))
+
+    @property
+    def reference(self) -> str:
+        """The strategy that the others are judged against."""
+        return self.base or (BASELINE if BASELINE in self.aug else self.aug[0])
 
     def stack_of(self, stack: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the strategies of a stack in their order."""

@@ -14,7 +14,8 @@ NEEDS: dict[str, tuple[Callable[[SavedStudy, Cells], bool], str]] = {
         lambda saved, cells: any(cells.has("human_ce", where) for where in saved.test_sets),
         "no run was scored against human labels (CIFAR-10H)",
     ),
-    "grids": (lambda saved, cells: saved.variants != [""], "the study has no grids"),
+    "grids": (lambda saved, cells: saved.variants != [""] and not saved.design.factors, "the study has no grids"),
+    "factors": (lambda saved, cells: bool(saved.design.factors), "the study has no factors"),
     "histories": (
         lambda saved, cells: any(place.run and "history.csv" in place.run.manifest.files for place in saved.places),
         "no run’s history is there yet",

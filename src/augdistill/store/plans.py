@@ -25,6 +25,7 @@ from augdistill.base.model import (
 from augdistill.base.status import COLLAPSED
 from augdistill.base.text import first_text
 from augdistill.config import Config
+from augdistill.config.factors import Factor, FactorialDesign
 from augdistill.store.documents import Kind
 
 
@@ -77,6 +78,8 @@ class Design(Record):
     dead_units: str = "keep"
     test_set: Name | None
     question: Printable | None = None
+    factors: dict[Printable, Factor] = Field({})
+    design: FactorialDesign = FactorialDesign()
 
     @property
     def keeps_dead_units(self) -> bool:

@@ -14,6 +14,7 @@ from augdistill.base.checks import check_keys, one_of, require
 from augdistill.base.errors import ConfigError
 from augdistill.config import Config, parameters
 from augdistill.config.checking import check
+from augdistill.config.factors import factorial
 from augdistill.config.groups import Aug
 from augdistill.config.jobs import StudentConfig
 from augdistill.config.studies import LABELS, MATCHING, Study, StudyConfig
@@ -49,16 +50,19 @@ def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iter
     """
     study = config.study
     blocks = range(study.first_block, study.first_block + study.blocks)
-    for block, variant, student in itertools.product(blocks, variants(study), study.students):
+    places = ((block, *cell) for block in blocks for cell in itertools.product(cells_of(study, block), study.students))
+    for block, (cell, variant), student in places:
         labels = [(LABELS, "baseline", own) for own in student_augs(study, LABELS)]
         arms = [("distilled", aug, own) for aug in study.aug for own in student_augs(study, aug)]
         for (role, aug, own), k in itertools.product(labels + arms, range(study.students_per_teacher)):
             key = f"{role} {aug} {own} {student} {variant}"
             if key not in checked:
+                whole = f"study.{'factors' if study.factors else 'grids'}, the cell {cell}"
                 arm = LABELS if role == LABELS else aug
-                checked[key] = checked_arm(student_config(config, aug, own, student), study, arm, variant)
+                config_of_arm = student_config(config, aug, own, student)
+                checked[key] = checked_arm(config_of_arm, study, arm, variant, whole)
             seed = block * study.students_per_teacher + k
-            place = {"block": block, "student_seed": seed, "variant": variant_name(variant)}
+            place = {"block": block, "student_seed": seed, "variant": cell}
             place["teacher_aug"] = role if role == "labels" else name_in(study, aug, checked[key].aug)
             place["student_aug"] = name_in(study, own, checked[key].student_aug)
             of_teacher = {name: value for name, value in variant.items() if makes_another_teacher(name)}
@@ -66,8 +70,8 @@ def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iter
             yield StudentJob(job, key, place, variant_name(of_teacher))
 
 
-def checked_arm(config: Config, study: Study, arm: str, variant: Mapping[str, Any]) -> StudentConfig:
-    """Return the checked "student" config of one arm in one cell of a grid; ConfigError names the arm or the cell.
+def checked_arm(config: Config, study: Study, arm: str, variant: Mapping[str, Any], cell: str) -> StudentConfig:
+    """Return the checked "student" config of one arm in one cell of a study; ConfigError names the cell or the arm.
 
     Where a cell and `study.arms` say something of the same key, the cell's value stands.
     """
@@ -86,8 +90,7 @@ def checked_arm(config: Config, study: Study, arm: str, variant: Mapping[str, An
     except ConfigError as error:
         if not variant and not own:
             raise
-        where = f"study.grids, the cell {variant_name(variant)}" if variant else f"study.arms.{arm}"
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(f"{cell if variant else f'study.arms.{arm}'}: {error}") from None
 
 
 def makes_another_teacher(key: str) -> bool:
@@ -98,8 +101,19 @@ def makes_another_teacher(key: str) -> bool:
 def count_students(study: Study) -> int:
     """Return how many students a study has at most, without writing them out."""
     cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study.grids)
+    if study.factors:
+        cells = len(cells_of(study, study.first_block))
     arms = (len(study.aug) + 1) * (len(study.student_aug) + len(study.aug))
     return study.blocks * study.students_per_teacher * len(study.students) * cells * arms
+
+
+def cells_of(study: Study, block: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the cells of one block, by name with the values that they change: of factors those that it has."""
+    if not study.factors:
+        return [(variant_name(variant), variant) for variant in variants(study)]
+    design = factorial(study.factors, study.design)
+    own = (block - study.first_block) % design.blocks
+    return [(cell.name, cell.overrides) for cell in design.cells if cell.block == own]
 
 
 def variants(study: Study) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from augdistill.base.checks import one_of
 from augdistill.base.errors import ConfigError
 from augdistill.claims.expansion import expand
-from augdistill.claims.schema import BASELINE, Claim, Study, check_claims, load_claims, parse_claims
+from augdistill.claims.schema import Claim, Study, check_claims, load_claims, parse_claims
 from augdistill.config import Config, studies
 from augdistill.config.folders import read_plain
 
@@ -20,13 +20,15 @@ def claims_of(study: studies.Study) -> Config | None:
     Raises ConfigError for a file that is not there or holds anything but claims, for a claim that the study asks for
     and that is not in it, and for one of the file's that this study can never answer.
     """
+    if study.factors:
+        check_metric("study.design.response.metric", study.design.response.metric)
     if (file := study.claims_file) is None:
         check_claims(study.plain(), load_claims())
         return None
     content = read_claims(Path(file))
     claims = parse_claims(content, file)
     check_claims(study.plain(), claims)
-    augs, base = study.aug, study.base or (BASELINE if BASELINE in study.aug else study.aug[0])
+    augs, base = study.aug, study.reference
     models = tuple(student.name for student in study.students.values())
     design = Study(study.name, study.blocks, (), augs, models, study.dataset.name, "", base=base)
     for claim in claims.claims:

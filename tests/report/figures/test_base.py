@@ -16,7 +16,8 @@ def test_one_block_and_missing_arms_still_make_figures(tmp_path):
     with style.applied():
         made = {name: make_figures(name, source) for name in FIGURES}
     left_out = {name: found for name, found in made.items() if isinstance(found, str)}
-    assert set(left_out) == {"Effect on students", "Effect by cell", "Figure 4", "Figure 5", "Teacher properties"}
+    of_factors, of_grids = {"Factors", "Interactions"}, {"Effect by cell", "Teacher properties"}
+    assert set(left_out) == {"Effect on students", "Figure 4", "Figure 5", *of_grids, *of_factors}
     (figure,) = made["Figure 1"]
     assert "CutMix" not in figure.alternative
 

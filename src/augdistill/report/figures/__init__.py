@@ -7,6 +7,7 @@ from augdistill.plugins import Table
 from augdistill.report.figures.base import Figure, FigureContext
 from augdistill.report.figures.curves import training_curves
 from augdistill.report.figures.dots import accuracy, calibration_error
+from augdistill.report.figures.factors import effects_of_factors, interactions_of_factors
 from augdistill.report.figures.forest import effect_on_students
 from augdistill.report.figures.grids import effect_by_cell
 from augdistill.report.figures.humans import human_confidence, human_kl
@@ -48,6 +49,8 @@ FIGURES = Table[FigureEntry]("figures") | {
     "Effect on students": FigureEntry(
         "What the teacher’s augmentation does to its students on {test_set}", effect_on_students
     ),
+    "Factors": FigureEntry("What each factor changes on {test_set}", effects_of_factors, ("factors",)),
+    "Interactions": FigureEntry("How factors act together on {test_set}", interactions_of_factors, ("factors",)),
     "Effect by cell": FigureEntry(
         "Effect on {student} students in every cell of the grids", effect_by_cell, ("grids",)
     ),

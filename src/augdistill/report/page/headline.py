@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from augdistill.base.text import capitalised, pluralise
 from augdistill.claims.verdict import Verdict
 from augdistill.report.figures.forest import in_words
+from augdistill.report.page.factors import FACTOR_QUESTION, factors_answer
 from augdistill.report.sentences import head, outcome_words, sentences
 from augdistill.results import labels
 from augdistill.results.cells import Cells
@@ -35,6 +36,9 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
     """Return a study's answer; `verdicts` are its own."""
     found = effects(saved, cells)
     tested = [effect for effect in found if effect.is_tested]
+    if saved.design.factors:
+        is_shown, answer, said = factors_answer(saved, cells)
+        return Headline(saved.name, DEPENDS if is_shown else OPEN, answer, said)
     main = None if saved.has_own_claims else _main(verdicts, saved.name)
     if main:
         tone, answer = _from_claim(main, f"on {labels.test_set(saved.test_set)}")
@@ -49,7 +53,7 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
 
 def question(studies: Sequence[SavedStudy]) -> str:
     """Return what the page of these studies asks: their question if they have one, else that of every page."""
-    asked = {study.question for study in studies}
+    asked = {study.question or (FACTOR_QUESTION if study.design.factors else None) for study in studies}
     return (asked.pop() or QUESTION) if len(asked) == 1 else QUESTION
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from augdistill.report.needs import lacking
+from augdistill.report.tables.factors import factor_cells, factor_effects
 from augdistill.report.tables.layout import Table
 from augdistill.report.tables.more import calibration, fidelity, teachers, variants
 from augdistill.report.tables.paper import image_sets, table_1, table_2, table_3, table_4, table_5, table_6
@@ -40,6 +41,7 @@ def make_table(name: str, saved: SavedStudy, cells: Cells) -> Table | str:
 
 
 TABLES: dict[str, TableEntry] = {
+    "Factors": TableEntry("What each factor changes on {test_set}", factor_effects, ("factors",)),
     "Table 1": TableEntry("Teachers and students on {sets}", table_1),
     "Table 2": TableEntry("Performance on the {test_set} test set", table_2),
     "Table 3": TableEntry("Class discrimination of the teachers", table_3),
@@ -51,6 +53,7 @@ TABLES: dict[str, TableEntry] = {
         "Calibration, before and after temperature scaling", calibration, metrics="table-calibration"
     ),
     "Fidelity": TableEntry("Fidelity of students to their teachers on {test_set}", fidelity, metrics="table-fidelity"),
+    "Cells": TableEntry("What every cell of the design gave on {test_set}, %", factor_cells, ("factors",)),
     "Grids": TableEntry("Accuracy on {first_set} in every cell of the grids, %", variants, ("grids",)),
 }
 """By name, in the order of the page; those of the paper have its number for a name."""

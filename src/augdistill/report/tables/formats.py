@@ -39,6 +39,8 @@ TEX = {
 
 def to_csv(table: Table) -> str:
     """Return one row per cell: headings, mean, s.d. and n over blocks, the paper's value, in the unit of the page."""
+    if not table.columns:  # of texts alone
+        return csv_text(table.row_titles, ([number_or_text(label) for label in row.labels] for row in table.rows))
     rows = [
         [*row.labels, column.group, column.label, *_values(cell)]
         for row in table.rows
@@ -123,6 +125,14 @@ def _tex_cell(cell: Cell | None) -> str:
 
 def _all_notes(table: Table) -> list[str]:
     return [*table.notes, *(f"Printed value, {remark}" for remark in table.remarks)]
+
+
+def number_or_text(text: str) -> float | str:
+    """Return text that is a number as that number."""
+    try:
+        return float(text.replace("−", "-"))
+    except ValueError:
+        return text
 
 
 def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
