@@ -24,7 +24,10 @@ def test_students_and_strategies_are_taken_from_the_words_of_a_study_alone() -> 
         {"aug": ["baseline", "cutmix"]},
     )
     assert words.taken == ("study.students=[lenet,alexnet]",)  # Hydra would put a list in place of a group
-    nothing = Words(None, {}, ())
+    assert said("study", "dataset@study.dataset=mnist", "optim@study.teacher.optim=lenet").chosen == {
+        "dataset": "mnist"
+    }
+    nothing = Words()
     assert said("distill", "study.students=[lenet]") == said(None) == nothing
     assert said("study", "+study.students=[lenet]", "study.aug=choice(a,b)") == nothing
 

@@ -209,3 +209,13 @@ def test_arms_that_are_one_or_none_are_refused(typed: str, line: str, tmp_path) 
         study("study=tiny", f"study.aug={typed}", *words, folder=folder)
     assert line in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_another_dataset_or_teacher_leaves_behind_what_it_has_no_key_for():
+    other = study("study=quickstart", "dataset@study.dataset=mnist", "teacher@study.teacher=alexnet")
+    assert (other.dataset.name, other.test_set) == ("mnist", None)
+    assert (other.teacher.name, other.teacher.optim.epochs, other.teacher.optim.lr) == ("alexnet", 10, 0.1)
+    narrow = study("study=quickstart", "teacher@study.teacher=resnet18")
+    assert (narrow.teacher.plain()["width"], narrow.teacher.optim.schedule) == (8, "cosine")
+    same = study("study=quickstart", "teacher@study.teacher=resnet9", "dataset@study.dataset=digits")
+    assert same == study("study=quickstart")

@@ -13,14 +13,19 @@ from augdistill.base.errors import ConfigError
 from augdistill.cli.shorthand import AUGS, STUDENTS, Choices, Words, as_students, stacked, with_places, write_out
 from augdistill.config.folders import is_inside
 
+RECHOSEN = ("dataset", "teacher")  # what GROUP@study.GROUP=NAME chooses in place of a study's file
 MAX_LOADS = 10_000  # configs that one composition may ask for: defaults can name each other without end
 
 
 def words_about(command: str | None, words: list[Override]) -> Words:
     """Return what words say of a study's students and strategies."""
-    students, augs, taken = None, {}, []
+    students, augs, chosen, taken = None, {}, {}, []
     for word in words if command == "study" else ():
-        if word.type is not OverrideType.CHANGE or word.package is not None or word.is_sweep_override():
+        if word.type is not OverrideType.CHANGE or word.is_sweep_override():
+            continue
+        if word.key_or_group in RECHOSEN and word.package == f"study.{word.key_or_group}":
+            chosen[word.key_or_group] = str(word.value())
+        if word.package is not None:
             continue
         group, _, key = word.key_or_group.partition(".")
         if group == "study" and key in AUGS:
@@ -28,7 +33,7 @@ def words_about(command: str | None, words: list[Override]) -> Words:
         if word.key_or_group == STUDENTS and (named := as_students(STUDENTS, word.value())) is not None:
             students = named
             taken.append(str(word.input_line))
-    return Words(students, augs, tuple(taken))
+    return Words(students, augs, chosen, tuple(taken))
 
 
 def check_students(composed: DictConfig, said: Words) -> None:
@@ -74,7 +79,7 @@ class InsideRepository(CachingConfigRepository):
             return found
         values: Any = OmegaConf.to_container(found.config, resolve=False)
         if not found.defaults_list and found.header.get("package") in (None, "study"):
-            choices = Choices(self.get_group_options, self.is_own)
+            choices = Choices(self.get_group_options, self.keys, self.is_own)
             defaults, values = write_out(name.rpartition("/")[2], values, self.said, choices)
             found.defaults_list = self.defaults(config_path, defaults)
         elif self.said.students is not None and isinstance(values.get("students"), dict):
@@ -88,6 +93,11 @@ class InsideRepository(CachingConfigRepository):
         """Return a list of defaults as Hydra has them."""
         assert isinstance(self.delegate, ConfigRepository)
         return self.delegate._create_defaults_list(config_path, OmegaConf.create(entries))
+
+    def keys(self, config_path: str) -> list[str]:
+        """Return the keys of a config that there is."""
+        found = self.load_config(config_path)
+        return [] if found is None else [str(key) for key in found.config]
 
     def is_own(self, config_path: str) -> bool:
         """Return whether a config lies in the folder that --config-dir names."""

@@ -28,15 +28,18 @@ class Words:
 
     students: tuple[str, ...] | None = None
     augs: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """choices in place of the file's: {"dataset": "mnist"} for dataset@study.dataset=mnist"""
     taken: tuple[str, ...] = ()
     """words that Hydra is not to apply"""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What there is to choose from: the names in a group's folders, and which files came with --config-dir."""
+    """What there is to choose from: names in a group's folders, a file's keys, which files came with --config-dir."""
 
     names: Callable[[str], Sequence[str]]
+    keys: Callable[[str], Sequence[str]]
     is_own: Callable[[str], bool]
 
     def check(self, key: str, folder: str, name: str) -> str:
@@ -71,7 +74,7 @@ def write_out(name: str, file: Mapping[str, Any], words: Words, choices: Choices
 
     Raises ConfigError for a choice that there is not.
     """
-    values = {"name": name, **file}
+    values = {"name": name, **rechosen(file, words, choices)}
     defaults: list[Any] = []
     for key in ("dataset", "distillation"):
         value = values.get(key, "default" if key == "distillation" else None)
@@ -90,6 +93,22 @@ def write_out(name: str, file: Mapping[str, Any], words: Words, choices: Choices
         if PLAIN_KEY.fullmatch(part) and part not in NO_FILES and choices.is_own(f"aug/{part}"):
             defaults.append({f"/aug@stacks.{part}": part})
     return [*defaults, "_self_"], values
+
+
+def rechosen(file: Mapping[str, Any], words: Words, choices: Choices) -> dict[str, Any]:
+    """Return a file's values with the data set and the teacher that are chosen on the command line.
+
+    What the file changes of its own choice stays where the other has such a key: epochs do, the size of digits does
+    not. The report is then about the data set's own test set.
+    """
+    values = dict(file)
+    for key, name in words.chosen.items():
+        if key in file and name != choice(file[key]):
+            known = {*choices.keys(f"{key}/{choices.check(key, key, name)}"), "optim"}
+            if key == "dataset":
+                values["test_set"] = None  # that of the data set, whichever it is
+            values[key] = {"name": name, **{own: new for own, new in changes(file[key]).items() if own in known}}
+    return values
 
 
 def choice(value: Any, default: str | None = None) -> str | None:
