@@ -41,6 +41,9 @@ class Cell:
     """whether it is the best of those it is compared with"""
     below: bool = False
     """whether it is significantly below the best of those"""
+    arm: ArmKey | None = None
+    scored: tuple[tuple[Unit, float], ...] = ()
+    """what is in `values`, run by run"""
 
     @property
     def n(self) -> int:
@@ -96,7 +99,9 @@ class Cells:
         key = (*arm, test_set, metric)
         values = self.values.get(key, {})
         published, note = self.printed.get(table, arm, metric, test_set)
-        return Cell(metric, test_set, tuple(values.values()), self._lost(arm, key), published, note)
+        scored = tuple(self.scored.get(key, {}).items())
+        lost = self._lost(arm, key)
+        return Cell(metric, test_set, tuple(values.values()), lost, published, note, arm=arm, scored=scored)
 
     def blocks(self, arm: ArmKey, metric: str, test_set: str) -> dict[int, float]:
         """Return block -> block mean, by block."""

@@ -170,6 +170,20 @@ def test_a_click_sorts_a_table_and_a_second_one_turns_it_round(open_page):
     assert page.locator("#table-1 [aria-sort]").count() == 1
 
 
+def test_a_click_on_a_cell_leads_to_its_runs_and_their_values(open_page):
+    page = open_page()
+    cell = page.locator("#table-1 td a.runs").nth(1)
+    arm = page.locator(f"[id='{cell.get_attribute('href')[1:]}']")
+    assert not arm.locator("tr[data-run]").first.is_visible()
+    cell.click()
+    values = arm.locator("td.value").all_inner_texts()
+    assert [f"{run} {value}" for run, value in zip(
+        arm.locator("tr[data-run]").evaluate_all("(rows) => rows.map((row) => row.dataset.run)"), values, strict=True
+    ) if value != "–"] == cell.get_attribute("data-behind").split(", ")  # fmt: skip
+    assert arm.locator("th.value").inner_text() == cell.get_attribute("data-what")
+    assert arm.locator("td a").first.get_attribute("href").startswith("../../../runs/")
+
+
 def test_a_table_that_is_cut_says_so_and_none_is_on_a_phone(open_page, built):
     cut = """(places) => places.filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
       .map((one) => [one.closest("[id]").id, one.classList.contains("cut")])"""

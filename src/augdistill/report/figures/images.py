@@ -56,7 +56,20 @@ def as_inline_svg(drawn: Figure) -> str:
     title = f'<title id="{drawn.key}-title">{escape(drawn.heading)}</title>'
     desc = f'<desc id="{drawn.key}-desc">{escape(drawn.alternative)}</desc>'
     head = f'<svg {spaces} {view[0]} role="img" {names} style="--width: {width:.0f}px">'
-    return f"{head}{title}{desc}{body[len(opening) :]}".strip()
+    return f"{head}{title}{desc}{smaller(body[len(opening) :])}".strip()
+
+
+def smaller(svg: str) -> str:
+    """Return what an SVG draws in about half of the bytes: to a hundredth of a point, without unused ids and blanks."""
+    used = {*re.findall(r'href="#([^"]+)"', svg), *re.findall(r"url\(#([^)]+)\)", svg)}
+
+    def tag(found: re.Match[str]) -> str:
+        text = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[0])
+        text = re.sub(r' id="([^"]+)"', lambda name: name[0] if name[1] in used else "", text)
+        text = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", text)
+        return re.sub(r"\s+", " ", text).replace(' "', '"').replace("; ", ";")
+
+    return re.sub(r">\s+<", "><", re.sub(r"<[^>]+>", tag, svg))
 
 
 def own_ids(svg: str, prefix: str) -> str:

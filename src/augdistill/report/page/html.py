@@ -16,6 +16,8 @@ from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
 from augdistill.report.tables.layout import Column
 from augdistill.results import labels
+from augdistill.results.cells import Cell
+from augdistill.results.frame import ArmKey
 from augdistill.results.study import LABELS
 from augdistill.stats.decisions import NOT_TESTED
 
@@ -61,6 +63,8 @@ def render(report: Report) -> str:
         main_figure=main_figure,
         other_figures=other_figures,
         swatches={study.saved.name: swatches(study) for study in report.studies},
+        anchors={study.saved.name: anchors(study) for study in report.studies},
+        behind=behind,
     )
 
 
@@ -102,3 +106,13 @@ def swatches(study: StudyReport) -> dict[str, str]:
     """Return the colour of each strategy by the words that stand for it in tables, as a CSS variable."""
     names = [*study.saved.augs, LABELS]
     return {labels.strategy(name): f"var({variable(study.palette.colour(name))})" for name in names}
+
+
+def anchors(study: StudyReport) -> dict[ArmKey, str]:
+    """Return where on the page the runs of each arm are listed."""
+    return {record.arm: record.anchor for record in study.provenance.arms}
+
+
+def behind(cell: Cell) -> str:
+    """Return the values behind a cell as the page's script reads them: "block.seed value, block.seed value"."""
+    return ", ".join(f"{block}.{seed} {cell.shown(value)}" for (block, seed), value in cell.scored)

@@ -30,3 +30,17 @@ const mark = () => document.querySelectorAll(".scroll").forEach((place) => {
 mark();
 addEventListener("resize", mark);
 document.addEventListener("toggle", mark, true);
+
+// A click on a cell leads to the runs behind it and writes down what each of them has there.
+for (const cell of document.querySelectorAll("a.runs")) {
+  cell.addEventListener("click", () => {
+    const arm = document.getElementById(cell.hash.slice(1));
+    const values = new Map(cell.dataset.behind.split(", ").map((each) => each.split(" ")));
+    arm.open = true;
+    arm.querySelector("th.value").textContent = cell.dataset.what;
+    for (const row of arm.querySelectorAll("tr[data-run]")) {
+      row.querySelector(".value").textContent = values.get(row.dataset.run) ?? "–";
+    }
+    arm.querySelectorAll(".value").forEach((each) => { each.hidden = false; });
+  });
+}

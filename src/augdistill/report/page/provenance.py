@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from augdistill.base.text import dataset_label, duration
 from augdistill.report.page.warnings import arm_text, status_counts
+from augdistill.results.frame import ArmKey
 from augdistill.results.study import Place, SavedStudy
 from augdistill.store.documents import Provenance as RunProvenance
 
@@ -19,8 +20,10 @@ ROOT = "${oc.env:AUGDISTILL_DATA,data}"
 
 @dataclass(frozen=True)
 class ArmRecord:
-    """One arm: its config without seeds and paths, as YAML, and its runs."""
+    """One arm: the place on the page that its cells lead to, its config without seeds and paths, as YAML, its runs."""
 
+    arm: ArmKey
+    anchor: str
     name: str
     config: str
     runs: tuple[Place, ...]
@@ -108,16 +111,18 @@ def _environment(made: RunProvenance) -> tuple[tuple[str, str], ...]:
 
 
 def _arms(saved: SavedStudy) -> tuple[ArmRecord, ...]:
-    by_arm: dict[tuple[str, str, str, str, str], list[Place]] = {}
+    by_arm: dict[ArmKey, list[Place]] = {}
     for place in saved.places:
         by_arm.setdefault(place.arm, []).append(place)
     return tuple(
         ArmRecord(
+            arm,
+            f"{saved.name}-arm-{number}",
             arm_text(arm),
             _config_yaml(places[0].config),
             tuple(sorted(places, key=lambda p: (p.block, p.student_seed))),
         )
-        for arm, places in by_arm.items()
+        for number, (arm, places) in enumerate(by_arm.items(), start=1)
     )
 
 
