@@ -12,11 +12,11 @@ from command_line import TINY, assert_refused, files
 from conftest import COMMAND
 
 TESTBED = Path(__file__).parents[2] / "scripts" / "slurm-testbed"
-LAUNCHERS = {  # Hydra's launchers, by the package that each needs
-    "joblib": "hydra_plugins.hydra_joblib_launcher",
-    "submitit_local": "hydra_plugins.hydra_submitit_launcher",
-    "submitit_slurm": "hydra_plugins.hydra_submitit_launcher",
-}
+LAUNCHERS = [  # Hydra's launchers, and the package that each needs
+    ("joblib", "hydra_plugins.hydra_joblib_launcher"),
+    pytest.param("submitit_local", "hydra_plugins.hydra_submitit_launcher", marks=pytest.mark.long),
+    ("submitit_slurm", "hydra_plugins.hydra_submitit_launcher"),
+]
 
 
 def test_the_sweep_trains_each_and_goes_on_after_a_failure(run_augdistill, tmp_path):
@@ -68,7 +68,7 @@ def test_a_sweep_with_a_refused_job_leaves_nothing_behind(words, wanted, tmp_pat
     assert files(tmp_path) == set()
 
 
-@pytest.mark.parametrize(("launcher", "plugin"), LAUNCHERS.items())
+@pytest.mark.parametrize(("launcher", "plugin"), LAUNCHERS)
 def test_a_sweep_through_a_launcher_is_refused_whole_or_runs_all(launcher, plugin, run_augdistill, tmp_path):
     """Two jobs elsewhere; one that is refused keeps both from starting, and leaves nothing behind."""
     pytest.importorskip(plugin, reason=f"pip install {plugin.rpartition('.')[2].replace('_', '-')}")

@@ -22,6 +22,7 @@ from augdistill.config.checking import check_command
 from augdistill.config.commands import COMMANDS
 from composed import compose
 
+BESIDE = ("dataset@study.", "teacher@study.", "study.aug=", "study.design.")  # right beside values of a study's file
 TOGETHER = 8  # examples that are typed at once: composing takes most of the time
 NULL, NAN, HUGE = None, math.nan, 10**400
 WRONG = (NULL, "zzz", "", "1", -1, 1.5, NAN, math.inf, -math.inf, HUGE, True, [], [1], [[1]], {}, {"zzz": 1})
@@ -142,7 +143,10 @@ def test_every_example_works_when_it_is_typed() -> None:
     for command, words, example in lines:
         (word,) = shlex.split(example)
         if word != "seed=0" and "sbatch" not in word and not word.startswith(("name=", "study.name=")):
-            alike.setdefault((command, tuple(words)), []).append(word)
+            if word.startswith(BESIDE):
+                compose(command, *words, *as_overrides(command, [word]))
+            else:
+                alike.setdefault((command, tuple(words)), []).append(word)
     for (command, words), typed in alike.items():
         for first in range(0, len(typed), TOGETHER):
             type_examples(command, words, typed[first : first + TOGETHER])
@@ -153,10 +157,8 @@ def type_examples(command: str, words: Sequence[str], typed: list[str]) -> None:
     alone = len(typed) == 1
     try:
         config = compose(command, *words, *as_overrides(command, typed))
-        beside = ("dataset@study.", "teacher@study.", "study.aug=", "study.design.")  # values of a study's file
-        is_beside = typed[0].startswith(beside)
         is_part = typed[0].split("=")[0].rpartition(".")[2] in ("base", "mean", "std")  # right beside what was refused
-        if not (alone and (is_beside or is_part)):
+        if not (alone and is_part):
             check_command(command, config)
     except (HydraException, OmegaConfBaseException, ConfigError) as error:
         if alone:

@@ -23,6 +23,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from augdistill.base.errors import AugdistillError, as_work_error
 from augdistill.executors.local import PRELOAD
 from augdistill.store.runs import RunStore
@@ -30,6 +32,10 @@ from core import checkpoint_weights, checkpoints, same, unfinished, weights
 
 MADE_ANEW = ("config.yaml", "history.csv")  # hold the folder's name and the time that an epoch took
 IMPORTED = [*PRELOAD, "torch._dynamo", "sympy"]  # the last two for the first optimizer, for seconds
+EVERY_STEP = [
+    pytest.param(1, marks=pytest.mark.long),
+    4,
+]  # of writes, which take three each: 4 meets all of them in turn
 LIMIT = 120  # seconds that a process may take here; none comes near it
 
 Fault = Callable[[], None]

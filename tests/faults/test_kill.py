@@ -11,7 +11,19 @@ import pytest
 
 from augdistill.config.jobs import ModelConfig
 from core import STRATEGIES, student_config, teacher_config
-from faults.harness import Ended, FailAt, Kills, ended, job, kill_until_finished, results, start, timed, wait_for_log
+from faults.harness import (
+    EVERY_STEP,
+    Ended,
+    FailAt,
+    Kills,
+    ended,
+    job,
+    kill_until_finished,
+    results,
+    start,
+    timed,
+    wait_for_log,
+)
 
 EVERY = "runtime.checkpoint_every=0min"  # at every step: most of the time is spent in the middle of a write
 CASES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -75,19 +87,20 @@ def test_two_hundred_kills_change_nothing(copied: Copied, tmp_path: Path) -> Non
     assert counted.half_way > 50
 
 
-def test_a_kill_at_every_step_of_every_write_changes_nothing(copied: Copied) -> None:
+@pytest.mark.parametrize("step", EVERY_STEP)
+def test_a_kill_at_every_step_of_every_write_changes_nothing(step: int, copied: Copied) -> None:
     """Of a run's last writes: checkpoint, weights, probe, history, config, manifest, each flushed, renamed, flushed."""
     calm, outputs = copied("calm"), copied("killed")
     timed(job("teacher", teacher_config(calm, "optim.epochs=1")), calm)
     work, calls = job("teacher", teacher_config(outputs, "optim.epochs=1")), 0
     while (last := ended(work, outputs / "told", FailAt(calls + 1, error=None))).code == -signal.SIGKILL:
-        calls += 1
+        calls += step
     assert last == Ended(0, "")
     assert calls >= 15
     assert results(outputs) == results(calm)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.long)])
 def test_a_signal_saves_at_the_next_step_and_exits_with_143(number: signal.Signals, copied: Copied) -> None:
     outputs, calm = copied("stopped"), copied("calm")
     words = ("aug=mixup", "optim.epochs=40", "runtime.checkpoint_every=60min")

@@ -130,7 +130,8 @@ def test_an_interrupted_teacher_ends_with_the_same_bits(strategy: str, finished:
     assert {path.name for path in run.path.iterdir()} == FILES
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_makes_the_command_save_and_the_same_command_goes_on(number: int, tmp_path: Path) -> None:
     def listen() -> None:  # a job in the background ignores Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)

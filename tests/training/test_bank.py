@@ -168,7 +168,7 @@ class Precisions(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", ["lenet", "alexnet"])
+@pytest.mark.parametrize("name", ["lenet", pytest.param("alexnet", marks=pytest.mark.long)])
 def test_in_bf16_all_that_is_costly_is_in_bf16_and_members_round_as_they_do_alone(name: str, tmp_path: Path) -> None:
     device = resolve("cpu", "bf16", 1)
     recipe = {**RECIPE, "epochs": 1, "batch_size": core.COUNT, "warmup_epochs": 0.0}
