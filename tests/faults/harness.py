@@ -32,10 +32,7 @@ from core import checkpoint_weights, checkpoints, same, unfinished, weights
 
 MADE_ANEW = ("config.yaml", "history.csv")  # hold the folder's name and the time that an epoch took
 IMPORTED = [*PRELOAD, "torch._dynamo", "sympy"]  # the last two for the first optimizer, for seconds
-EVERY_STEP = [
-    pytest.param(1, marks=pytest.mark.long),
-    4,
-]  # of writes, which take three each: 4 meets all of them in turn
+EVERY_STEP = [pytest.param(1, marks=pytest.mark.long), 4]  # a write has three: 4 meets each of them in turn
 LIMIT = 120  # seconds that a process may take here; none comes near it
 
 Fault = Callable[[], None]

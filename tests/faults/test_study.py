@@ -32,16 +32,17 @@ def tiny(outputs: Path) -> dict[str, Any]:
     return composed(outputs, "study=tiny", "study.runtime.checkpoint_every=0min")
 
 
-def test_twenty_kills_of_a_study_change_nothing(tiny_study: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_kills_of_a_study_change_nothing(kills: int, tiny_study: Path, tmp_path: Path) -> None:
     calm, outputs, rng, counted = tmp_path / "calm", tmp_path / "outputs", random.Random(0), Kills()
     shutil.copytree(tiny_study / "cache", outputs / "cache")
     shutil.copytree(tiny_study / "cache", calm / "cache")
     began = time.monotonic()
     assert ended(partial(run_stages, tiny(calm)), tmp_path / "told") == Ended(0, "")
     seconds = time.monotonic() - began
-    while counted.hit < 20:  # on a machine that has become faster a study may end after a few
+    while counted.hit < kills:  # on a machine that has become faster a study may end after a few
         shutil.rmtree(outputs / "runs", ignore_errors=True)
-        most = 20 - counted.hit
+        most = kills - counted.hit
         kill_until_finished(partial(run_stages, tiny(outputs)), outputs, rng, seconds / 3, counted, most)
         assert results(outputs) == results(calm)
     expected = results(tiny_study)  # made by the command, in its pool
