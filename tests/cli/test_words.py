@@ -12,7 +12,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.cli import composing
 from augdistill.cli.main import COMPOSING, as_config
-from augdistill.cli.words import EXPONENT, NULL_TEXT, as_override, as_overrides, kind_of, open_map, quoted, unquoted
+from augdistill.cli.words import (
+    EXPONENT,
+    NULL_TEXT,
+    as_override,
+    as_overrides,
+    kind_of,
+    open_map,
+    quoted,
+    unquoted,
+    written_out,
+)
 from augdistill.config import conf_dir
 
 TEXTS = [  # what YAML, a shell or Hydra's grammar would make something else of
@@ -222,3 +232,24 @@ def test_flags_and_what_follows_them_are_left_alone_and_words_are_unicode() -> N
         json.dumps(composed("train-teacher", "dataset=image-folder", f"dataset.path={Path('1e3')}")["dataset"]["path"])
         == '"1e3"'
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["quickstart", "--dry-run"], ["study=quickstart", "dry_run=true"]),
+        (["study.blocks=2", "mypkg/first"], ["study.blocks=2", "study=mypkg/first"]),
+        (["--config-dir", "mine", "calibrated"], ["--config-dir", "mine", "study=calibrated"]),
+        (["tiny", "quickstart"], ["tiny", "quickstart"]),  # refused by what reads them
+    ],
+)
+def test_a_plain_word_of_study_is_its_name(words: list[str], meant: list[str]) -> None:
+    assert written_out("study", words) == meant
+    assert written_out("distill", words) == words
+
+
+@pytest.mark.parametrize("word", ["aug=[]", "aug=[mixup,mixup]", "aug=mixup+mixup", "aug@student_aug=[cutout, cutout]"])
+def test_a_stack_has_each_strategy_once(word: str) -> None:
+    with pytest.raises(ConfigError, match=r"names no strategy|has (mixup|cutout) twice"):
+        as_override("distill", word, sweeping=False)
+    as_override("distill", "aug=mixup+cutout,cutout+mixup,mixup", sweeping=True)

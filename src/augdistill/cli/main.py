@@ -23,13 +23,13 @@ log = logging.getLogger("augdistill")
 
 COMPOSING = ("study", "train-teacher", "distill", "evaluate")  # what Hydra composes a config for
 COMMANDS = {
-    "study": "everything: teachers, students, evaluations, a page: study=NAME",
+    "study": "everything: teachers, students, evaluations, a page: study NAME",
     "train-teacher": "train one teacher: aug=cutmix, 'aug=[flip-crop,cutmix]', seed=1",
     "distill": "distil one student from that teacher: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
     "runs": "list, show, verify (checksums) or remove runs",
     "data": "what datasets are there; fetch NAME gets one",
-    "report": "a study's tables, figures and verdicts again: study=NAME",
+    "report": "a study's tables, figures and verdicts again: report NAME",
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
     "doctor": "versions, device, datasets, whether results can be written",
 }
@@ -99,6 +99,9 @@ def dispatch(command: str, words: list[str]) -> None:
 
         plain.run(command, words)
         return
+    from augdistill.cli.words import written_out
+
+    words = written_out(command, words)
     check_flags(words)
     compose(command, words)
 

@@ -35,10 +35,12 @@ def run(command: str, words: Sequence[str]) -> None:
 
 def runs(outputs: Path, action: str, target: str | None, watch: bool, watch_seconds: float) -> None:
     """List, show, verify (checksums) or remove runs; --watch lists them as they come, until Ctrl-C."""
-    from augdistill.cli.listing import list_runs, remove_run, show_run, verify_runs
+    from augdistill.cli.listing import KINDS, list_runs, remove_run, show_run, verify_runs
     from augdistill.store.runs import RunStore
 
     actions = {"list": list_runs, "show": show_run, "verify": verify_runs, "remove": remove_run}
+    if action in KINDS and target is None:
+        action, target = "list", action
     one_of("action", action, actions)
     if watch:
         from augdistill.cli import watching
@@ -116,7 +118,7 @@ def commands() -> dict[str, Command]:
                 Option("watch_seconds", seconds, "2", "between two looks"),
             ),
             ("action", "target"),
-            "[list [teacher|outputs|student|evaluation] | show RUN | verify [RUN] | remove RUN or BANK] [--watch]",
+            "[[list] [teacher|outputs|student|evaluation] | show RUN | verify [RUN] | remove RUN or BANK] [--watch]",
         ),
         "data": Command(
             data,

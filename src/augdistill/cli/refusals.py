@@ -11,6 +11,9 @@ from augdistill.cli.words import KEY_PART, OVERRIDE
 from augdistill.config import choices, conf_dir
 from augdistill.config.places import AS_TRAINED, OF_PLUGINS
 
+SHORT_NAMES = {"T": "temperature", "learning_rate": "lr", "wd": "weight_decay", "bs": "batch_size"}
+MOST_HINTS = 3  # full keys that are named for a short one
+
 
 def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
     """Return one line for an error of Hydra's or OmegaConf's; `typed` is each word as typed, by what Hydra got."""
@@ -52,7 +55,10 @@ def unknown_key(command: str, key: str, typed: Mapping[str, str]) -> str:
     while above and above not in known:
         above = above.rpartition(".")[0]
     there = [other for other in known if other.rpartition(".")[0] == above]
-    return f"{key} is not a config key{nearest(key, known)}: known there are {', '.join(there) or 'none'}"
+    name = SHORT_NAMES.get(key, key)
+    full = [other for other in known if other.endswith(f".{name}")]
+    hint = f" (did you mean {' or '.join(full[:MOST_HINTS])}?)" if full else nearest(key, known)
+    return f"{key} is not a config key{hint}: known there are {', '.join(there) or 'none'}"
 
 
 def unreadable(command: str, word: str, typed: Mapping[str, str]) -> str:

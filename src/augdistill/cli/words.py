@@ -14,7 +14,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 from augdistill.base.checks import check_keys
-from augdistill.base.errors import RequestError
+from augdistill.base.errors import ConfigError, RequestError
 from augdistill.config import SECOND_PLACES, choices, conf_dir, parameters
 from augdistill.config.places import files
 
@@ -41,6 +41,22 @@ KEY_PART = re.compile(r"[A-Za-z_$][\w$-]*|0|[1-9][0-9]*", re.ASCII)
 SHORT = {"--cfg": "-c", "--package": "-p", "--config-path": "-cp", "--config-name": "-cn", "--config-dir": "-cd"}
 FLAGS_WITH_VALUES = (*SHORT, *SHORT.values())
 MULTIRUN = ("-m", "--multirun")
+PLAIN_STUDY = re.compile(r"\w[\w-]*(/\w[\w-]*)*")  # a plain word of `study`; PLUGIN/NAME too
+
+
+def written_out(command: str, words: list[str]) -> list[str]:
+    """Return the words of a command with what is short written out: `study NAME`, and `--dry-run`."""
+    if command != "study":
+        return words
+    found = ["dry_run=true" if word == "--dry-run" else word for word in words]
+    bare = [
+        index
+        for index, (before, word) in enumerate(zip(["", *found], found, strict=False))
+        if PLAIN_STUDY.fullmatch(word) and before not in FLAGS_WITH_VALUES
+    ]
+    if len(bare) == 1:
+        found[bare[0]] = f"study={found[bare[0]]}"
+    return found
 
 
 def as_overrides(command: str, words: list[str]) -> list[str]:
@@ -69,6 +85,9 @@ def as_override(command: str, word: str, *, sweeping: bool) -> str:
     if command in ("distill", "study") and not raw.startswith("{"):  # a student loss is chosen and changed alike, too
         key = re.sub(r"^loss(?=\.|$)", "study.distillation.loss" if command == "study" else "distillation.loss", key)
         key = re.sub(r"^((?:study\.)?distillation\.loss)$", r"loss@\1", key)
+    if key.partition("@")[0] == "aug":
+        for each in split(raw, brackets=True) if sweeping else [raw]:
+            check_stack(key, each)
     values = as_values(kind_of(command, key), raw, sweeping=sweeping)
     if (place := open_map(command, key)) is not None:
         return into_map(place, key, values)
@@ -76,6 +95,16 @@ def as_override(command: str, word: str, *, sweeping: bool) -> str:
         maps = (f"{{{found_op[2]}:{{{found_op[3]}:{value}}}}}" for value in values)
         return f"{sign}{found_op[1]}={','.join(maps)}"
     return f"{sign}{key}={','.join(values)}"
+
+
+def check_stack(key: str, raw: str) -> None:
+    """Raise ConfigError for a list of strategies, also written with +, that is empty or names one twice."""
+    is_list = raw.startswith("[") and raw.endswith("]")
+    names = split(raw[1:-1], brackets=True) if is_list else raw.split("+")
+    if is_list and not raw[1:-1].strip():
+        raise ConfigError(f"{key}=[] names no strategy: type {key}=baseline for images as they are")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"{key}={raw} has {twice[0]} twice: a stack has each strategy once")
 
 
 def as_values(kind: str, raw: str, *, sweeping: bool) -> list[str]:
