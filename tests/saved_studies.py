@@ -96,7 +96,8 @@ def publish(store: RunStore, stage: Any, classes: list[str], status: str) -> Non
     else:
         write_scores(folder, stage)
     if stage.kind == "evaluation":
-        facts = {"test_set": stage.arm["test_set"]}
+        scalars = json.loads((folder / "metrics.json").read_text())["scalars"]
+        facts = {"test_set": stage.arm["test_set"], "accuracy": scalars.get("accuracy")}
     made = {"versions": VERSIONS, "git_commit": "abc", "device": "cpu", "hardware": "a processor", "precision": "fp32"}
     times = {"began": "2026-01-01 00:00:00 UTC", "ended": "2026-01-01 01:00:00 UTC", "seconds": seconds, "threads": 1}
     notes = ["cinic10: 30 images; the full test fold has 70,000"] if "cinic10" in stage.folder else []

@@ -28,7 +28,7 @@ import saved_studies
 from augdistill.base import reading
 from augdistill.base.errors import AugdistillError, RequestError
 from augdistill.base.reading import sha256
-from augdistill.cli import listing
+from augdistill.cli import catalogue, listing
 from augdistill.config import conf_dir
 from augdistill.config.folders import read_plain
 from augdistill.data import cifar10, mnist
@@ -289,7 +289,7 @@ def change(node: Any, key: Any, kind: str, value: Any) -> None:
 def read_all(outputs: Path) -> None:
     """Read of a study what listings, tables and the words of its page are made of."""
     store = RunStore(outputs)
-    listing.list_runs(store, None)
+    catalogue.list_runs(store, None)
     for run in store.all():
         listing.show_run(store, run.path.name)
     saved = SavedStudy.load("tiny", outputs)

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augdistill import plugins
-from augdistill.base.checks import one_of
 from augdistill.base.cores import usable_cores
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.reading import read_json, read_text
 from augdistill.base.text import pluralise, printable
-from augdistill.store.documents import KINDS, EvaluationManifest
+from augdistill.store.documents import EvaluationManifest
 from augdistill.store.runs import MANIFEST, Run, RunStore, read_manifest
-from augdistill.store.unfinished import Unfinished, folders, unfinished
+from augdistill.store.unfinished import folders
 
 if TYPE_CHECKING:  # numpy, scipy and the schema, which a list of runs does not wait for
     from augdistill.config.groups import Runtime
@@ -46,23 +45,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
-def list_runs(store: RunStore, target: str | None) -> str:
-    """Return a line per run, of one kind if `target` says so, oldest first, then what was begun and has no end."""
-    if target is not None:
-        one_of("kind", target, KINDS)
-    found = sorted(store.all(target), key=lambda run: run.manifest.provenance.ended)
-    known = {run.path.name for run in found}
-    others = [path for name, path in folders(store, target).items() if name not in known]
-    begun = list(unfinished(store, [path for path in others if not (path / MANIFEST).exists()]))
-    if not found and not begun:
-        return f"no runs below {store.runs}; augdistill train-teacher or augdistill study make some"
-    return runs_table(found, begun)
-
-
-def runs_table(runs: Sequence[Run], begun: Sequence[Unfinished] = ()) -> str:
-    """Return a line per run: how it ended, an evaluation's accuracy, its time; then what has no end."""
+def runs_table(runs: Sequence[Run]) -> str:
+    """Return a line per run: how it ended, an evaluation's accuracy, its time."""
     rows = [(run.status, accuracy(run), f"{run.manifest.provenance.seconds:.0f} s", run.path.name) for run in runs]
-    rows += [(run.state, "", "", run.name) for run in begun]
     return table(("status", "accuracy", "time", "run"), rows)
 
 

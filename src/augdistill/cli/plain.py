@@ -33,22 +33,37 @@ def run(command: str, words: Sequence[str]) -> None:
         chosen.run(**values)
 
 
-def runs(outputs: Path, action: str, target: str | None, watch: bool, watch_seconds: float) -> None:
-    """List, show, verify (checksums) or remove runs; --watch lists them as they come, until Ctrl-C."""
-    from augdistill.cli.listing import KINDS, list_runs, remove_run, show_run, verify_runs
+def runs(
+    outputs: Path,
+    action: str,
+    target: str | None,
+    study: str | None,
+    where: list[str] | None,
+    sort: str | None,
+    format: str,
+    watch: bool,
+    watch_seconds: float,
+) -> None:
+    """List models with their accuracies; show, verify (checksums) or remove runs; --watch lists them as they come."""
+    from augdistill.cli.catalogue import list_runs
+    from augdistill.cli.listing import remove_run, show_run, verify_runs
+    from augdistill.store.documents import KINDS
     from augdistill.store.runs import RunStore
 
-    actions = {"list": list_runs, "show": show_run, "verify": verify_runs, "remove": remove_run}
+    others = {"show": show_run, "verify": verify_runs, "remove": remove_run}
     if action in KINDS and target is None:
         action, target = "list", action
-    one_of("action", action, actions)
+    one_of("action", action, ("list", *others))
     if watch:
         from augdistill.cli import watching
 
         require(action == "list", "watch", "true", "with list alone: augdistill runs list [KIND] --watch")
         watching.watch(RunStore(outputs), target, watch_seconds)
         return
-    print(actions[action](RunStore(outputs), target))
+    if action == "list":
+        print(list_runs(RunStore(outputs), target, study, where or (), sort, format))
+    else:
+        print(others[action](RunStore(outputs), target))
 
 
 def data(outputs: Path, action: str, target: str | None, dataset_root: Path) -> None:
@@ -114,6 +129,10 @@ def commands() -> dict[str, Command]:
                 *common,
                 Option("action", text, "list", "the plain word after the command"),
                 target,
+                Option("study", or_null(text), "null", "models of this study alone"),
+                Option("where", or_null(texts), "null", "models that are so, as in where=student=lenet,T=4"),
+                Option("sort", or_null(text), "null", "by a column, as in sort=accuracy; null is oldest first"),
+                Option("format", text, "table", "table, csv or json"),
                 Option("watch", truth, "false", "list runs as they come"),
                 Option("watch_seconds", seconds, "2", "between two looks"),
             ),
