@@ -23,7 +23,7 @@ from augdistill.config.commands import COMMANDS
 from composed import compose
 
 BESIDE = ("dataset@study.", "teacher@study.", "study.aug=", "study.design.")  # right beside values of a study's file
-TOGETHER = 8  # examples that are typed at once: composing takes most of the time
+TOGETHER = 16  # examples that are typed at once: composing takes most of the time
 NULL, NAN, HUGE = None, math.nan, 10**400
 WRONG = (NULL, "zzz", "", "1", -1, 1.5, NAN, math.inf, -math.inf, HUGE, True, [], [1], [[1]], {}, {"zzz": 1})
 COMPOSED = [
