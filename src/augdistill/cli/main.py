@@ -99,11 +99,28 @@ def dispatch(command: str, words: list[str]) -> None:
 
         plain.run(command, words)
         return
+    if not {*words}.isdisjoint(("--help", "-h")):
+        print(helped(command, words))
+        return
     from augdistill.cli.words import written_out
 
     words = written_out(command, words)
     check_flags(words)
     compose(command, words)
+
+
+def helped(command: str, words: list[str]) -> str:
+    """Return what --help prints of a command with these words, or of the keys that are named after it."""
+    from itertools import pairwise
+
+    from augdistill.cli.composing import composed
+    from augdistill.cli.explained import help_text
+    from augdistill.cli.words import as_overrides
+
+    folders = [after for word, after in pairwise(words) if word in ("--config-dir", "-cd")]
+    asked = [word for word in words if "=" not in word and not word.startswith("-") and word not in folders]
+    overrides = as_overrides(command, [word for word in words if "=" in word and not word.startswith("-")])
+    return help_text(command, as_config(composed(command, overrides, folders[-1] if folders else None)), asked)
 
 
 def compose(command: str, words: list[str]) -> None:
