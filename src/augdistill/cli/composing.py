@@ -61,8 +61,6 @@ def compose_and_run(command: str, words: list[str], task: Task) -> None:
             hydra.show_cfg(command, flags.overrides, flags.cfg, flags.package, flags.resolve)
         elif flags.info:
             hydra.show_info(flags.info, command, flags.overrides)
-        elif flags.shell_completion:
-            hydra.shell_completion(command, flags.overrides)
         elif flags.multirun:
             hydra.multirun(command, task, [*flags.overrides, MODES[1]])
         else:
@@ -98,9 +96,9 @@ def parse_flags(words: list[str]) -> Namespace:
         raise ConfigError(f"--config-dir {flags.config_dir} is not a folder")
     if flags.resolve and not (flags.cfg or flags.help):
         raise RequestError("--resolve goes with --cfg job, or with --help")
-    modes = [flags.run, flags.multirun, flags.cfg, flags.info, flags.shell_completion]
+    modes = [flags.run, flags.multirun, flags.cfg, flags.info]
     if sum(bool(mode) for mode in modes) > 1:
-        raise RequestError("one of --run, --multirun, --cfg, --info and --shell-completion is allowed, not several")
+        raise RequestError("one of --run, --multirun, --cfg and --info is allowed, not several")
     return flags
 
 

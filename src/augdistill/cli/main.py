@@ -32,8 +32,9 @@ COMMANDS = {
     "report": "a study's tables, figures and verdicts again: report NAME",
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
     "doctor": "versions, device, datasets, whether results can be written",
+    "completion": "what completes commands, keys and choices in bash, zsh or fish",
 }
-SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--shell-completion", "-sc", "--info", "-i")
+SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i")
 FLAGS = (*SHOWS, "--resolve", "--run", "-r", "--multirun", "-m")
 
 
@@ -94,6 +95,11 @@ def dispatch(command: str, words: list[str]) -> None:
 
     if command not in COMMANDS:
         raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
+    if command == "completion" and not {"--help", "-h"} & {*words}:
+        from augdistill.cli.completion import completion
+
+        print(completion(words))
+        return
     if command not in COMPOSING:
         from augdistill.cli import plain
 
@@ -174,6 +180,8 @@ def check_flags(words: list[str]) -> None:
         raise RequestError("--experimental-rerun loads a pickle and is not allowed: repeat the command itself")
     if any(re.match(r"--config-path|-cp|[+~]*hydra\.searchpath", word) for word in words):
         raise RequestError("--config-path and hydra.searchpath are not allowed: add configs with --config-dir FOLDER")
+    if any(word.partition("=")[0] in ("--shell-completion", "-sc") for word in words):
+        raise RequestError("--shell-completion is Hydra's and completes nothing here: type augdistill completion bash")
     flags = (word.partition("=")[0] for word in words if word.startswith("-"))
     if (unknown := next((flag for flag in flags if flag not in (*FLAGS, *FLAGS_WITH_VALUES)), None)) is not None:
         hint = nearest(unknown, (*FLAGS, *FLAGS_WITH_VALUES))
