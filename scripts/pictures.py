@@ -1,4 +1,4 @@
-"""Draw the README's pictures into docs/pictures: what each strategy does to digits, and a study's page by day and night.
+"""Draw the README's pictures into docs/pictures: what each strategy does to digits, a study's page by day and night.
 
 usage: .venv/bin/python scripts/pictures.py [REPORT/index.html]    (the page needs chromium and playwright)
 """
