@@ -17,7 +17,9 @@ def freeze_layout(drawn: Figure) -> Figure:
     with style.applied():
         for figure in (drawn.figure, drawn.narrow):
             if figure is not None:
-                figure.draw_without_rendering()
+                engine = figure.get_layout_engine()
+                assert engine is not None
+                engine.execute(figure)
                 figure.set_layout_engine(None)  # a "none" would have `savefig` draw everything twice
     return drawn
 
