@@ -8,7 +8,7 @@ import pytest
 
 import saved_studies
 from augdistill.base.errors import AugdistillError
-from augdistill.cli.catalogue import column_names, differing, flat, list_runs, models
+from augdistill.cli.catalogue import column_names, difference, differing, flat, list_runs, models
 from augdistill.store.runs import RunStore
 
 GRID = "study.grids=[{distillation.temperature: [1, 4]}]"
@@ -96,3 +96,18 @@ def test_columns_have_short_names_that_are_no_others() -> None:
         "aug.ops.mixup.alpha": "aug.ops.mixup.alpha",
         "optim.momentum": "momentum",
     }
+
+
+def test_two_models_differ_in_what_their_configs_say(store: RunStore) -> None:
+    a, b = (
+        next(run.path.name for run in store.all("student") if f"-{aug}-" in run.path.name)
+        for aug in ("baseline", "cutmix")
+    )
+    lines = [line.split() for line in difference(store, a, b).splitlines()]
+    assert lines[0] == [a, b]
+    assert ["aug", "baseline", "cutmix"] in lines
+    assert lines[-1][:3] == ["accuracy", "on", "digits-test"]
+    assert not [line for line in lines if line[0] == "dataset.name"]
+    for words in ((a, None), (a, next(run.path.name for run in store.all("evaluation")))):
+        with pytest.raises(AugdistillError, match=r"diff which two runs|is no model"):
+            difference(store, *words)

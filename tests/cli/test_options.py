@@ -63,7 +63,7 @@ def test_the_home_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("runs", ["--wacth"], r"--wacth is no flag \(did you mean --watch\?\)"),
         ("runs", ["outptus=x"], r"outptus is not a key of runs \(did you mean outputs\?\): known are outputs"),
-        ("runs", ["a", "b", "c"], "too many words: a b c"),
+        ("runs", ["a", "b", "c", "d"], "too many words: a b c d"),
         ("runs", ["watch_seconds=0"], "watch_seconds=0 is out of range"),
         ("runs", ["watch=maybe"], "watch=maybe is no truth value: true or false"),
         ("runs", ["outputs="], "outputs= names no folder"),

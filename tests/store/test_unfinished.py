@@ -67,7 +67,7 @@ def test_what_has_no_end_is_removed_unless_somebody_works_on_it(ref: Ref, store:
 def test_a_damaged_run_is_removed_by_what_its_refusal_says_though_others_came_from_it(store: RunStore) -> None:
     """Whole it is not; damaged it is, and its children stay: it is made again under the same name."""
     run, other = store.all("teacher")
-    children = r"3 runs came from teacher-.*, to be removed before it: augdistill runs remove evaluation-"
+    children = r"\d runs came from teacher-.*: cascade=true removes them before it, dry_run=true lists them"
     with pytest.raises(RequestError, match=children):
         listing.remove_run(store, run.path.name)
     flip_bit(run.path / "weights.safetensors", 1000)
@@ -80,6 +80,21 @@ def test_a_damaged_run_is_removed_by_what_its_refusal_says_though_others_came_fr
         listing.remove_run(store, words[0])
     assert store.all("teacher") == []
     assert len(store.all()) == 10
+
+
+def test_a_run_is_removed_with_all_that_came_from_it_children_first(store: RunStore) -> None:
+    run, *_ = store.all("teacher")
+    would = listing.remove_run(store, run.path.name, dry_run=True).splitlines()
+    assert len(store.all()) == 12
+    told = listing.remove_run(store, run.path.name, cascade=True).splitlines()
+    assert [line.removeprefix("removed ") for line in told] == [line.removeprefix("would remove ") for line in would]
+    assert told[-1] == f"removed {run.path}"
+    assert len(told) > 3
+    left = store.all()
+    assert len(left) == 12 - len(told)
+    assert all(
+        parent in {other.id for other in left} for other in left for parent in other.manifest.document.parents.values()
+    )
 
 
 def test_progress_without_epochs_is_unknown(tmp_path: Path) -> None:

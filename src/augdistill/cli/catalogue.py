@@ -231,3 +231,25 @@ def cell(name: str, value: Value) -> str:
     if name == "accuracy":
         return f"{100 * float(value):.2f} %"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def difference(store: RunStore, target: str | None, other: str | None) -> str:
+    """Return the values of their configs, and the accuracies, in which two models differ, a line each."""
+    from augdistill.cli.listing import table
+
+    if target is None or other is None:
+        raise RequestError("diff which two runs? type augdistill runs diff RUN RUN; augdistill runs lists them")
+    found = {row.run.path.name: row for row in models(store)}
+    pair = [store.get(name).path.name for name in (target, other)]
+    if absent := [name for name in pair if name not in found]:
+        raise RequestError(f"{absent[0]} is no model: augdistill runs diff compares teachers and students")
+    a, b = (found[name] for name in pair)
+    keys = dict.fromkeys([*LABELS, *a.values, *b.values])
+    rows = [
+        (key, *("-" if key not in row.values else cell("", row.values[key]) or "null" for row in (a, b)))
+        for key in keys
+        if a.values.get(key) != b.values.get(key) or (key in a.values) != (key in b.values)
+    ]
+    for test_set in sorted({*a.accuracies, *b.accuracies}):
+        rows.append((f"accuracy on {test_set}", *(cell("accuracy", row.accuracies.get(test_set)) for row in (a, b))))
+    return table(("", *pair), rows)

@@ -35,9 +35,13 @@ complete -c augdistill -f -a '(augdistill completion words (commandline -cp))'
 """,
 }
 LISTS = ("words", "bash-words")  # what the scripts ask for
-ACTIONS = {"runs": ("list", "show", "verify", "remove"), "data": ("status", "fetch"), "completion": tuple(SCRIPTS)}
+ACTIONS = {
+    "runs": ("list", "show", "diff", "verify", "remove"),
+    "data": ("status", "fetch"),
+    "completion": tuple(SCRIPTS),
+}
 OPTIONS = {
-    "runs": ("where=", "sort=", "study=", "format=", "--watch"),
+    "runs": ("where=", "sort=", "study=", "format=", "--watch", "--cascade", "--dry-run"),
     "compare": ("--a", "--b", "metric=", "test_set=", "paired="),
 }
 FLAGS = ("--help", "--cfg", "--config-dir", "-m")

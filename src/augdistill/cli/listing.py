@@ -100,6 +100,7 @@ def show_run(store: RunStore, target: str | None) -> str:
     shown |= {key: said[key] for key in ("collapsed", "training_accuracy", "accuracy", "test_set") if key in said}
     shown |= said["provenance"]
     shown["studies"] = ", ".join(studies_of(run, store)) or "none"
+    shown["children"] = ", ".join(child.path.name for child in descendants(store, run.id)) or "none"
     shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
     lines = [f"{key:18} {value}" for key, value in shown.items()]
     lines += ["", read_text(run.path / "config.yaml").rstrip()]
@@ -124,18 +125,33 @@ def studies_of(run: Run, store: RunStore) -> list[str]:
     return found
 
 
-def remove_run(store: RunStore, target: str | None) -> str:
-    """Delete a run or a bank, finished or not; a run that is whole not while other runs come from it."""
+def remove_run(store: RunStore, target: str | None, *, cascade: bool = False, dry_run: bool = False) -> str:
+    """Delete a run or a bank, finished or not; a run that is whole not while other runs come from it.
+
+    `cascade` deletes those before it, `dry_run` says what would be deleted.
+    """
     path = store.place(named(target, "remove"))
     manifest = None if store.damage(path) else read_manifest(path)
-    if manifest is not None:  # one that is damaged is made again under its own name, whatever came from it
-        parents = {other.path: other.manifest.document.parents.values() for other in store.all()}
-        children = [path for path in parents if manifest.id in parents[path]]
-        if children:
-            came = f"{pluralise(len(children), 'run')} came from {path.name}"
-            raise RequestError(f"{came}, to be removed before it: augdistill runs remove {children[0].name}")
-    store.remove(path)
-    return f"removed {path}"
+    # One that is damaged is made again under its own name, whatever came from it.
+    after = [] if manifest is None else descendants(store, manifest.id)
+    if after and not cascade and not dry_run:
+        came = f"{pluralise(len(after), 'run')} came from {path.name}"
+        raise RequestError(f"{came}: cascade=true removes them before it, dry_run=true lists them")
+    paths = [*(run.path for run in reversed(after)), path]
+    if dry_run:
+        return "\n".join(f"would remove {each}" for each in paths)
+    for each in paths:
+        store.remove(each)
+    return "\n".join(f"removed {each}" for each in paths)
+
+
+def descendants(store: RunStore, id: str) -> list[Run]:
+    """Return the runs that came from one, by way of others too, each after those that it came from."""
+    runs, found, ids = store.all(), list[Run](), {id}
+    while more := [run for run in runs if run.id not in ids and ids & {*run.manifest.document.parents.values()}]:
+        found += more
+        ids |= {run.id for run in more}
+    return found
 
 
 def verify_runs(store: RunStore, target: str | None) -> str:

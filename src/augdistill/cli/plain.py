@@ -37,33 +37,41 @@ def runs(
     outputs: Path,
     action: str,
     target: str | None,
+    other: str | None,
     study: str | None,
     where: list[str] | None,
     sort: str | None,
     format: str,
+    cascade: bool,
+    dry_run: bool,
     watch: bool,
     watch_seconds: float,
 ) -> None:
-    """List models with their accuracies; show, verify (checksums) or remove runs; --watch lists them as they come."""
-    from augdistill.cli.catalogue import list_runs
+    """List models with accuracies; show, diff, verify (checksums) or remove runs; --watch lists them as they come."""
+    from augdistill.cli.catalogue import difference, list_runs
     from augdistill.cli.listing import remove_run, show_run, verify_runs
     from augdistill.store.documents import KINDS
     from augdistill.store.runs import RunStore
 
-    others = {"show": show_run, "verify": verify_runs, "remove": remove_run}
+    store = RunStore(outputs)
     if action in KINDS and target is None:
         action, target = "list", action
-    one_of("action", action, ("list", *others))
+    one_of("action", action, ("list", "show", "diff", "verify", "remove"))
+    if other is not None and action != "diff":
+        raise RequestError(f"too many words: {target} {other}; runs {action} takes one")
     if watch:
         from augdistill.cli import watching
 
         require(action == "list", "watch", "true", "with list alone: augdistill runs list [KIND] --watch")
-        watching.watch(RunStore(outputs), target, watch_seconds)
-        return
-    if action == "list":
-        print(list_runs(RunStore(outputs), target, study, where or (), sort, format))
+        watching.watch(store, target, watch_seconds)
+    elif action == "list":
+        print(list_runs(store, target, study, where or (), sort, format))
+    elif action == "diff":
+        print(difference(store, target, other))
+    elif action == "remove":
+        print(remove_run(store, target, cascade=cascade, dry_run=dry_run))
     else:
-        print(others[action](RunStore(outputs), target))
+        print({"show": show_run, "verify": verify_runs}[action](store, target))
 
 
 def data(outputs: Path, action: str, target: str | None, dataset_root: Path) -> None:
@@ -129,15 +137,18 @@ def commands() -> dict[str, Command]:
                 *common,
                 Option("action", text, "list", "the plain word after the command"),
                 target,
+                Option("other", or_null(text), "null", "the second plain word after diff"),
                 Option("study", or_null(text), "null", "models of this study alone"),
                 Option("where", or_null(texts), "null", "models that are so, as in where=student=lenet,T=4"),
                 Option("sort", or_null(text), "null", "by a column, as in sort=accuracy; null is oldest first"),
                 Option("format", text, "table", "table, csv or json"),
+                Option("cascade", truth, "false", "remove what came from a run before it"),
+                Option("dry_run", truth, "false", "say what would be removed"),
                 Option("watch", truth, "false", "list runs as they come"),
                 Option("watch_seconds", seconds, "2", "between two looks"),
             ),
-            ("action", "target"),
-            "[[list] [teacher|outputs|student|evaluation] | show RUN | verify [RUN] | remove RUN or BANK] [--watch]",
+            ("action", "target", "other"),
+            "[[list] [KIND] | show RUN | diff RUN RUN | verify [RUN] | remove RUN or BANK] [where=...] [--watch]",
         ),
         "data": Command(
             data,
