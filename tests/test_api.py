@@ -90,7 +90,7 @@ def test_results_and_figures_from_python(tiny_study):
     assert own[[f"class_accuracy[{digit}]" for digit in range(10)]].mean() == pytest.approx(own["recall"])
     (figure,) = api.draw("Figure 1", "tiny", tiny_study)
     assert figure.axes[0].get_title() == "ResNet18 teacher"
-    with pytest.raises(RequestError, match="choose one of Effect on students, Effect by cell, Figure 1"):
+    with pytest.raises(RequestError, match="choose one of Effect on students, Factors, Interactions, Effect by cell, Figure 1"):
         api.draw("Figure 9", "tiny", tiny_study)
     with pytest.raises(RequestError, match="Figure 4 of tiny cannot be drawn: no run was scored against human labels"):
         api.draw("Figure 4", "tiny", tiny_study)
