@@ -28,7 +28,7 @@ def compose(command: str, *overrides: str) -> dict[str, Any]:
 
 def job(command: str, config: dict[str, Any]) -> ModelConfig:
     """Return the typed job of `train-teacher` or `distill`."""
-    return check(JOBS[command], {key: value for key, value in config.items() if key != "wait"})
+    return check(JOBS[command], {key: value for key, value in config.items() if key not in ("wait", "evaluate")})
 
 
 def composed(outputs: Path, *overrides: str) -> dict:

@@ -120,7 +120,8 @@ def composed(command: str, words: tuple[str, ...]) -> str:
 def compose(command: str, *words: str) -> dict[str, Any]:
     """Return the config of a command, as the command line hands it to its stage."""
     config: dict[str, Any] = json.loads(composed(command, words))
-    config.pop("wait")
+    for key in ("wait", "evaluate"):  # of the command alone
+        config.pop(key, None)
     return config
 
 

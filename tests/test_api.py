@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ assert not heavy, heavy
 
 def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
     saved = saved_studies.write_study(tmp_path / "outputs", "study=quickstart", "study.blocks=2")
-    (example,) = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    example, training = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     ran = subprocess.run(
         [sys.executable, "-c", LIGHT + example], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -37,6 +38,30 @@ def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
     assert f"{rows.value.mean():.6f}" in ran.stdout
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     assert float(ran.stdout.split()[-2]) == pytest.approx(2 / 3)  # of three samples the last is wrong
+    does_what_commands_do(training, tmp_path)
+
+
+def does_what_commands_do(example: str, folder: Path) -> None:
+    """Run the second example of the documents here, and hold its runs against those that words make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made: dict[str, Any] = {}
+        exec(example, made)
+        words = ["dataset=digits", "aug=cutmix", "dataset.size=16", "teacher.width=4", "optim.epochs=1"]
+        again = augdistill.train_teacher(*words)
+        assert again.run.id == made["teacher"].run.id
+        student = made["student"]
+        assert student.predictions()["logits"].shape == (360, 10)
+        assert list(student.history.epoch) == [0]
+        assert (
+            student.metrics["digits-test"]["accuracy"]
+            == augdistill.evaluate(student).metrics["digits-test"]["accuracy"]
+        )
+        assert made["model"].class_names == student.model().class_names
+        with pytest.raises(RequestError, match="did you mean cutmix"):
+            augdistill.train_teacher("dataset=digits", aug="cutmx")
+        with pytest.raises(RequestError, match="there are digits-test"):
+            student.predictions("cifar10-test")
 
 
 def test_the_package_has_what_the_documents_name_and_nothing_more() -> None:
@@ -90,7 +115,9 @@ def test_results_and_figures_from_python(tiny_study):
     assert own[[f"class_accuracy[{digit}]" for digit in range(10)]].mean() == pytest.approx(own["recall"])
     (figure,) = api.draw("Figure 1", "tiny", tiny_study)
     assert figure.axes[0].get_title() == "ResNet18 teacher"
-    with pytest.raises(RequestError, match="choose one of Effect on students, Factors, Interactions, Effect by cell, Figure 1"):
+    with pytest.raises(
+        RequestError, match="choose one of Effect on students, Factors, Interactions, Effect by cell, Figure 1"
+    ):
         api.draw("Figure 9", "tiny", tiny_study)
     with pytest.raises(RequestError, match="Figure 4 of tiny cannot be drawn: no run was scored against human labels"):
         api.draw("Figure 4", "tiny", tiny_study)

@@ -18,9 +18,10 @@ FLOORS = (  # from the ground up; a folder imports from lower floors alone, fold
     ("augment", "models", "losses", "claims", "store"),
     ("data", "metrics", "training"),
     ("stages", "results"),
-    ("study", "report"),
+    ("study", "report", "export"),
     ("executors",),
-    ("api", "cli", "conformance"),
+    ("cli", "conformance"),
+    ("api",),  # does what commands do
 )
 TENSORS = ("augment", "models", "losses", "data", "metrics", "training")  # values come as arguments, never as a config
 NEVER = {  # folder -> what it has to do without, though that stands below

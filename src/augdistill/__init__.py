@@ -3,9 +3,33 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from augdistill.api import draw, load_results, score_predictions
+    from augdistill.api import (
+        compare,
+        distill,
+        draw,
+        evaluate,
+        import_teacher,
+        judge,
+        load_model,
+        load_results,
+        run_study,
+        score_predictions,
+        train_teacher,
+    )
 
-__all__ = ["draw", "load_results", "score_predictions"]
+__all__ = [
+    "compare",
+    "distill",
+    "draw",
+    "evaluate",
+    "import_teacher",
+    "judge",
+    "load_model",
+    "load_results",
+    "run_study",
+    "score_predictions",
+    "train_teacher",
+]
 
 
 def __getattr__(name: str) -> Any:

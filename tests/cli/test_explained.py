@@ -26,11 +26,12 @@ def test_help_has_usage_examples_choices_and_keys_with_meanings(command: str) ->
 
 @pytest.mark.parametrize(("command", "line"), [(command, line) for command in EXAMPLES for line in EXAMPLES[command]])
 def test_an_example_composes(command: str, line: str) -> None:
-    words = [word for word in shlex.split(line)[2:] if word not in ("-m", "--config-dir", "mine", "calibrated")]
+    command, *typed = shlex.split(line)[1:]
+    words = [word for word in typed if word not in ("-m", "--config-dir", "mine", "calibrated")]
     sweeping = "-m" in line
     words = [word.split(",")[0] if sweeping else word for word in written_out(command, words)]
     config = compose(command, *as_overrides(command, words))
-    if "predictions=" not in line:
+    if "predictions=" not in line and command != "import-teacher":
         assert check_command(command, config)
 
 

@@ -70,6 +70,7 @@ KEYS = {  # of each command, what holds text
     "train-teacher": ("outputs", "dataset.root", "optim.schedule", "runtime.checkpoint_every"),
     "distill": ("outputs", "dataset.root", "distillation.teacher", "teacher_optim.select"),
     "evaluate": ("outputs", "dataset.root", "run", "predictions", "normalisation"),
+    "import-teacher": ("outputs", "dataset.root", "name", "weights", "architecture", "predictions"),
     "study": (
         "outputs",
         "study.name",
@@ -80,6 +81,7 @@ KEYS = {  # of each command, what holds text
     ),
 }
 NUMBERS = {  # what is null in conf/ and stands for a number, of which NULL_TEXT is the rest
+    "mean", "std", "size",
     "optim.clip_norm", "optim.stop_accuracy", "distillation.sd", "dataset.mean", "dataset.std", "executor.workers",
     *(f"executor.{kind}.{key}" for kind in ("teacher", "student") for key in ("cpus", "mem_gb")),
     "dataset.name", "dataset.verify", "dataset.root", "test_set", "study.test_set",  # decided by other files

@@ -11,6 +11,7 @@ COMPOSED = [
     ("train-teacher", "aug=[cutout,mixup]", "dataset=image-folder", "teacher=alexnet"),
     ("distill", "loss@distillation.loss=dkd", "teacher=resnet9"),
     ("evaluate", "dataset=mnist"),
+    ("import-teacher", "dataset=digits"),
     ("study", "executor=slurm", "study=cifar10-factors"),
     ("study", "executor=ray"),
 ]

@@ -42,7 +42,7 @@ SEVERAL = {
     **dict.fromkeys(("mean", "std"), (list, type(None))),
     **dict.fromkeys(("clip_norm", "stop_accuracy", "sd", "mem_gb"), (int, float, type(None))),
     **dict.fromkeys(("warmup_epochs", "watch_seconds", "temperature", "weight_decay"), (int, float)),
-    **dict.fromkeys(("workers", "cpus", "minutes"), (int, type(None))),
+    **dict.fromkeys(("workers", "cpus", "minutes", "size"), (int, type(None))),
     **dict.fromkeys(
         (
             "address",
@@ -57,6 +57,9 @@ SEVERAL = {
             "base",
             "claims_file",
             "question",
+            "name",
+            "weights",
+            "architecture",
         ),
         (str, type(None)),
     ),

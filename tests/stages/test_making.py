@@ -73,5 +73,18 @@ def test_an_epoch_is_a_line_of_the_log_where_no_terminal_is(caplog, monkeypatch)
     monkeypatch.setenv("AUGDISTILL_WORKER", "1")
     tell = making.Progress("a teacher", 3)
     tell(1, {"epoch": 1, "lr": 0.1, "loss": 1.23456, "validation_accuracy": 0.5, "images_per_second": 99.6})
-    assert caplog.messages == ["epoch 2/3: loss 1.235, validation_accuracy 0.5, 100 images/s"]
+    assert caplog.messages == ["epoch 2/3: loss 1.235, validation_accuracy 0.5, 100 images/s, 0 s left"]
+    tell(2, {"epoch": 2, "lr": 0.1, "loss": 1.0, "ce": 1.0, "kd": 0.0, "images_per_second": 99.6})
+    assert caplog.messages[1:] == ["epoch 3/3: loss 1, 100 images/s"]  # labels alone have no parts
     assert tell.bar is None
+
+
+def test_the_time_left_is_told_once_after_the_first_steps_of_a_long_epoch(caplog, monkeypatch) -> None:
+    caplog.set_level(logging.INFO, "augdistill")
+    now = iter(range(100, 200))
+    monkeypatch.setattr(making.time, "monotonic", lambda: next(now))
+    tell = making.Progress("a teacher", 3, began=0.0)
+    for step in range(1, 40):
+        tell.pace(step, 1210)
+    # Ten steps of one second each were taken when step 11 had ended; 1,199 are left.
+    assert caplog.messages == ["a teacher: 19 min 59 s left for 3 epochs"]

@@ -7,7 +7,7 @@ import pytest
 
 import core
 from augdistill.base.errors import RequestError
-from augdistill.stages import bank, evaluation, outputs, run_job, student, teacher
+from augdistill.stages import bank, evaluation, outputs, parents, run_job, student, teacher
 
 ID = "0123456789abcdef" * 4
 EVALUATION = {"run": "teacher-x", "test_set": "digits", "outputs": "o", "root": None, "verify": None}
@@ -20,7 +20,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], 
     for module in (teacher, student, outputs, evaluation):
         name = module.__name__.rpartition(".")[2]
         monkeypatch.setattr(module, "run", lambda *words, name=name, **how: seen.append((name, words, how)))
-    monkeypatch.setattr(student, "with_teacher", lambda config, store: (config, str(store.outputs)))
+    monkeypatch.setattr(parents, "with_teacher", lambda config, store: (config, str(store.outputs)))
     return seen
 
 

@@ -3,21 +3,27 @@
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from augdistill.base.errors import AugdistillError, NoMemoryError, RequestError, WorkError
+from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.text import duration, pluralise
 from augdistill.cli.listing import all_scores, evaluations_table, scores_table
 from augdistill.config import Config
 from augdistill.config.checking import check_command, typed
-from augdistill.config.commands import AsTrained, DistillCommand, EvaluateCommand, TrainTeacherCommand
+from augdistill.config.commands import (
+    AsTrained,
+    DistillCommand,
+    EvaluateCommand,
+    ImportTeacherCommand,
+    TrainTeacherCommand,
+)
 from augdistill.config.executors import Executor, Slurm
-from augdistill.config.jobs import DataOf, DatasetAt, ModelConfig, StudentConfig, TeacherConfig
+from augdistill.config.jobs import DataOf, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
 from augdistill.store.documents import KINDS
+from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.runs import Run, RunStore
 
 if TYPE_CHECKING:
@@ -27,20 +33,30 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=ModelConfig)
 
 
-def train_teacher(composed: Config) -> None:
+def train_teacher(composed: Config) -> Run:
     """Train one teacher, unless it is there."""
     config = typed(TrainTeacherCommand, composed)
     from augdistill.stages import teacher
 
-    report_run(teacher.run(job_of(TeacherConfig, config), config.wait))
+    return report_model(teacher.run(job_of(TeacherConfig, config), config.wait), config)
 
 
-def distill(composed: Config) -> None:
+def distill(composed: Config) -> Run:
     """Distil one student, unless it is there."""
     config = typed(DistillCommand, composed)
     from augdistill.stages import student
 
-    report_run(student.run(job_of(StudentConfig, config), config.wait))
+    return report_model(student.run(job_of(StudentConfig, config), config.wait), config)
+
+
+def import_teacher(composed: Config) -> Run:
+    """Import a teacher from elsewhere, unless it is there."""
+    config = typed(ImportTeacherCommand, composed)
+    from augdistill.stages import imported
+
+    run = imported.run(config)
+    print(f"it teaches by distillation.teacher={run.imported_name}: {run.path}")
+    return run
 
 
 def job_of(kind: type[M], config: ModelConfig) -> M:
@@ -48,11 +64,38 @@ def job_of(kind: type[M], config: ModelConfig) -> M:
     return kind(**{key: getattr(config, key) for key in kind.model_fields})
 
 
-def report_run(run: Run) -> None:
-    """Print where a run is; DivergedError's exit code if it diverged."""
-    print(run.path)
+def report_model(run: Run, config: TrainTeacherCommand | DistillCommand) -> Run:
+    """Evaluate a run where that is asked for, and print how accurate it is, its time and its folder, in one line.
+
+    Returns the run. Raises WorkError, after that line, for one that diverged, and what went wrong with an evaluation.
+    """
+    from augdistill.stages import evaluating
+
+    failed: list[AugdistillError] = []
+    scores: list[Run] = []
+    if run.status == "finished" and config.evaluate:
+        data = config.dataset
+        path = data.parameters().get("path")
+        where = {"root": data.root, "verify": data.verify, "path": path}
+        how = {"runtime": {"device": config.runtime.device, "threads": config.runtime.threads}, **where}
+        scores = evaluating.evaluations_of(run, config.outputs, config.wait, how, {}, failed)
+    took = duration(run.manifest.provenance.seconds)
+    print(f"{accuracy_of(run, scores)}, {took}: {run.path}")
     if run.status != "finished":
         raise WorkError(f"{run.path.name} {run.status}: see {run.path / 'log'}; a lower optim.lr may train")
+    if failed:
+        raise failed[0]
+    return run
+
+
+def accuracy_of(run: Run, scores: Sequence[Run]) -> str:
+    """Return a model's accuracy on its own test set, in words; on held-out images where there is none."""
+    if run.status != "finished":
+        return run.status
+    if measured := [each.evaluation for each in scores if each.evaluation.accuracy is not None]:
+        return f"accuracy {100 * (measured[0].accuracy or 0.0):.2f} % on {measured[0].test_set}"
+    held_out = run.model.validation_accuracy
+    return "not evaluated" if held_out is None else f"accuracy {100 * held_out:.2f} % on held-out images"
 
 
 def study(composed: Config, typed_as: str | None = None) -> None:
@@ -149,19 +192,49 @@ def evaluate(composed: Config) -> None:
         print(scores_table([(test_set, scores.scalars, what) for test_set, scores in scored.items()]))
         print(all_scores(scored))
         return
+    from augdistill.stages import evaluating
+
     skipped: dict[str, None] = {}
     failed: list[AugdistillError] = []
     runs, where = to_evaluate(config)
-    completed = completed_runs(runs, config, where, failed)
-    done = [made for run in runs for made in evaluations_of(run, config, where, skipped, failed)]
+    known = {run.id for run in RunStore(Path(config.outputs)).all("evaluation")}
+    lie = DataOf("", config.outputs, where.root, where.verify, where.path)
+    completed = evaluating.completed_runs(runs, lie, config.wait, failed)
+    how = {
+        "root": where.root,
+        "verify": where.verify,
+        "path": where.path,
+        "normalisation": config.normalisation,
+        "runtime": {"device": config.runtime.device, "threads": config.runtime.threads},
+    }
+    models = [run for run in runs if config.run or has_weights(run)]
+    done = [
+        made
+        for run in models
+        for made in evaluating.evaluations_of(run, config.outputs, config.wait, how, skipped, failed)
+    ]
     done += [run for run in completed if run.path not in {made.path for made in done}]
     for why in skipped:
         log.warning("skipped: %s", why)
-    print(evaluations_table([run for run in done if run.kind == "evaluation"]))
+    print_evaluations([run for run in done if run.kind == "evaluation"], known - {run.id for run in completed}, config)
     if failed and config.run:
         raise failed[0]
     if failed:
         raise WorkError(f"{pluralise(len(failed), 'evaluation')} could not be made; all others are there")
+
+
+def print_evaluations(done: Sequence[Run], known: Collection[str], config: EvaluateCommand) -> None:
+    """Print evaluations: those that are not known yet, all of one run or where all are asked for."""
+    shown = [run for run in done if config.all or config.run or run.id not in known]
+    if shown or not done:
+        print(evaluations_table(shown))
+    if len(shown) < len(done):
+        print(f"{pluralise(len(done) - len(shown), 'evaluation')} were there already: all=true prints them, too")
+
+
+def has_weights(run: Run) -> bool:
+    """Return whether a run holds a model; of some imported teachers the outputs alone are known."""
+    return run.status != "finished" or WEIGHTS in run.manifest.files
 
 
 def to_evaluate(config: EvaluateCommand) -> tuple[list[Run], AsTrained]:
@@ -179,62 +252,6 @@ def to_evaluate(config: EvaluateCommand) -> tuple[list[Run], AsTrained]:
     if where.path is not None and not any("path" in run.config.dataset.parameters() for run in runs):
         raise RequestError(f"dataset.path={where.path}: none of these runs has seen a folder of images")
     return runs, where
-
-
-def evaluations_of(
-    run: Run, config: EvaluateCommand, where: AsTrained, skipped: dict[str, None], failed: list[AugdistillError]
-) -> list[Run]:
-    """Return the evaluations of a run, made where they are not there; one that cannot be made goes to `failed`.
-
-    Why test sets are not there goes to `skipped`.
-    """
-    from augdistill.stages import evaluation, names
-
-    if run.status != "finished":
-        log.warning("%s %s: nothing to evaluate", run.path.name, run.status)
-        return []
-    done: list[Run] = []
-    how = {
-        "root": where.root,
-        "verify": where.verify,
-        "path": where.path,
-        "normalisation": config.normalisation,
-        "runtime": {"device": config.runtime.device, "threads": config.runtime.threads},
-    }
-    for test_set in run.config.dataset.test_sets:
-        job = names.evaluation_config(run.path.name, test_set, config.outputs, **how)
-        with keeping(failed, f"{run.path.name} on {test_set}"):
-            dataset = names.located(job, run.config.dataset, run.manifest.document.data)
-            if why := names.missing_test_set(test_set, DatasetAt(dataset, config.outputs)):
-                skipped[why] = None
-            else:
-                done.append(evaluation.run(job, config.wait))
-    return done
-
-
-def completed_runs(
-    runs: list[Run], config: EvaluateCommand, where: AsTrained, failed: list[AugdistillError]
-) -> list[Run]:
-    """Return the evaluations, and teachers' outputs, of runs to which a metric was added that is newer than they."""
-    from augdistill.stages import completion
-
-    completed = []
-    for run in completion.scored_runs(RunStore(Path(config.outputs)), runs):
-        with keeping(failed, run.path.name):
-            lies = DataOf(str(run.manifest.config.get("run", "")), config.outputs, where.root, where.verify, where.path)
-            found = completion.complete(run, lies, config.wait)
-            completed += [found] if found is not run else []
-    return completed
-
-
-@contextmanager
-def keeping(failed: list[AugdistillError], what: str) -> Iterator[None]:
-    """Log and keep an error that is about one evaluation alone, so that the others are made."""
-    try:
-        yield
-    except (RequestError, NoMemoryError) as error:
-        log.error("%s cannot be evaluated: %s", what, error)
-        failed.append(error)
 
 
 def validate(command: str, composed: Config) -> None:

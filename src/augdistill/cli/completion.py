@@ -42,6 +42,7 @@ ACTIONS = {
 }
 OPTIONS = {
     "runs": ("where=", "sort=", "study=", "format=", "--watch", "--cascade", "--dry-run"),
+    "export": ("format=", "--int8", "--benchmark", "preprocessing="),
     "compare": ("--a", "--b", "metric=", "test_set=", "paired="),
 }
 FLAGS = ("--help", "--cfg", "--config-dir", "-m")
@@ -167,7 +168,7 @@ def of_saved_results(command: str, before: Sequence[str]) -> Iterator[str]:
         yield from ACTIONS[command]
     if command in ("report", "compare"):
         yield from below(before, "studies")
-    if command == "runs" and before and before[0] in ACTIONS["runs"][1:]:
+    if command == "export" or (command == "runs" and before and before[0] in ACTIONS["runs"][1:]):
         yield from below(before, "runs")
     if command == "data" and before[:1] == ["fetch"]:
         yield from ("cifar10", "cifar10h", "cinic10", "mnist")

@@ -33,12 +33,18 @@ EXAMPLES = {
         "augdistill evaluate run=RUN",
         "augdistill evaluate predictions=outputs.npz dataset=cifar10",
     ),
+    "import-teacher": (
+        "augdistill import-teacher name=theirs weights=theirs.safetensors architecture=torchvision/resnet18",
+        "augdistill import-teacher name=logits predictions=logits.npy dataset=cifar10",
+        "augdistill distill distillation.teacher=theirs",
+    ),
 }
 SUMMARIES = {
     "study": "A whole study: teachers, students, evaluations and a page. Finished work is not repeated.",
     "train-teacher": "Train a teacher on a data set under a stack of augmentation strategies.",
     "distill": "Distil a student from the teacher that the same choices made; distillation.alpha=0 trains on labels.",
     "evaluate": "Evaluate every finished run that has no current evaluation, or score predictions made elsewhere.",
+    "import-teacher": "A teacher from elsewhere, by its weights or by what it says of the training images.",
 }
 NOTES = (
     "GROUP=CHOICE chooses a file of conf/ or of the folder that --config-dir names; KEY=VALUE changes one value. "

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("augdistill")
 
-COMPOSING = ("study", "train-teacher", "distill", "evaluate")  # what Hydra composes a config for
+COMPOSING = ("study", "train-teacher", "distill", "evaluate", "import-teacher")  # what Hydra composes a config for
 COMMANDS = {
     "study": "everything: teachers, students, evaluations, a page: study NAME",
     "train-teacher": "train one teacher: aug=cutmix, 'aug=[flip-crop,cutmix]', seed=1",
     "distill": "distil one student from that teacher: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
+    "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE, or predictions=FILE",
+    "export": "a run's model as a file that others run: export RUN format=onnx",
     "runs": "list, show, verify (checksums) or remove runs",
     "data": "what datasets are there; fetch NAME gets one",
     "report": "a study's tables, figures and verdicts again: report NAME",
@@ -230,7 +232,7 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
 
         from augdistill.cli import commands
 
-        run: Callable[[Config], None] = getattr(commands, command.replace("-", "_"))
+        run: Callable[[Config], object] = getattr(commands, command.replace("-", "_"))
         hydra_config = HydraConfig.get()
         is_here = "BasicLauncher" in hydra_config.launcher._target_
         sweeping = hydra_config.mode is RunMode.MULTIRUN

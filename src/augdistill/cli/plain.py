@@ -113,6 +113,29 @@ def compare(
     print(contrast(outputs, study, a, b, metric, test_set, paired, classes=classes))
 
 
+def export(
+    outputs: Path,
+    run: str | None,
+    format: str,
+    preprocessing: bool,
+    int8: bool,
+    benchmark: bool,
+    dataset_root: str | None,
+    dataset_path: str | None,
+) -> None:
+    """Write a run's model as a file that others run, below outputs/exports, and check that it predicts the same.
+
+    The preprocessing is inside: uint8 images [B,C,H,W] in, logits [B,K] out, B of any size.
+    """
+    if run is None:
+        raise RequestError("export which run? type augdistill export RUN; augdistill runs lists them")
+    from augdistill.export.command import export as write
+
+    where = {"root": dataset_root, "path": dataset_path}
+    for line in write(run, outputs, format, preprocessing, int8, benchmark, **where):
+        print(line)
+
+
 def doctor(outputs: Path, dataset_root: Path, **runtime: str | int | bool) -> None:
     """Say what this machine has and what augdistill will do with it."""
     from augdistill.cli.listing import examine
@@ -164,6 +187,12 @@ def commands() -> dict[str, Command]:
             {"study": "studies"},
         ),
         "compare": Command(compare, (*common, *comparing()), ("study",), "STUDY --a ARM --b ARM", {"studies": "study"}),
+        "export": Command(
+            export,
+            (*common, *exporting()),
+            ("run",),
+            "RUN [format=onnx|torchscript|torch-export|safetensors] [--int8] [--benchmark]",
+        ),
         "doctor": Command(doctor, (*common, root, *computing()), (), "[dataset.root=FOLDER] [runtime.device=cuda ...]"),
     }
 
@@ -180,6 +209,19 @@ def comparing() -> tuple[Option, ...]:
             "paired", or_null(truth), "null", "by student seed, or a teacher with its students; null where that is so"
         ),
         Option("classes", truth, "true", "within each class too, p-values adjusted over the classes"),
+    )
+
+
+def exporting() -> tuple[Option, ...]:
+    """Return the options that say what is exported and how."""
+    return (
+        Option("run", or_null(text), "null", "the plain word after the command"),
+        Option("format", text, "onnx", "onnx, torchscript, torch-export, safetensors (weights alone)"),
+        Option("preprocessing", truth, "true", "false takes normalised floats instead of bytes"),
+        Option("int8", truth, "false", "beside it, quantised dynamically, with its accuracy; of onnx"),
+        Option("benchmark", truth, "false", "parameters, MACs, size, latency, throughput, and its teacher's"),
+        Option("dataset.root", or_null(text), "null", "where the test set lies; null is where the run found it"),
+        Option("dataset.path", or_null(text), "null", "the same of your own images"),
     )
 
 

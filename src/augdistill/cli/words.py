@@ -21,6 +21,9 @@ from augdistill.config.places import files
 NULL_TEXT = {  # what is null in `conf/`, where nothing else says that it stands for text
     "run",
     "predictions",
+    "name",
+    "weights",
+    "architecture",
     "dataset.path",
     "distillation.teacher",
     "executor.address",

@@ -15,7 +15,14 @@ from augdistill.base.text import first_text, is_no_unicode
 from augdistill.config.base import Group
 from augdistill.config.commands import COMMANDS
 from augdistill.config.groups import Runtime
-from augdistill.config.jobs import EvaluationConfig, ModelConfig, StudentConfig, TeacherConfig
+from augdistill.config.jobs import (
+    EvaluationConfig,
+    ImportedConfig,
+    ModelConfig,
+    RunConfig,
+    StudentConfig,
+    TeacherConfig,
+)
 from augdistill.config.refusals import misplaced, refusal, shown
 from augdistill.config.studies import StudyConfig
 
@@ -56,10 +63,12 @@ def check(kind: str, config: Mapping[str, Any]) -> ModelConfig:
     return typed(model, config)
 
 
-def check_job(kind: str, config: Mapping[str, Any]) -> ModelConfig | EvaluationConfig:
+def check_job(kind: str, config: Mapping[str, Any]) -> RunConfig | EvaluationConfig:
     """Return the typed config of a stage of any kind, as it was sent to who runs it; raises ConfigError."""
     if kind == "evaluation":
         return typed(EvaluationConfig, config)
+    if kind == "teacher" and "imported" in config:
+        return typed(ImportedConfig, config)
     return check("student" if kind == "outputs" else kind, config)
 
 
@@ -73,12 +82,14 @@ def explain(command: str, config: Mapping[str, Any], word: str) -> str:
     return misplaced(COMMANDS[command], config, word)
 
 
-def check_saved(kind: str, config: Mapping[str, Any]) -> ModelConfig:
+def check_saved(kind: str, config: Mapping[str, Any]) -> RunConfig:
     """Return the config that the manifest of a model or of outputs holds, checked as `check` does.
 
     What a version before this one had in `runtime`, where nothing decides a result, is left out; one before had KD
     alone, whose reduction stood in `distillation`.
     """
+    if kind == "teacher" and "imported" in config:
+        return typed(ImportedConfig, config)
     distillation = config.get("distillation")
     if isinstance(distillation, Mapping) and "loss" not in distillation and "reduction" in distillation:
         loss = {"name": "kd", "reduction": distillation["reduction"]}

@@ -1,26 +1,29 @@
 """The whole config of every command that composes one, by its name."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from augdistill.config.base import ByName, Chosen, Group, Text, by_name
-from augdistill.config.groups import Dataset, TheRuntime
-from augdistill.config.jobs import StudentConfig, TeacherConfig
+from augdistill.base.checks import is_name
+from augdistill.config.base import ByName, Chosen, Group, Text, by_name, wrong
+from augdistill.config.groups import Dataset, TheDataset, TheRuntime
+from augdistill.config.jobs import Means, Side, Stds, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
 
 
 class TrainTeacherCommand(TeacherConfig):
-    """A teacher's job, and whether to wait where another process makes it."""
+    """A teacher's job, whether to wait where another process makes it, and to evaluate it at once."""
 
     wait: bool = True
+    evaluate: bool = True
 
 
 class DistillCommand(StudentConfig):
-    """A student's job, and whether to wait where another process makes it."""
+    """A student's job, whether to wait where another process makes it, and to evaluate it at once."""
 
     wait: bool = True
+    evaluate: bool = True
 
 
 class Command(Group):
@@ -59,6 +62,31 @@ class EvaluateCommand(Command):
     run: Text | None = Field(default=None, examples=["teacher-digits-resnet18-baseline-s0-1f2e3d4c"])
     predictions: Text | None = Field(default=None, examples=["predictions.npz"])
     normalisation: Literal["training", "own"] = "training"
+    all: bool = False
+
+
+class ImportTeacherCommand(Command):
+    """A teacher from elsewhere: a file of weights and what they are of, or one of predictions."""
+
+    dataset: TheDataset
+    runtime: TheRuntime
+    name: Text | None = Field(default=None, examples=["theirs"])
+    weights: Text | None = Field(default=None, examples=["resnet18.safetensors"])
+    architecture: Text | None = Field(default=None, examples=["torchvision/resnet18"])
+    parameters: dict[str, Any] = Field(default={}, examples=[{"width": 16}])
+    mean: Means = Field(default=None, examples=[[0.485, 0.456, 0.406]])
+    std: Stds = Field(default=None, examples=[[0.229, 0.224, 0.225]])
+    size: Side = Field(default=None, examples=[224])
+    predictions: Text | None = Field(default=None, examples=["logits.npy"])
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        if self.name is not None and (not is_name(self.name) or "+" in self.name):
+            raise wrong("letters, digits and . _ -", "name", self.name, "theirs")
+        if (self.mean is None) != (self.std is None):
+            key = "mean" if self.std is None else "std"
+            raise wrong("give mean and std, or neither", key, list(getattr(self, key)))
+        return self
 
 
 COMMANDS: dict[str, type[Group]] = {
@@ -66,4 +94,5 @@ COMMANDS: dict[str, type[Group]] = {
     "distill": DistillCommand,
     "study": StudyConfig,
     "evaluate": EvaluateCommand,
+    "import-teacher": ImportTeacherCommand,
 }

@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import Field, model_validator
 
+from augdistill.base.model import Many
 from augdistill.config.base import Group, Seed, Text, wrong
 from augdistill.config.groups import (
     Aug,
@@ -90,6 +91,44 @@ class StudentConfig(ModelConfig):
         return self.student_aug
 
 
+Means = Many[Annotated[float, Ge(-1e3), Le(1e3)]] | None
+Stds = Many[Annotated[float, Gt(0), Le(1e3)]] | None
+Side = Annotated[int, Ge(8), Le(1024)] | None
+
+
+class Imported(Group):
+    """What a teacher from elsewhere is: its name, the SHA-256 of its content, how it is built, where it came from.
+
+    `mean`, `std` and `size` are its own preprocessing; None is that of the data.
+    """
+
+    name: Text
+    form: Literal["weights", "outputs"]
+    content: Text
+    file: Text
+    architecture: Text | None = None
+    parameters: dict[str, Any] = Field(default={})
+    size: Side = None
+    mean: Means = None
+    std: Stds = None
+
+    @property
+    def model(self) -> str:
+        """What it is called in names of folders and in tables."""
+        return self.architecture or "outputs"
+
+
+class ImportedConfig(Group):
+    """What the run of an imported teacher says of it: it was trained elsewhere."""
+
+    kind: ClassVar[str] = "teacher"
+
+    outputs: Text
+    dataset: TheDataset
+    runtime: TheRuntime
+    imported: Imported
+
+
 class EvaluationRuntime(Group):
     """Where an evaluation runs; its precision is that of its run."""
 
@@ -132,7 +171,8 @@ class DatasetAt:
     outputs: str
 
 
-HasDataset = ModelConfig | DatasetAt
+RunConfig = ModelConfig | ImportedConfig  # of what a run is asked for that holds a model, or outputs
+HasDataset = RunConfig | DatasetAt
 SaysWhere = EvaluationConfig | DataOf
 
 

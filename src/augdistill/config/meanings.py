@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from augdistill.base.reading import read_text
 from augdistill.config.places import SECOND_PLACES, conf_dir, files
 
 NAME = "what is chosen: {group}=NAME chooses another"
@@ -17,7 +18,7 @@ def comments(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     above: list[tuple[int, str]] = []
     last, column = "", -1
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_text(path).splitlines():
         text, mark, comment = line.partition(" # ")
         key = re.match(r"( *)([\w./-]+):", text)
         if key is not None:

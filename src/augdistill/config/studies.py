@@ -157,6 +157,7 @@ class Study(Group):
     ops: Annotated[dict[str, Op], BeforeValidator(parameters_of_each)] = Field(
         default={}, examples=[Whole("+study.ops.cutmix.prob=1.0")]
     )
+    imported: Annotated[Many[Name], AfterValidator(without_repeats)] = Field(default=(), examples=[["theirs"]])
     distillation: TheDistillation
     arms: Annotated[dict[str, dict[str, Any]], BeforeValidator(of_known_arms)] = Field(
         default={}, examples=[Whole("study.arms.cutmix.optim.lr=0.02")]
@@ -187,6 +188,8 @@ class Study(Group):
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:
+        if taken := [name for name in self.imported if name in (*self.aug, LABELS)]:
+            raise wrong(f"{taken[0]} is a strategy of this study, too", "imported", list(self.imported), [])
         if self.base is not None and self.base not in self.aug:
             arms = ", ".join(self.aug)
             raise wrong(f"the strategy that others are judged against is one of study.aug: {arms}", "base", self.base,

@@ -29,6 +29,7 @@ __all__ = [
     "expected_shape",
     "fetch",
     "header",
+    "image_names",
     "is_there",
     "load",
     "load_human_labels",
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 class Dataset(Protocol):
     """What a dataset's module holds; the reader's own parameters are the keyword-only arguments of `read`.
 
+    One whose images are files has `image_names(root, split, **params)`: what they are called, CLASS/NAME.
     One of labels that people gave to another dataset's test images has `LABELS_OF`, the name of that dataset, and
     `read_human_labels(root, verify)`, too.
     """
@@ -146,6 +148,17 @@ def test_set_name(name: str, trained: Mapping[str, Any] | None = None) -> str:  
     """
     own = trained is not None and trained["name"] == name and isinstance(trained.get("path"), str)
     return f"{dataset_label(trained)}-test" if trained is not None and own else _find(name).TEST_SET
+
+
+def image_names(name: str, split: str, count: int, *, root: Path, **params: Any) -> list[str]:
+    """Return the names of the files of a split's `count` images, CLASS/NAME; DataError where images have none."""
+    names_of = getattr(_find(name), "image_names", None)
+    if names_of is None:
+        raise DataError(f"the images of {name} are no files with names: key the rows by index, from 0 on")
+    found: list[str] = names_of(_resolved(root), split, **params)
+    if len(found) != count:
+        raise DataError(f"{len(found) - count} of {len(found)} files of {name} could not be read: key rows by index")
+    return found
 
 
 def as_found(dataset: Mapping[str, Any]) -> dict[str, Any]:

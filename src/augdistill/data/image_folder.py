@@ -80,6 +80,12 @@ def checked_folders(root: Path, path: str | None) -> tuple[Path, dict[str, dict[
     return folder, found
 
 
+def image_names(root: Path, split: str, *, path: str | None = None, **params: object) -> list[str]:
+    """Return the files of a split as CLASS/NAME, in the order of the images where none was left out."""
+    folder = Path(where(root, path=path)) / split
+    return [str(Path(file).relative_to(folder)) for file in source(root, split, path=path).files]
+
+
 def read(
     root: Path,
     split: str,

@@ -1,6 +1,7 @@
 """What `augdistill compare` does: a contrast that somebody asks for, from a study's saved results, as plain text."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,22 @@ def contrast(
     classes: bool = True,
 ) -> str:
     """Return a contrast of two arms of a study as a table; ConfigError for arms, a metric or a test set it lacks."""
-    saved = SavedStudy.load(name_of(study), outputs)
     arms = arm_of(a, "--a"), arm_of(b, "--b")
+    found, where = compared(outputs, study, *arms, metric, test_set, paired)
+    return table(found, metric, where, (arms[0].get("variant", ""), arms[1].get("variant", "")), classes=classes)
+
+
+def compared(
+    outputs: Path,
+    study: str,
+    a: Mapping[str, str],
+    b: Mapping[str, str],
+    metric: str = "accuracy",
+    test_set: str | None = None,
+    paired: bool | None = None,
+) -> tuple[Comparison, str]:
+    """Return arm a minus arm b of a study, and the test set that this is on; raises as `contrast` does."""
+    saved, arms = SavedStudy.load(name_of(study), outputs), (a, b)
     results = with_shared(saved.results, saved.plan) if any("variant" in arm for arm in arms) else saved.results
     where = test_set or saved.test_set
     for key, value in (("test_set", where), ("metric", metric)):
@@ -39,8 +54,7 @@ def contrast(
         if value not in there:
             listed = [name for name in there if "[" not in name]
             raise ConfigError(f"{key}={value} is not in the results{nearest(str(value), there)}: {', '.join(listed)}")
-    variants = arms[0].get("variant", ""), arms[1].get("variant", "")
-    return table(compare(results, *arms, metric, where, paired), metric, where, variants, classes=classes)
+    return compare(results, *arms, metric, where, paired), where
 
 
 def name_of(study: Any) -> str:

@@ -93,8 +93,8 @@ class SavedStudy:
 
     @property
     def augs(self) -> list[str]:
-        """The teachers' strategies, in the study's order."""
-        return list(self.design.aug)
+        """The teachers' strategies, in the study's order, then the teachers that were imported."""
+        return [*self.design.aug, *self.design.imported]
 
     @property
     def base(self) -> str:

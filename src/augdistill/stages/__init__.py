@@ -31,7 +31,7 @@ def run_job(job: dict[str, Any]) -> Run:
     config = check_job(checked.kind, checked.config)
     words: tuple[object, ...] = (config,)
     if checked.kind == "outputs" and isinstance(config, StudentConfig):
-        words = import_module("augdistill.stages.student").with_teacher(config, RunStore(Path(config.outputs)))
+        words = import_module("augdistill.stages.parents").with_teacher(config, RunStore(Path(config.outputs)))
     made: Run = import_module(f"augdistill.stages.{checked.kind}").run(*words, wait=checked.wait, planned=checked.id)
     return made
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from augdistill.config import parameters
-from augdistill.config.jobs import StudentConfig, TeacherConfig
+from augdistill.config.jobs import ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.places import written as written_in
 from augdistill.store.identity import teacher_folder, teacher_of, teacher_ref
 from augdistill.store.runs import RunStore
@@ -16,6 +16,8 @@ def missing_teacher(config: StudentConfig, store: RunStore) -> str:
     """Return what to say when a student's teacher is not there: the override that selects another, or what makes it."""
     wanted = teacher_of(config)
     for run in store.all("teacher"):
+        if not isinstance(run.config, ModelConfig):
+            continue
         theirs = run.config.optim
         other = teacher_ref(wanted.model_copy(update={"optim": theirs}), run.manifest.document.data)
         if run.id == other.id and run.status == "finished":

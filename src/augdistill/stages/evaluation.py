@@ -16,7 +16,7 @@ from augdistill.config.jobs import DatasetAt, EvaluationConfig, StudentConfig
 from augdistill.data import HUMAN_LABELS, expected_shape, load_human_labels, test_set_name
 from augdistill.metrics import Scores, Teacher, score, score_against_humans
 from augdistill.stages import common, folders, making, names
-from augdistill.store.evaluations import METRICS_FILE, PREDICTIONS, teacher_of
+from augdistill.store.evaluations import METRICS_FILE, PREDICTIONS, WEIGHTS, teacher_of
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device, resolve
@@ -32,6 +32,8 @@ def run(config: EvaluationConfig, wait: bool = True, planned: str | None = None)
         raise RunError(f"{evaluated.path.name} holds no model: evaluate a {' or a '.join(common.MODELS)}")
     if evaluated.status != "finished":
         raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
+    if WEIGHTS not in evaluated.manifest.files:
+        raise RunError(f"{evaluated.path.name} is known by its outputs alone: it has no weights to evaluate")
     trained = names.located(config, evaluated.config.dataset, evaluated.manifest.document.data)
     fingerprint = names.test_fingerprint(config.test_set, DatasetAt(trained, config.outputs))
     ref = names.evaluation_name(config, evaluated.ref, trained, evaluated.config.runtime.precision, fingerprint)

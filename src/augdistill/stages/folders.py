@@ -23,16 +23,16 @@ from augdistill.base.files import write_atomic
 from augdistill.base.reading import MAX_FILE, opened, read_array, read_arrays, tensors_header
 from augdistill.base.text import now, removal
 from augdistill.config import Config
-from augdistill.config.jobs import ModelConfig
+from augdistill.config.jobs import ModelConfig, RunConfig
 from augdistill.data import Header, as_found
 from augdistill.stages.common import DeviceDataset, predict, statistics_of
+from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device
 
 log = logging.getLogger("augdistill")
 
-WEIGHTS = "weights.safetensors"
 MOST_ROWS = 2**16  # of logits whose number no dataset tells: a teacher's probe has 256
 VALIDATION = "validation.npz"
 MAX_WEIGHTS_HEADER = 2**20  # bytes; a ResNet18's has some 12,000
@@ -181,11 +181,13 @@ def facts(config: ModelConfig, training: Header, history: list[dict[str, float]]
     return {**known, **{key: last[key] for key in ("validation_accuracy",) if key in last}}
 
 
-def notes(header: Header, config: ModelConfig, history: Sequence[Mapping[str, float]] = ()) -> list[str]:
+def notes(header: Header, config: RunConfig, history: Sequence[Mapping[str, float]] = ()) -> list[str]:
     """Return what a reader must know: unverified or partial data, selection by the test set, a target not reached."""
     found = [] if header.verified else [f"{header.name}: the publisher's checksums were not verified"]
     if header.note:
         found.append(f"{header.name}: {header.note}")
+    if not isinstance(config, ModelConfig):
+        return found
     if config.optim.select != "last":
         best = "lowest test loss" if config.optim.select == "best-test-loss" else "best test accuracy"
         found.append(f"the weights kept are those of the epoch with the {best}")

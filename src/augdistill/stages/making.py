@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,11 @@ from torch import nn
 from tqdm import tqdm
 
 from augdistill import models
+from augdistill.base.errors import RunError
 from augdistill.base.seeds import derive
 from augdistill.base.signals import StopRequest
-from augdistill.config.jobs import ModelConfig
+from augdistill.base.text import duration
+from augdistill.config.jobs import Imported, ImportedConfig, ModelConfig, RunConfig
 from augdistill.stages import common, names
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
@@ -22,6 +25,8 @@ from augdistill.training.device import Device
 from augdistill.training.loop import SELECTED_BY, Hooks
 
 log = logging.getLogger("augdistill")
+
+SOON, ENOUGH_STEPS = 5.0, 10  # seconds and steps after which the time left is told
 
 
 def find_or_make(
@@ -47,19 +52,32 @@ def find_or_make(
         return store.find(ref) or make(folder)
 
 
-def build(config: ModelConfig, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return the untrained model of a job, its weights from its seed alone."""
+def build(config: RunConfig, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return the untrained model of a job, its weights from its seed alone; of an imported teacher its network."""
+    if isinstance(config, ImportedConfig):
+        return imported_network(config.imported, shape, classes)
     seed = derive(config.seed, config.kind, "weights")
     return models.build(config.model.name, shape, classes, seed=seed, **config.model.parameters())
 
 
+def imported_network(about: Imported, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return the network of an imported teacher; RunError for one that has no weights."""
+    from augdistill.models import foreign  # which few runs need
+
+    if about.architecture is None:
+        raise RunError(f"{about.name} is known by its outputs alone: it has no weights")
+    return foreign.build(about.architecture, shape, classes, parameters=about.parameters, size=about.size)
+
+
 def hooks_of(config: ModelConfig, data: common.TrainValSplit, device: Device, title: str, stop: StopRequest) -> Hooks:
     """Return what the training loop asks and reports."""
+    progress = Progress(title, config.optim.epochs)
     return Hooks(
         score=scorer(config, data, device),
-        report=Progress(title, config.optim.epochs),
+        report=progress,
         stop=stop,
         checkpoint_every=config.runtime.checkpoint_every,
+        pace=progress.pace,
     )
 
 
@@ -77,19 +95,41 @@ def scorer(config: ModelConfig, data: common.TrainValSplit, device: Device) -> C
 
 @dataclass
 class Progress:
-    """One line per epoch in the log; on a terminal a bar with the time left instead."""
+    """One line per epoch in the log, with the time left; on a terminal a bar instead.
+
+    Before the first epoch ends, one line tells of the time that all will take, if that is long enough to ask.
+    """
 
     title: str
     epochs: int
     bar: "tqdm[Any] | None" = field(default=None)
+    began: float = field(default_factory=time.monotonic)
+    done: int = 0
+    first: tuple[float, int] | None = None  # when the first step of this process had ended, and its number
+    has_told: bool = False
+
+    def pace(self, step: int, steps: int) -> None:
+        """Tell, once, how long all steps will take, as soon as enough of them were taken to know."""
+        if self.has_told:
+            return
+        now = time.monotonic()
+        if self.first is None:
+            self.first = (now, step)
+        seconds, taken = now - self.first[0], step - self.first[1]
+        if seconds >= SOON and taken >= ENOUGH_STEPS:
+            self.has_told = True
+            log.info("%s: %s left for %d epochs", self.title, duration(seconds / taken * (steps - step)), self.epochs)
 
     def __call__(self, epoch: int, row: dict[str, float]) -> None:
-        shown = {
-            name: f"{value:.4g}" for name, value in row.items() if name not in ("epoch", "lr", "images_per_second")
-        }
+        self.has_told, self.done = True, self.done + 1
+        hidden = {"epoch", "lr", "images_per_second"} | ({"kd", "ce"} if row.get("kd") == 0 else set())
+        shown = {name: f"{value:.4g}" for name, value in row.items() if name not in hidden}
         if not sys.stderr.isatty() or os.environ.get("AUGDISTILL_WORKER"):
             text = ", ".join(f"{name} {value}" for name, value in shown.items())
-            log.info("epoch %d/%d: %s, %.0f images/s", epoch + 1, self.epochs, text, row["images_per_second"])
+            remaining = self.epochs - epoch - 1
+            left = f", {duration((time.monotonic() - self.began) / self.done * remaining)} left" if remaining else ""
+            speed = row["images_per_second"]
+            log.info("epoch %d/%d: %s, %.0f images/s%s", epoch + 1, self.epochs, text, speed, left)
             return
         if self.bar is None:
             self.bar = tqdm(total=self.epochs, initial=epoch, desc=self.title, unit="epoch")

@@ -11,7 +11,7 @@ from augdistill.base.files import write_json
 from augdistill.base.text import now
 from augdistill.config.jobs import HasDataset, StudentConfig
 from augdistill.metrics import score
-from augdistill.stages import common, folders, making, names, teacher
+from augdistill.stages import common, folders, imported, making, names, teacher
 from augdistill.store.evaluations import METRICS_FILE
 from augdistill.store.identity import Ref, outputs_ref
 from augdistill.store.runs import Run, RunStore
@@ -36,12 +36,14 @@ def compute(config: StudentConfig, teacher_run: Run, ref: Ref, store: RunStore, 
     began, clock, runtime = now(), time.monotonic(), config.runtime
     device = resolve(runtime.device, runtime.precision, runtime.threads, runtime.deterministic)
     images = common.dataset_images(config, fingerprint=ref.document["data"])
-    data = common.on_device(images, common.statistics_of(config, images.header), device)
-    model = load(config, teacher_run, data, device)
-    logits, _ = common.predict(model, data, device)
-    folders.save_array(folder / LOGITS, logits.numpy())
+    logits = imported.stored_outputs(teacher_run, images.header.count, len(images.header.classes))
+    if logits is None:
+        data = common.on_device(images, common.statistics_of(config, images.header), device)
+        model = load(config, teacher_run, data, device)
+        logits = common.predict(model, data, device)[0].numpy()
+    folders.save_array(folder / LOGITS, logits)
     rows, _ = common.split(config, images.labels)
-    scores = score(logits.numpy()[rows], images.labels[rows], outputs=True)
+    scores = score(logits[rows], images.labels[rows], outputs=True)
     write_json(folder / METRICS_FILE, scores.to_json())
     made = folders.RunTiming(device, began, time.monotonic() - clock)
     made_from = {"teacher": teacher_run.path.name}

@@ -7,13 +7,14 @@ from torch import nn
 
 from augdistill import losses
 from augdistill.augment import check_ops
-from augdistill.base.errors import ModelError, as_typed
-from augdistill.config.jobs import ModelConfig, StudentConfig
+from augdistill.base.errors import ModelError, RequestError, as_typed
+from augdistill.config.jobs import ImportedConfig, ModelConfig, StudentConfig
 from augdistill.config.studies import Study
 from augdistill.data import Header, expected_shape
 from augdistill.models import outline, trains_on_one
 from augdistill.stages import names
 from augdistill.store.identity import teacher_of
+from augdistill.store.runs import Run
 from augdistill.training.batches import batch_sizes
 
 
@@ -51,6 +52,23 @@ def another(batch: int, count: int) -> int:
     return min(fitting, key=lambda size: (abs(size - batch), -size))
 
 
+def check_suffices(run: Run, config: StudentConfig) -> None:
+    """Raise RequestError where a student asks of an imported teacher what it cannot give."""
+    about, distillation = run.config, config.distillation
+    assert isinstance(about, ImportedConfig)
+    name = about.imported.name
+    if distillation.teacher_weights == "untrained":
+        raise RequestError(f"distillation.teacher_weights=untrained: the weights that {name} began from are not known")
+    if distillation.transform == "rescale" and distillation.sd is None:
+        raise RequestError(f"distillation.transform=rescale with {name}: give the s.d., as in distillation.sd=3.0")
+    sees_the_batch = bool(config.student_aug.ops) and distillation.view != "clean"
+    if about.imported.form == "outputs" and sees_the_batch and distillation.transform != "class-mean":
+        raise RequestError(
+            f"distillation.view={distillation.view} asks {name} about augmented images, and it is known by its outputs "
+            "on clean ones alone: distillation.view=clean, or aug@student_aug=baseline"
+        )
+
+
 def validate_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
     """Refuse, in the words of the study's keys, any of its distinct "student" configs and of their teachers."""
     seen = set()
@@ -62,6 +80,8 @@ def validate_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
             (choice, {"student.": student, "optim.": f"{student}optim."}),
             (teacher_of(choice), {"teacher.": "study.teacher.", "optim.": "study.teacher.optim."}),
         ]
+        if choice.distillation.teacher is not None:  # which was trained elsewhere
+            del jobs[1]
         for config, keys in jobs:
             parts = (config.model, config.optim, config.dataset, config.own_aug)
             made_by = json.dumps([config.kind, *(part.plain() for part in parts)])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from augdistill import losses
 from augdistill.base import signals
-from augdistill.base.errors import DivergedError, RunError
+from augdistill.base.errors import DivergedError
 from augdistill.base.status import COLLAPSED
 from augdistill.base.text import now
 from augdistill.config.groups import Distillation
@@ -21,10 +21,10 @@ from augdistill.config.jobs import StudentConfig
 from augdistill.losses.shared import Term, distillation_loss, loss_dtype
 from augdistill.losses.soft_targets import class_means, logit_sd, teacher_probabilities, zscore
 from augdistill.metrics.health import health
-from augdistill.stages import common, folders, making, names, outputs, teacher
-from augdistill.stages.commands import missing_teacher
+from augdistill.stages import common, folders, making, names, outputs
+from augdistill.stages.parents import with_parents, with_teacher
 from augdistill.stages.refusals import validate, validate_values
-from augdistill.store.identity import Ref, dataset_fields, reference_of, student_ref, teacher_of, teacher_ref
+from augdistill.store.identity import Ref, reference_of, student_ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
@@ -66,58 +66,11 @@ def run(config: StudentConfig, wait: bool = True, planned: str | None = None) ->
 def named(config: StudentConfig, store: RunStore, planned: str | None) -> ResolvedStudent:
     """Return the student of a config; DataError if it is not the one that was planned."""
     config, parents = with_parents(config, store)
-    taught_by = parents["teacher"].ref if parents else None
-    ref = student_ref(config, names.dataset_header(config).fingerprint, taught_by)
+    taught_by = parents.get("teacher")
+    own = (taught_by.ref, taught_by.imported_name) if taught_by else ()
+    ref = student_ref(config, names.dataset_header(config).fingerprint, *own)
     names.check_planned(ref, planned)
     return ResolvedStudent(config, parents, ref)
-
-
-def with_parents(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, dict[str, Run]]:
-    """Return the config with all that its teacher decides, and the runs that it learns from, by what they are."""
-    config, teacher_run = with_teacher(config, store)
-    reference = reference_of(config)
-    reference_run = with_teacher(reference, store)[1] if reference else None
-    found = {"teacher": teacher_run, "reference": reference_run}
-    return config, {part: run for part, run in found.items() if run}
-
-
-def with_teacher(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, Run | None]:
-    """Return the config with all that its teacher decides, and the teacher; None where only labels are learnt from."""
-    if config.distillation.alpha == 0:
-        return config, None
-    named = config.distillation.teacher
-    if named is None:
-        if not any(store.runs.glob("teacher-*")):  # then the data are not asked for
-            raise RunError(missing_teacher(config, store))
-        ref = teacher_ref(teacher_of(config), names.dataset_header(config).fingerprint)
-        found = store.find(ref)
-        if found is None:
-            raise RunError(missing_teacher(config, store))
-        return config, check_can_teach(found)
-    found = store.get(named)
-    if found.kind != "teacher":
-        raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
-    check_can_teach(found)
-    theirs = found.config
-    if config.dataset.name == theirs.dataset.name:
-        config = names.with_path(config, found)
-    same = dataset_fields(theirs.dataset) == dataset_fields(config.dataset)
-    if not same or found.manifest.document.data != names.dataset_header(config).fingerprint:
-        path = theirs.dataset.parameters().get("path")
-        lies = f" dataset.path={path}" if path is not None and config.dataset.name == theirs.dataset.name else ""
-        other = f"type dataset={theirs.dataset.name}{lies}, or name another teacher"
-        raise RunError(f"{found.path.name} was trained on other data: {other}")
-    taken = {"teacher": theirs.teacher, "aug": theirs.aug, "teacher_optim": theirs.optim, "teacher_seed": theirs.seed}
-    return config.model_copy(update=taken), found
-
-
-def check_can_teach(found: Run) -> Run:
-    """Return the run unless it diverged or its files are damaged."""
-    if found.status != "finished":
-        raise RunError(f"{found.path.name} {found.status} and cannot teach: choose another seed, aug or optim for it")
-    for name in (folders.WEIGHTS, teacher.PROBE_FILE):
-        found.file(name)
-    return found
 
 
 def train(resolved: ResolvedStudent, store: RunStore, folder: Path, device: Device, stop: signals.StopRequest) -> Run:
@@ -137,7 +90,7 @@ def train(resolved: ResolvedStudent, store: RunStore, folder: Path, device: Devi
         role="student",
         own_view=bool(resolved.parents) and config.distillation.view == "independent",
     )
-    arm = config.aug.name if resolved.parents else "labels"
+    arm = (resolved.parents["teacher"].imported_name or config.aug.name) if resolved.parents else "labels"
     hooks = making.hooks_of(config, data, device, f"{config.student.name} from {arm}", stop)
     diverged, history = "", []
     try:

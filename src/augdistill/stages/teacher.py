@@ -11,7 +11,7 @@ from torch import nn
 from augdistill.base import signals
 from augdistill.base.errors import DivergedError, RunError
 from augdistill.base.text import now, removal
-from augdistill.config.jobs import TeacherConfig
+from augdistill.config.jobs import ImportedConfig, TeacherConfig
 from augdistill.stages import common, folders, making, names
 from augdistill.stages.refusals import validate
 from augdistill.store.identity import Ref, teacher_ref
@@ -29,8 +29,12 @@ PROBE_DISTANCE = 0.2  # elsewhere, of its logits, relative to their norm; anothe
 PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32 flips 0.3 % of predictions
 
 
-def run(config: TeacherConfig, wait: bool = True, planned: str | None = None) -> Run:
-    """Return the finished teacher of a config, training it if it is not there yet."""
+def run(config: TeacherConfig | ImportedConfig, wait: bool = True, planned: str | None = None) -> Run:
+    """Return the finished teacher of a config, training it if it is not there yet; one from elsewhere has to be."""
+    if isinstance(config, ImportedConfig):
+        from augdistill.stages import imported
+
+        return imported.find(config)
     device = common.device_of(config.runtime)
     header = validate(config)
     ref, store = teacher_ref(config, header.fingerprint), RunStore(Path(config.outputs))

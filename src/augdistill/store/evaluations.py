@@ -8,6 +8,7 @@ from augdistill.store.runs import Run, RunStore, read_run
 
 PREDICTIONS = "predictions.npz"
 METRICS_FILE = "metrics.json"
+WEIGHTS = "weights.safetensors"
 
 
 def sources(run: Run, store: RunStore) -> frozenset[str]:
@@ -31,7 +32,7 @@ def evaluated_run(evaluation: Run, store: RunStore) -> Run | None:
 
 
 def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
-    """Return the teacher of a distilled student, None if it has none or it was removed.
+    """Return the teacher of a distilled student, None if it has none, it was removed, or its outputs alone are known.
 
     Raises RunError for a run that is none: a teacher has no teacher, so that no line of them comes back to itself.
     """
@@ -41,7 +42,7 @@ def teacher_of(evaluated: Run, store: RunStore) -> Run | None:
     teacher = read_run(store.runs / name)
     if teacher is not None and teacher.kind != "teacher":
         raise RunError(f"{evaluated.path.name} has {name} for a teacher, which is none: {removal(evaluated.path)}")
-    return teacher
+    return teacher if teacher is None or WEIGHTS in teacher.manifest.files else None
 
 
 def teacher_evaluation(evaluation: Run, store: RunStore) -> Run | None:

@@ -13,7 +13,7 @@ from typing import Any
 from augdistill.base.checks import file_name
 from augdistill.config import Config
 from augdistill.config.groups import SOFT_TARGETS, Aug, Dataset, Distillation, Optim
-from augdistill.config.jobs import ModelConfig, StudentConfig, TeacherConfig
+from augdistill.config.jobs import ImportedConfig, ModelConfig, RunConfig, StudentConfig, TeacherConfig
 from augdistill.plugins import stated_versions
 
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
@@ -45,6 +45,14 @@ class Ref:
 def teacher_ref(config: TeacherConfig, fingerprint: str) -> Ref:
     """Return the name of the teacher that a config makes on data with this `fingerprint`."""
     return make_ref("teacher", folder_label(config, config.aug.name), model_document(config), fingerprint)
+
+
+def imported_ref(config: ImportedConfig, fingerprint: str) -> Ref:
+    """Return the name of a teacher from elsewhere, which is its content; what it is called is for people."""
+    about = config.imported
+    content = {key: value for key, value in about.plain().items() if key not in ("name", "file")}
+    made_by = {"dataset": dataset_fields(config.dataset), "imported": content}
+    return make_ref("teacher", f"{config.dataset.label}-{about.model}-{about.name}", made_by, fingerprint)
 
 
 def teacher_folder(config: TeacherConfig) -> str:
@@ -79,17 +87,18 @@ def reference_of(config: StudentConfig) -> StudentConfig | None:
     return config.model_copy(update={"aug": Aug(ops={}), "distillation": distillation.model_copy(update=plain)})
 
 
-def student_ref(config: StudentConfig, fingerprint: str, teacher: Ref | None = None) -> Ref:
+def student_ref(config: StudentConfig, fingerprint: str, teacher: Ref | None = None, called: str | None = None) -> Ref:
     """Return the name of the student that a config makes on data with this `fingerprint`.
 
-    `teacher` is the one that `distillation.teacher` names, None for the one that the config's choices make.
+    `teacher` is the one that `distillation.teacher` names, None for the one that the config's choices make; people read
+    what it is `called`, where that is not its strategies.
     """
     augmented = bool(config.student_aug.ops)
     reference = reference_of(config)
     distillation = distillation_fields(config.distillation, augmented, reference is not None)
     labels_only = distillation["alpha"] == 0
     made_by = {**model_document(config), "distillation": distillation}
-    arm = "labels" if labels_only else config.aug.name
+    arm = "labels" if labels_only else called or config.aug.name
     if augmented:
         arm += f"_{config.student_aug.name}"
     label = folder_label(config, arm)
@@ -101,7 +110,7 @@ def student_ref(config: StudentConfig, fingerprint: str, teacher: Ref | None = N
     return make_ref("student", label, made_by, fingerprint, parents)
 
 
-def outputs_ref(teacher: Ref, config: ModelConfig, fingerprint: str) -> Ref:
+def outputs_ref(teacher: Ref, config: RunConfig, fingerprint: str) -> Ref:
     """Return the name of a teacher's logits on the training set, in the precision of `config`."""
     weights = config.distillation.teacher_weights if isinstance(config, StudentConfig) else "trained"
     made_by = {"precision": config.runtime.precision, "teacher_weights": weights}

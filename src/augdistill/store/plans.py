@@ -66,6 +66,7 @@ class Design(Record):
     teacher: SavedModel
     students: dict[str, SavedModel]
     aug: Many[Label]
+    imported: Many[Name] = ()
     distillation: SavedDistillation
     arms: dict[Label, Config] = Field({})
     blocks: Integer

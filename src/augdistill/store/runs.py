@@ -23,7 +23,7 @@ from augdistill.base.text import removal
 from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
 
 if TYPE_CHECKING:  # the whole schema, which no manifest needs
-    from augdistill.config.jobs import ModelConfig
+    from augdistill.config.jobs import RunConfig
     from augdistill.store.identity import Ref
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Run:
         return self.manifest
 
     @cached_property
-    def config(self) -> "ModelConfig":
+    def config(self) -> "RunConfig":
         """What a model, or outputs, were asked for, checked as if it were typed. Raises RunError."""
         from augdistill.config.checking import check_saved
 
@@ -74,6 +74,13 @@ class Run:
             return check_saved(self.kind, self.manifest.config)
         except ConfigError as error:
             raise RunError(f"{self.path / MANIFEST} holds no config of a {self.kind}: {error}") from None
+
+    @property
+    def imported_name(self) -> str | None:
+        """What a teacher from elsewhere is called, None for any other run."""
+        about = self.manifest.config.get("imported")
+        name = about.get("name") if self.kind == "teacher" and isinstance(about, Mapping) else None
+        return name if isinstance(name, str) else None
 
     @property
     def ref(self) -> "Ref":
@@ -151,14 +158,17 @@ class RunStore:
         return run
 
     def place(self, name: str) -> Path:
-        """Return the folder that `name` means: itself, a run's or bank's name, or the beginning of a run's id.
+        """Return the folder that `name` means: itself, a run's or bank's name, an imported teacher's, a run's id begun.
 
         Raises RunError if there is none or more than one.
         """
         for path in (Path(name), self.runs / name, self.banks / name):
             if path.is_dir():
                 return path
-        found = [run for run in self.all() if run.id.startswith(name) or run.path.name.endswith(f"-{name}")]
+        runs = self.all()
+        found = [run for run in runs if run.imported_name == name] or [
+            run for run in runs if run.id.startswith(name) or run.path.name.endswith(f"-{name}")
+        ]
         if len(found) != 1:
             several = f"{len(found)} runs are called" if found else "no run is called"
             raise RunError(f"{several} {name} below {self.runs}: augdistill runs lists them")

@@ -17,9 +17,10 @@ from augdistill.config.checking import check
 from augdistill.config.factors import factorial
 from augdistill.config.groups import Aug
 from augdistill.config.jobs import StudentConfig
-from augdistill.config.studies import LABELS, MATCHING, Study, StudyConfig
+from augdistill.config.studies import BASELINE, LABELS, MATCHING, Study, StudyConfig
 from augdistill.store.identity import reference_of
 
+IMPORTED = "imported"  # the role of an arm whose teacher came from elsewhere, the same one in every block
 VARIED = (
     "dataset",
     "aug",
@@ -54,16 +55,20 @@ def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iter
     for block, (cell, variant), student in places:
         labels = [(LABELS, "baseline", own) for own in student_augs(study, LABELS)]
         arms = [("distilled", aug, own) for aug in study.aug for own in student_augs(study, aug)]
+        plain = [own for own in study.student_aug if own != MATCHING]
+        arms += [(IMPORTED, name, own) for name in study.imported for own in plain]
         for (role, aug, own), k in itertools.product(labels + arms, range(study.students_per_teacher)):
             key = f"{role} {aug} {own} {student} {variant}"
             if key not in checked:
                 whole = f"study.{'factors' if study.factors else 'grids'}, the cell {cell}"
                 arm = LABELS if role == LABELS else aug
-                config_of_arm = student_config(config, aug, own, student)
+                config_of_arm = student_config(config, BASELINE if role == IMPORTED else aug, own, student)
+                if role == IMPORTED:
+                    config_of_arm = with_value(config_of_arm, ["distillation", "teacher"], aug)
                 checked[key] = checked_arm(config_of_arm, study, arm, variant, whole)
             seed = block * study.students_per_teacher + k
             place = {"block": block, "student_seed": seed, "variant": cell}
-            place["teacher_aug"] = role if role == "labels" else name_in(study, aug, checked[key].aug)
+            place["teacher_aug"] = {LABELS: LABELS, IMPORTED: aug}.get(role) or name_in(study, aug, checked[key].aug)
             place["student_aug"] = name_in(study, own, checked[key].student_aug)
             of_teacher = {name: value for name, value in variant.items() if makes_another_teacher(name)}
             job = checked[key].model_copy(update={"seed": seed, "teacher_seed": block})
@@ -103,7 +108,7 @@ def count_students(study: Study) -> int:
     cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study.grids)
     if study.factors:
         cells = len(cells_of(study, study.first_block))
-    arms = (len(study.aug) + 1) * (len(study.student_aug) + len(study.aug))
+    arms = (len(study.aug) + len(study.imported) + 1) * (len(study.student_aug) + len(study.aug))
     return study.blocks * study.students_per_teacher * len(study.students) * cells * arms
 
 

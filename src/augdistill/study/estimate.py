@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from augdistill.base.checks import file_name
-from augdistill.config.jobs import EvaluationConfig, ModelConfig, StudentConfig
+from augdistill.config.jobs import EvaluationConfig, ModelConfig, RunConfig, StudentConfig
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan, Stage
 
@@ -51,7 +51,7 @@ class Rates:
                     seconds = run.manifest.provenance.seconds
                     self.seen.setdefault(kind, []).append(seconds / self.work(run.kind, config))
 
-    def work(self, kind: str, config: ModelConfig | EvaluationConfig | None) -> float:
+    def work(self, kind: str, config: RunConfig | EvaluationConfig | None) -> float:
         """Return the units of work of a job."""
         if kind not in ("teacher", "student") or not isinstance(config, ModelConfig):
             return 1
@@ -89,11 +89,11 @@ def kind_of(stage: Stage) -> Kind:
     return f"{stage.kind}-{file_name(config.dataset.label)}-{model}-", settings(stage.kind, config)
 
 
-def settings(kind: str, config: ModelConfig | None) -> str:
+def settings(kind: str, config: RunConfig | None) -> str:
     """Return what beside kind, dataset and model decides a job's time: the model's size, and who sees which images."""
     if kind == "student" and isinstance(config, StudentConfig):
         return f"{config.student.plain()} {bool(config.student_aug.ops)} {config.distillation.view}"
-    return f"{config.teacher.plain()}" if config is not None else ""
+    return f"{config.teacher.plain()}" if isinstance(config, ModelConfig) else ""
 
 
 def time_left(plan: Plan, store: RunStore, workers: int) -> tuple[Remaining, int]:

@@ -12,15 +12,17 @@ from augdistill.base.errors import AugdistillError, DataError, RequestError, as_
 from augdistill.base.files import write_json
 from augdistill.base.reading import read_json
 from augdistill.config import Config
-from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig, StudentConfig
+from augdistill.config.jobs import DatasetAt, EvaluationConfig, ImportedConfig, RunConfig, StudentConfig
 from augdistill.config.studies import Study, StudyConfig
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.stages import names
+from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.store.plans import SavedPlan
-from augdistill.store.runs import RunStore
+from augdistill.store.runs import Run, RunStore
 from augdistill.study.arms import StudentJob, count_students, student_jobs
 from augdistill.study.claims import claims_of
+from augdistill.study.imported import check_can_give, imported_teacher
 
 VALIDATION = "validation"  # the test set of a report that is about held-out images
 MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
@@ -41,7 +43,7 @@ class Stage:
     id: str
     kind: str
     folder: str
-    config: ModelConfig | EvaluationConfig
+    config: RunConfig | EvaluationConfig
     parents: tuple[str, ...]
     threads: int
     arm: Config = field(default_factory=dict)
@@ -168,18 +170,19 @@ def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> 
     teacher, parents, role = None, [], "control"
     if config.distillation.alpha > 0:
         role = "student"
-        teacher, outputs = add_teacher(stages, job, config, sets)
+        named = config.distillation.teacher is not None
+        teacher, outputs = (add_imported if named else add_teacher)(stages, job, config, sets)
         parents.append(outputs.id)
         if (reference := reference_of(config)) is not None:
             parents.append(add_teacher(stages, job, reference, sets)[1].id)
     place = {**job.arm, "role": role, "model": config.student.name}
     if role == "control":
         place["teacher_aug"] = "labels"
-    ref = sets.known_as(student_ref(config, sets.training, teacher))
+    ref = sets.known_as(student_ref(config, sets.training, teacher, config.distillation.teacher))
     threads = sets.study.runtime.threads.student
     stage = sets.add(stages, ref, config, tuple(dict.fromkeys(parents)), threads, place)
     sets.share(place, stage)
-    sets.add_evaluations(stages, ref, config, stage.arm, teacher)
+    sets.add_evaluations(stages, ref, config, stage.arm, teacher if sets.is_evaluated(teacher) else None)
 
 
 def add_teacher(stages: dict[str, Stage], job: StudentJob, config: StudentConfig, sets: "TestSets") -> tuple[Ref, Ref]:
@@ -207,6 +210,21 @@ def add_teacher(stages: dict[str, Stage], job: StudentJob, config: StudentConfig
     return teacher, outputs
 
 
+def add_imported(stages: dict[str, Stage], job: StudentJob, config: StudentConfig, sets: "TestSets") -> tuple[Ref, Ref]:
+    """Add the teacher that a config names, which has to be there, its evaluations and its outputs; return two names."""
+    teacher = sets.imported(config)
+    threads, about = sets.study.runtime.threads, teacher.config
+    assert isinstance(about, ImportedConfig)
+    of_model = {"role": "teacher", "model": about.imported.model, "student_aug": "", "student_seed": -1}
+    place = {**job.arm, **of_model, "variant": job.teacher_variant}
+    stage = sets.add(stages, teacher.ref, about, (), threads.teacher, place)
+    if WEIGHTS in teacher.manifest.files:
+        sets.add_evaluations(stages, teacher.ref, about, stage.arm, None)
+    outputs = sets.known_as(outputs_ref(teacher.ref, config, sets.training))
+    sets.add(stages, outputs, config, (teacher.id,), threads.student, {**stage.arm, "role": "outputs"})
+    return teacher.ref, outputs
+
+
 class TestSets:
     """The data of a study: the fingerprints of its training set and of the test sets that are there."""
 
@@ -222,6 +240,7 @@ class TestSets:
         self.known: dict[str, dict[str, Ref]] = {}
         self.teachers: dict[tuple[str, str, int], Ref] = {}
         self.shared: dict[tuple[str, ...], None] = {}
+        self.elsewhere: dict[str, Run] = {}
         self.found, missing = names.test_sets(data, header)
         self.missing = {test_set_name(name, self.dataset): why for name, why in missing.items()}
 
@@ -230,6 +249,18 @@ class TestSets:
         where = {key: self.dataset.get(key) for key in ("root", "path")}
         how = {"normalisation": self.study.normalisation, "runtime": {"device": self.study.runtime.device}}
         return names.evaluation_config(run, test_set, self.outputs, **how, **where)
+
+    def imported(self, config: StudentConfig) -> Run:
+        """Return the teacher from elsewhere that a config names; raises RequestError as `imported_teacher` does."""
+        name = str(config.distillation.teacher)
+        if name not in self.elsewhere:
+            self.elsewhere[name] = imported_teacher(name, config, self.training)
+        check_can_give(self.elsewhere[name], config)
+        return self.elsewhere[name]
+
+    def is_evaluated(self, teacher: Ref | None) -> bool:
+        """Return whether a teacher has evaluations: one that is known by its outputs alone has none."""
+        return teacher is not None and teacher.id in self.evaluated
 
     def known_as(self, ref: Ref) -> Ref:
         """Return the name of a run, its folder as it is there: of a user's own data it may have another label."""
@@ -258,7 +289,7 @@ class TestSets:
         self,
         stages: dict[str, Stage],
         ref: Ref,
-        config: ModelConfig | EvaluationConfig,
+        config: RunConfig | EvaluationConfig,
         parents: tuple[str, ...],
         threads: int,
         arm: Config,
@@ -269,7 +300,7 @@ class TestSets:
         return stages[ref.id]
 
     def add_evaluations(
-        self, stages: dict[str, Stage], run: Ref, config: ModelConfig, arm: Config, teacher: Ref | None
+        self, stages: dict[str, Stage], run: Ref, config: RunConfig, arm: Config, teacher: Ref | None
     ) -> None:
         """Add a run's evaluations; each waits for its run, its teacher's evaluation, and, about humans, the images'."""
         if run.id in self.evaluated:

@@ -61,6 +61,7 @@ class Hooks:
     report: Callable[[int, dict[str, float]], None]
     stop: Callable[[], bool]
     checkpoint_every: str  # "5min", also within an epoch, or "1epoch"
+    pace: Callable[[int, int], None] | None = None  # told, after each step, its number and that of all
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def train(work: Work, device: Device, folder: Path, hooks: Hooks) -> State:
 
     def save_if_due(ended: int | None = None) -> None:
         nonlocal saved
+        if hooks.pace is not None:
+            hooks.pace(state.step, recipe["epochs"] * steps)
         is_due = time.monotonic() - saved >= 60 * minutes or (ended is not None and (ended + 1) % epochs == 0)
         if (stopping := hooks.stop()) or is_due:
             if state.totals is not None and not work.members:

@@ -82,9 +82,12 @@ def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
         seconds[run.kind] = seconds.get(run.kind, 0.0) + made.seconds
         times += [made.began, made.ended]
     statuses = ", ".join(f"{count} {status}" for status, count in status_counts(saved.places).items())
+    notes = [note for run in saved.runs.values() if run.imported_name for note in run.manifest.provenance.notes]
+    elsewhere = "; ".join(dict.fromkeys(note for note in notes if note.startswith("imported as ")))
     facts = {
         "Dataset": dataset_label(design.written["dataset"]),
         "Blocks": f"{saved.blocks}, each one teacher per strategy",
+        "Imported teachers": f"{elsewhere}; one teacher in all blocks" if elsewhere else "",
         "Students per teacher": str(design.students_per_teacher),
         "Distillation": f"T = {design.distillation.temperature:g}, alpha = {design.distillation.alpha:g}",
         "Teachers and students": f"{statuses or 'none'}, of {len(saved.places)}",

@@ -1,0 +1,1 @@
+"""Finished models leave: written in the formats of others, checked there, and measured."""

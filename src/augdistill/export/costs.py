@@ -1,0 +1,68 @@
+"""What a model costs to run: parameters, multiply-accumulates, bytes, latency and throughput."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from augdistill.base.cores import usable_cores
+from augdistill.export.formats import Predict
+
+MOST_TIMES, SECONDS, WARM = 1000, 2.0, 5  # repetitions of a measurement, at most, and before it
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one model on so many threads: latency in milliseconds at batch 1, images per second at batch 128."""
+
+    model: str
+    parameters: int
+    macs: int
+    bytes: int
+    threads: int
+    latency_p50: float
+    latency_p99: float
+    images_per_second: float
+
+
+def multiply_accumulates(model: nn.Module, image: torch.Tensor) -> int:
+    """Return how often a model multiplies and adds for one image [1,C,H,W], in convolutions and linear layers."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    return int(counter.get_total_flops()) // 2
+
+
+def measured(
+    name: str, model: nn.Module, path: Path, image: torch.Tensor, opened: Callable[[int], Predict]
+) -> list[Costs]:
+    """Return what a written model costs, on one thread and on all of this machine."""
+    parameters = sum(value.numel() for value in model.parameters())
+    known = (name, parameters, multiply_accumulates(model, image), path.stat().st_size)
+    found = []
+    before, images = torch.get_num_threads(), image.expand(BATCH, *image.shape[1:]).contiguous().numpy()
+    for threads in dict.fromkeys((1, usable_cores())):
+        predict = opened(threads)
+        single, batch = seconds_of(predict, image.numpy()), seconds_of(predict, images)
+        p50, p99 = 1000 * np.quantile(single, (0.5, 0.99))
+        found.append(Costs(*known, threads, float(p50), float(p99), BATCH / float(np.median(batch))))
+    torch.set_num_threads(before)
+    return found
+
+
+def seconds_of(predict: Predict, images: np.ndarray) -> list[float]:
+    """Return the seconds of each of many repetitions."""
+    for _ in range(WARM):
+        predict(images)
+    found: list[float] = []
+    began = time.monotonic()
+    while len(found) < MOST_TIMES and (time.monotonic() - began < SECONDS or len(found) < WARM):
+        start = time.perf_counter()
+        predict(images)
+        found.append(time.perf_counter() - start)
+    return found
