@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 from augdistill import data
+from augdistill.data import cifar100
 
 CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
@@ -27,7 +29,7 @@ def labels(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).permutation(np.arange(count) % 10)
 
 
-def python2_batch(data: np.ndarray, targets: list[int]) -> bytes:
+def python2_batch(data: np.ndarray, **targets: list[int]) -> bytes:
     """Return a batch as Python 2 pickled it, which is how the publisher's files are written (bytes as text)."""
     array = b"cnumpy.core.multiarray\n_reconstruct\nq\x04(cnumpy\nndarray\nq\x05K\x00\x85U\x01btRq\x06(K\x01"
     array += b"M" + struct.pack("<H", data.shape[0]) + b"M" + struct.pack("<H", data.shape[1]) + b"\x86"
@@ -35,8 +37,11 @@ def python2_batch(data: np.ndarray, targets: list[int]) -> bytes:
         b"cnumpy\ndtype\nq\x07(U\x02u1K\x00K\x01tRq\x08(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
     )
     array += b"T" + struct.pack("<i", data.size) + data.tobytes() + b"tb"
-    numbers = b"".join(b"K" + bytes([target]) for target in targets)
-    return b"\x80\x02}q\x01(U\x04dataq\x02" + array + b"U\x06labelsq\x09]q\x0a(" + numbers + b"eu."
+    lists = b"".join(
+        b"U" + bytes([len(key)]) + key.encode() + b"](" + b"".join(b"K" + bytes([each]) for each in found) + b"e"
+        for key, found in targets.items()
+    )
+    return b"\x80\x02}q\x01(U\x04dataq\x02" + array + lists + b"u."
 
 
 def write_cifar10(root: Path, per_batch: int = 20, python2: bool = False) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -47,11 +52,63 @@ def write_cifar10(root: Path, per_batch: int = 20, python2: bool = False) -> dic
     for seed, name in enumerate(BATCHES):
         data, targets = pixels(per_batch, 3072, seed=seed), labels(per_batch, seed)
         content = {"batch_label": name, "labels": targets.tolist(), "data": data, "filenames": ["x.png"] * per_batch}
-        packed = python2_batch(data, targets.tolist()) if python2 else pickle.dumps(content, protocol=2)
+        packed = python2_batch(data, labels=targets.tolist()) if python2 else pickle.dumps(content, protocol=2)
         (folder / name).write_bytes(packed)
         written[name] = data.reshape(-1, 3, 32, 32), targets
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": CIFAR_CLASSES}, protocol=2))
     return written
+
+
+def write_cifar100(root: Path, train: int = 200, test: int = 100, python2: bool = False) -> Path:
+    """Write the two files, with fine labels of 100 classes and coarse ones that are a fifth of them; their folder."""
+    folder = root / "cifar-100-python"
+    folder.mkdir(parents=True)
+    for seed, (name, count) in enumerate({"train": train, "test": test}.items()):
+        fine = np.random.default_rng(seed).permutation(np.arange(count) % 100)
+        targets = {"fine_labels": fine.tolist(), "coarse_labels": (fine // 5).tolist()}
+        content = {"data": pixels(count, 3072, seed=seed), "filenames": ["x.png"] * count, **targets}
+        packed = python2_batch(content["data"], **targets) if python2 else pickle.dumps(content, protocol=2)
+        (folder / name).write_bytes(packed)
+    names = {"fine_label_names": list(cifar100.CLASSES["fine"])}
+    (folder / "meta").write_bytes(pickle.dumps(names, protocol=2))
+    return folder
+
+
+def write_svhn(root: Path, **changes: object) -> Path:
+    """Write the two MATLAB files as the publisher's are, or with other variables, and return their folder."""
+    folder = root / "SVHN"
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (name, count) in enumerate({"train": 40, "test": 20}.items()):
+        images = pixels(count, 32, 32, 3, seed=seed).transpose(1, 2, 3, 0)
+        digits = (labels(count, seed) + 1).astype(np.uint8)[:, None]
+        savemat(folder / f"{name}_32x32.mat", {"X": images, "y": digits, **changes}, do_compression=True)
+    return folder
+
+
+def write_cifar10_1(root: Path, version: str = "v6", count: int = 30) -> Path:
+    """Write the two array files of a version, and return their folder."""
+    folder = root / "cifar-10.1"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / f"cifar10.1_{version}_data.npy", pixels(count, 32, 32, 3))
+    np.save(folder / f"cifar10.1_{version}_labels.npy", labels(count).astype(np.int32))
+    return folder
+
+
+def write_tiny_imagenet(root: Path) -> Path:
+    """Write two training and one validation image of each of 200 classes, as they are unpacked; return the folder."""
+    folder = root / "tiny-imagenet-200"
+    names = [f"n{number * 7919 % 10**8:08}" for number in range(1, 201)]
+    lines = []
+    for index, name in enumerate(names):
+        for number in range(2):
+            colour = pixels(1, 64, 64, 3, seed=index)[0] // (number + 1)
+            write_image(folder / "train" / name / "images" / f"{name}_{number}.JPEG", colour)
+        (folder / "train" / name / f"{name}_boxes.txt").write_text(f"{name}_0.JPEG\t0\t0\t62\t62\n")
+        write_image(folder / "val" / "images" / f"val_{index}.JPEG", pixels(1, 64, 64, seed=index)[0])
+        lines.append(f"val_{index}.JPEG\t{names[-1 - index]}\t0\t32\t44\t62\n")
+    (folder / "val" / "val_annotations.txt").write_text("".join(lines))
+    (folder / "wnids.txt").write_text("".join(f"{name}\n" for name in names))
+    return folder
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -59,9 +116,9 @@ def idx(values: np.ndarray) -> bytes:
     return struct.pack(f">{1 + values.ndim}I", 0x800 + values.ndim, *values.shape) + values.tobytes()
 
 
-def write_mnist(root: Path, train: int = 40, test: int = 20, zipped: bool = False) -> Path:
-    """Write the four IDX files and return their folder."""
-    folder = root / "MNIST" / "raw"
+def write_mnist(root: Path, train: int = 40, test: int = 20, zipped: bool = False, name: str = "MNIST") -> Path:
+    """Write the four IDX files, of MNIST or another of its format, and return their folder."""
+    folder = root / name / "raw"
     folder.mkdir(parents=True)
     for seed, (prefix, count) in enumerate((("train", train), ("t10k", test))):
         contents = {
@@ -74,8 +131,8 @@ def write_mnist(root: Path, train: int = 40, test: int = 20, zipped: bool = Fals
     return folder
 
 
-def write_png(path: Path, values: np.ndarray) -> None:
-    """Write an image, uint8 [H, W] or [H, W, 3]."""
+def write_image(path: Path, values: np.ndarray) -> None:
+    """Write an image, uint8 [H, W] or [H, W, 3], in the format of its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(values).save(path)
 
@@ -85,8 +142,8 @@ def write_cinic10(root: Path, per_class: int = 2) -> Path:
     folder = root / "CINIC-10" / "test"
     for label, name in enumerate(CIFAR_CLASSES):
         for index in range(per_class):
-            write_png(folder / name / f"n0000000{label}_{index}.png", pixels(32, 32, 3, seed=10 * label + index))
-        write_png(folder / name / f"cifar10-train-{label}.png", pixels(32, 32, 3, seed=999))
+            write_image(folder / name / f"n0000000{label}_{index}.png", pixels(32, 32, 3, seed=10 * label + index))
+        write_image(folder / name / f"cifar10-train-{label}.png", pixels(32, 32, 3, seed=999))
     return folder
 
 

@@ -20,12 +20,14 @@ from augdistill.cli.main import COMMANDS, COMPOSING
 from augdistill.config import choices, conf_dir, parameters
 from augdistill.config.checking import typed
 from augdistill.config.groups import Distillation, Optim, Runtime
+from augdistill.config.places import files, shared_recipes
 from augdistill.config.studies import StudyConfig
 from augdistill.study.arms import student_jobs
 from composed import JOBS, compose, job
 
 SCHEMAS = {"optim": Optim, "distillation": Distillation, "runtime": Runtime}
 EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset
+ALIKE = [*shared_recipes()][3:]  # the others of conf/models.yaml: one stands for them, each is built elsewhere
 HEAVY = ("torch", "torchvision", "sklearn", "pandas", "scipy", "matplotlib")
 
 
@@ -45,7 +47,7 @@ def every_choice() -> list[tuple[str, str, str]]:
         for command in COMPOSING
         for group in groups(command)
         for choice in choices(folder(group))
-        if not (command in JOBS and (group, choice) == EVALUATION_ONLY)
+        if not (command in JOBS and (group, choice) == EVALUATION_ONLY) and choice not in ALIKE
     ]
 
 
@@ -84,7 +86,7 @@ def test_a_job_needs_a_dataset_of_its_own(command: str) -> None:
 
 def test_every_file_is_composed_by_some_command() -> None:
     reached = {Path(f"{command}.yaml") for command in COMPOSING} | {Path("common.yaml")}
-    reached |= {Path(folder(group), f"{choice}.yaml") for _, group, choice in every_choice()}
+    reached |= {files(folder(group))[choice].relative_to(conf_dir()) for _, group, choice in every_choice()}
     reached.add(Path("dataset/as-trained.yaml"))
     reached |= {Path("loss", f"{choice}.yaml") for choice in choices("loss")}
     assert reached == {path.relative_to(conf_dir()) for path in conf_dir().rglob("*.yaml")}
@@ -217,7 +219,7 @@ def test_a_command_opens_with_its_purpose(command: str) -> None:
 
 @pytest.mark.parametrize(
     ("group", "choice"),
-    [(group, choice) for group in ("optim", "distillation", "runtime") for choice in choices(group)],
+    [(group, path.stem) for group in ("optim", "distillation", "runtime") for path in {*files(group).values()}],
 )
 def test_a_group_of_the_schema_lists_all_its_fields(group: str, choice: str) -> None:
     values = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text())
@@ -243,12 +245,28 @@ def test_strategies_stack_in_the_order_given(order: tuple[str, str]) -> None:
 
 
 def test_the_recipe_is_that_of_the_model() -> None:
-    recipe = {
-        choice: yaml.safe_load((conf_dir() / "optim" / f"{choice}.yaml").read_text()) for choice in choices("optim")
-    }
+    recipe = {path.stem: yaml.safe_load(path.read_text()) for path in files("optim").values()}
     distilled = job("distill", compose("distill", "teacher=alexnet", "student=resnet18"))
     assert distilled.teacher_optim.plain() == {**recipe["alexnet"], "weight_decay": 5e-4}
     assert distilled.optim.plain() == {**recipe["resnet18"], "weight_decay": 5e-4}
+
+
+def test_a_model_without_files_is_chosen_by_its_name_with_the_recipe_that_it_shares() -> None:
+    distilled = job("distill", compose("distill", "teacher=wrn-40-2", "student=shufflenet-v1"))
+    assert (distilled.teacher.plain(), distilled.student.plain()) == ({"name": "wrn-40-2"}, {"name": "shufflenet-v1"})
+    rates = {"epochs": 240, "batch_size": 64, "weight_decay": 5e-4, "momentum": 0.9, "nesterov": False}
+    rates |= {"schedule": "multistep", "milestones": [150, 180, 210], "gamma": 0.1, "select": "last"}
+    for optim, rate in ((distilled.teacher_optim, 0.05), (distilled.optim, 0.01)):
+        assert optim.plain().items() >= {**rates, "lr": rate}.items()
+    chosen = job("distill", compose("distill", "student=lenet", "optim=crd"))
+    assert chosen.optim == distilled.teacher_optim
+
+
+def test_what_is_wrong_with_a_model_without_files_is_said_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"student\.width is not a config key.*known here are name$"):
+        job("distill", compose("distill", "student=resnet20", "+student.width=3"))
+    with pytest.raises(ConfigError, match=r"teacher\.name=resnet57 is unknown \(did you mean resnet56\?\)"):
+        job("distill", compose("distill", "teacher.name=resnet57"))
 
 
 def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:

@@ -41,6 +41,12 @@ def test_names_of_test_sets() -> None:
         "image-folder": "image-folder-test",
         "cinic10": "cinic10-imagenet-test",
         "cifar10h": "cifar10h",
+        "cifar10.1-v6": "cifar10.1-v6",
+        "cifar10.1-v4": "cifar10.1-v4",
+        "cifar100": "cifar100-test",
+        "fashion-mnist": "fashion-mnist-test",
+        "svhn": "svhn-test",
+        "tiny-imagenet": "tiny-imagenet-val",
     }
     trained = {"name": "image-folder", "path": "/x/flowers"}
     assert data.test_set_name("image-folder", trained) == "image-folder-flowers-test"

@@ -4,10 +4,12 @@ import email.message
 import gzip
 import hashlib
 import io
+import stat
 import tarfile
 import urllib.error
 import urllib.request
 import urllib.response
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,30 @@ import pytest
 import https_server
 from augdistill import data
 from augdistill.base.errors import DataError, WorkError
-from augdistill.data import cifar10, cifar10h, cinic10, download, mnist
-from data_files import BATCHES, archive, human_probabilities, write_cifar10, write_cifar10h, write_cinic10, write_mnist
+from augdistill.data import (
+    cifar10,
+    cifar10_1,
+    cifar10h,
+    cifar100,
+    cinic10,
+    download,
+    fashion_mnist,
+    mnist,
+    svhn,
+    tiny_imagenet,
+)
+from data_files import (
+    BATCHES,
+    archive,
+    human_probabilities,
+    write_cifar10,
+    write_cifar10_1,
+    write_cifar10h,
+    write_cifar100,
+    write_cinic10,
+    write_mnist,
+    write_svhn,
+)
 
 URL = "https://example.org/file.bin"
 
@@ -238,7 +262,91 @@ def test_a_gzip_bomb_stops_at_the_cap(tmp_path) -> None:
     assert sum(file.stat().st_size for file in (tmp_path / "out").rglob("*") if file.is_file()) <= 2**20
 
 
+def zipped(members: dict[str, bytes], kinds: dict[str, int] | None = None) -> bytes:
+    """Return a .zip of files by name, some of other kinds than plain files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = (kinds or {}).get(name, stat.S_IFREG | 0o4755) << 16
+            made.writestr(member, content)
+    return buffer.getvalue()
+
+
+ZIP = "https://example.org/set.zip"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (zipped({"set/a": b"1", "set/../../escaped": b"2"}), "leads out of it"),
+        (zipped({"set/a": b"1", "/tmp/escaped": b"2"}), "leads out of it"),
+        (zipped({"set/a": b"1", "set\\..\\b": b"2"}), "leads out of it"),
+        (zipped({"set/a": b"1", "b": b"/etc"}, {"b": stat.S_IFLNK}), "a link or special file"),
+        (zipped({f"set/{index}": b"" for index in range(11)}), "more than 10 members"),
+        (zipped({"set/a": bytes(200_000)}), "unpacks to more"),
+        (zipped({"set/a": bytes(60_000), "set/b": bytes(60_000)}), "unpacks to more"),
+        (zipped({"other/a": b"1"}), "holds no folder set"),
+        (zipped({"set/a": b"1", "set/a/b": b"2"}), "damaged"),
+        (zipped({"set/a": np.random.default_rng(0).bytes(1000)})[:-60], "damaged"),
+        (zipped({"set/a": np.random.default_rng(0).bytes(1000)}).replace(b"set/a", b"set/b", 1), "damaged"),
+    ],
+)
+def test_a_zip_that_is_not_plain_files_is_refused_whole(tmp_path, web, content, words) -> None:
+    web[ZIP] = content
+    wish = wanted(content, ZIP)
+    with pytest.raises(DataError, match=words) as caught:
+        download.fetch_archive(wish, tmp_path / "in" / "set", folder="set", max_files=10, max_bytes=100_000)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_zip_gives_names_and_contents_and_nothing_else(tmp_path, web) -> None:
+    web[ZIP] = zipped({"set/": b"", "set/sub/a": b"1", "readme": b"2"}, {"set/": stat.S_IFDIR})
+    download.fetch_archive(wanted(web[ZIP], ZIP), tmp_path / "set", folder="set", max_files=10, max_bytes=10)
+    assert files_below(tmp_path, tmp_path) == {"set/sub/a": b"1"}
+    assert not (tmp_path / "set" / "sub" / "a").stat().st_mode & 0o7111
+
+
+def test_fetch_cifar100_and_tiny_imagenet(tmp_path, web, monkeypatch) -> None:
+    folder = write_cifar100(tmp_path / "publisher")
+    content = archive(files_below(folder, folder.parent))
+    monkeypatch.setattr(cifar100, "ARCHIVE", wanted(content, *cifar100.ARCHIVE.urls, max_bytes=10**7))
+    web[cifar100.ARCHIVE.urls[0]] = content
+    data.fetch("cifar100", tmp_path / "data")
+    assert len(cifar100.read(tmp_path / "data", "train", verify=False).labels) == 200
+    content = zipped({"tiny-imagenet-200/wnids.txt": b"n1", "tiny-imagenet-200/val/images/a.JPEG": b"1"})
+    monkeypatch.setattr(tiny_imagenet, "ARCHIVE", wanted(content, *tiny_imagenet.ARCHIVE.urls))
+    web[tiny_imagenet.ARCHIVE.urls[0]] = content
+    data.fetch("tiny-imagenet", tmp_path / "data")
+    found = tmp_path / "data" / tiny_imagenet.FOLDER
+    assert files_below(found, found) == {"val/images/a.JPEG": b"1", "wnids.txt": b"n1"}
+
+
+def test_fetch_files_of_fashion_mnist_svhn_and_cifar10_1(tmp_path, web, monkeypatch) -> None:
+    published = tmp_path / "publisher"
+    write_mnist(published, zipped=True, name="FashionMNIST")
+    write_svhn(published)
+    write_cifar10_1(published, "v4")
+    write_cifar10_1(published, "v6")
+    for folder, address, checksums in (
+        (published / fashion_mnist.FOLDER, fashion_mnist.REPOSITORY, fashion_mnist.ARCHIVES),
+        (published / svhn.FOLDER, svhn.HOST, svhn.CHECKSUMS),
+        (published / cifar10_1.FOLDER, cifar10_1.REPOSITORY, cifar10_1.CHECKSUMS),
+    ):
+        for path in folder.iterdir():
+            web[f"{address}{path.name}"] = path.read_bytes()
+            monkeypatch.setitem(checksums, path.name, md5(path.read_bytes()))
+    for name in ("fashion-mnist", "svhn", "cifar10.1-v6"):
+        data.fetch(name, tmp_path / "data")
+    web.clear()
+    data.fetch("cifar10.1-v4", tmp_path / "data")  # which came with the other version
+    assert files_below(tmp_path / "data", tmp_path / "data") == files_below(published, published)
+
+
 def test_every_address_is_https() -> None:
-    downloads = [cifar10.ARCHIVE, cinic10.ARCHIVE, cifar10h.PROBABILITIES]
-    urls = [url for file in downloads for url in file.urls] + [mnist.MIRROR]
+    downloads = [cifar10.ARCHIVE, cifar100.ARCHIVE, cinic10.ARCHIVE, cifar10h.PROBABILITIES, tiny_imagenet.ARCHIVE]
+    urls = [url for file in downloads for url in file.urls]
+    urls += [mnist.MIRROR, fashion_mnist.REPOSITORY, svhn.HOST, cifar10_1.REPOSITORY]
     assert all(url.startswith("https://") for url in urls)

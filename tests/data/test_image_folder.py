@@ -15,14 +15,14 @@ from torchvision.transforms import v2
 from augdistill import data
 from augdistill.base.errors import ConfigError, DataError
 from augdistill.data import image_folder
-from data_files import pixels, write_png
+from data_files import pixels, write_image
 
 
 def write_classes(root: Path, images: int = 3, classes: tuple[str, ...] = ("a", "b")) -> Path:
     """Write random images of 9 x 9, all different, in both splits."""
     for number, (split, name) in enumerate((split, name) for split in ("train", "test") for name in classes):
         for index in range(images):
-            write_png(root / split / name / f"{index}.png", pixels(9, 9, 3, seed=100 * number + index))
+            write_image(root / split / name / f"{index}.png", pixels(9, 9, 3, seed=100 * number + index))
     return root
 
 
@@ -37,8 +37,8 @@ def test_folders_below_a_class_are_read_as_torchvision_does(tmp_path) -> None:
     """Its order too, in which a folder's own files come before those of "more-2", and those before "more/x"."""
     write_classes(tmp_path / "own")
     for index, place in enumerate(("more", "more-2", "more/x", "z/z")):
-        write_png(tmp_path / "own/train/a" / place / "0.png", pixels(9, 9, 3, seed=index + 50))
-    write_png(tmp_path / "elsewhere" / "0.png", pixels(9, 9, 3, seed=70))
+        write_image(tmp_path / "own/train/a" / place / "0.png", pixels(9, 9, 3, seed=index + 50))
+    write_image(tmp_path / "elsewhere" / "0.png", pixels(9, 9, 3, seed=70))
     (tmp_path / "own/train/b/linked").symlink_to(tmp_path / "elsewhere")
     reference = ImageFolder(str(tmp_path / "own/train"))
     found = read(tmp_path / "own")
@@ -56,7 +56,7 @@ def test_what_is_no_image_file_is_counted_and_named(tmp_path, caplog) -> None:
     (folder / "itself.png").symlink_to("itself.png")
     (folder / "again").symlink_to(folder)
     os.mkfifo(folder / "pipe.png")
-    write_png(folder / ".hidden/0.png", pixels(9, 9, 3))
+    write_image(folder / ".hidden/0.png", pixels(9, 9, 3))
     (folder / "bad\x1b[1m.png").write_bytes(b"no picture")
     where = {"root": tmp_path, "cache": tmp_path / "cache", "path": str(tmp_path / "own"), "size": 9}
     header = data.load("image-folder", "train", **where).header
@@ -88,7 +88,7 @@ def test_a_link_that_is_mended_and_a_file_that_may_be_read_are_read(tmp_path, mo
     header = data.header("image-folder", "train", **where)
     assert header.count == 5
     assert "(b/0.png)" in header.note
-    write_png(tmp_path / "9.png", pixels(9, 9, 3, seed=90))
+    write_image(tmp_path / "9.png", pixels(9, 9, 3, seed=90))
     locked.chmod(0o644)
     after = data.header("image-folder", "train", **where)
     assert (after.count, after.note) == (7, "")
@@ -158,7 +158,7 @@ def test_class_names_are_the_same_however_unicode_spells_them(tmp_path) -> None:
     train, test = read(tmp_path / "own"), read(tmp_path / "own", "test")
     assert train.classes == test.classes == (composed, "tea")
     assert train.labels.tolist() == test.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    write_png(tmp_path / "own/test" / composed / "0.png", pixels(9, 9, 3))
+    write_image(tmp_path / "own/test" / composed / "0.png", pixels(9, 9, 3))
     with pytest.raises(DataError, match="two folders called café"):
         read(tmp_path / "own")
 
@@ -253,7 +253,7 @@ def test_folder_with_another_class_is_read_again(tmp_path) -> None:
     where = {"root": tmp_path, "cache": tmp_path / "cache", "path": str(tmp_path / "own")}
     assert set(data.load("image-folder", "test", **where).labels) == {0, 1}
     for split in ("train", "test"):
-        write_png(tmp_path / "own" / split / "a cow" / "1.png", pixels(9, 9, 3))
+        write_image(tmp_path / "own" / split / "a cow" / "1.png", pixels(9, 9, 3))
     assert sorted(set(data.load("image-folder", "test", **where).labels)) == [0, 1, 2]
     assert data.header("image-folder", "test", **where).classes == ("a cow", "a dog", "b cat")
 
@@ -264,16 +264,16 @@ def broken_bytes(folder: Path) -> None:
 
 def broken_end(folder: Path) -> None:
     path = folder / "train" / "a dog" / "bad.png"
-    write_png(path, pixels(64, 64, 3))
+    write_image(path, pixels(64, 64, 3))
     path.write_bytes(path.read_bytes()[:-2000])
 
 
 def broken_depth(folder: Path) -> None:
-    write_png(folder / "train" / "a dog" / "bad.png", pixels(20, 20).astype(np.uint16) * 200)
+    write_image(folder / "train" / "a dog" / "bad.png", pixels(20, 20).astype(np.uint16) * 200)
 
 
 def broken_aspect(folder: Path) -> None:
-    write_png(folder / "train" / "a dog" / "bad.png", pixels(1, 51, 3))
+    write_image(folder / "train" / "a dog" / "bad.png", pixels(1, 51, 3))
 
 
 def broken_by_a_bomb(folder: Path) -> None:
@@ -311,7 +311,7 @@ def test_folder_needs_the_same_classes_twice_and_images_in_each(tmp_path) -> Non
     (tmp_path / "train" / "cow").mkdir()
     with pytest.raises(DataError, match="train/cow holds no image"):
         image_folder.read(Path(), "train", True, path=str(tmp_path))
-    write_png(tmp_path / "one" / "train" / "only" / "1.png", pixels(9, 9, 3))
-    write_png(tmp_path / "one" / "test" / "only" / "1.png", pixels(9, 9, 3))
+    write_image(tmp_path / "one" / "train" / "only" / "1.png", pixels(9, 9, 3))
+    write_image(tmp_path / "one" / "test" / "only" / "1.png", pixels(9, 9, 3))
     with pytest.raises(DataError, match="1 class folders; a classifier needs 2"):
         image_folder.source(Path(), "train", path=str(tmp_path / "one"))

@@ -143,7 +143,7 @@ def decoded(path: Path) -> object:
 
 
 def batch() -> bytes:
-    return data_files.python2_batch(data_files.pixels(2, 3072), [1, 2])
+    return data_files.python2_batch(data_files.pixels(2, 3072), labels=[1, 2])
 
 
 def linear() -> dict[str, torch.Tensor]:

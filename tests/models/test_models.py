@@ -8,10 +8,15 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from augdistill.base.errors import ConfigError
+from augdistill.base.errors import ConfigError, ModelError
 from augdistill.config import conf_dir
+from augdistill.config.places import shared_recipes
+from augdistill.conformance import models_of_each_class
 from augdistill.models import MODELS, build, outline, stacks, trains_on_one
 from built import images
+
+EACH_CLASS = [name for name in models_of_each_class() if name != "torchvision"]  # which has a file of its own
+NARROW = {"resnet18": {"width": 4}}
 
 
 @pytest.mark.parametrize(
@@ -35,11 +40,54 @@ def test_parameter_counts_and_embeddings(name, shape, count, embedding):
     assert logits.shape == (2, 10)
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Of 100 classes: parameters, the same in millions as papers print them, dimensions of the embedding.
+ZOO = {
+    "resnet8": (83_892, 0.08, 64),
+    "resnet14": (181_108, 0.18, 64),
+    "resnet20": (278_324, 0.28, 64),
+    "resnet32": (472_756, 0.47, 64),
+    "resnet44": (667_188, 0.67, 64),
+    "resnet56": (861_620, 0.86, 64),
+    "resnet110": (1_736_564, 1.74, 64),
+    "resnet8x4": (1_233_540, 1.23, 256),
+    "resnet32x4": (7_433_860, 7.43, 256),
+    "wrn-16-1": (180_916, 0.18, 64),
+    "wrn-16-2": (703_284, 0.70, 128),
+    "wrn-40-1": (569_780, 0.57, 64),
+    "wrn-40-2": (2_255_156, 2.26, 128),
+    "vgg8": (3_965_028, 3.97, 512),
+    "vgg11": (9_277_284, 9.28, 512),
+    "vgg13": (9_462_180, 9.46, 512),
+    "vgg16": (14_774_436, 14.77, 512),
+    "vgg19": (20_086_692, 20.09, 512),
+    "mobilenet-v2": (812_836, 0.81, 1280),
+    "shufflenet-v1": (949_258, 0.95, 960),
+    "shufflenet-v2": (1_355_528, 1.36, 1024),
+    "resnet18": (11_220_132, 11.22, 512),
+    "resnet34": (21_328_292, 21.33, 512),
+    "resnet50": (23_705_252, 23.71, 2048),
+}
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_fields_models_have_its_parameter_counts(name):
+    count, millions, embedding = ZOO[name]
+    with torch.device("meta"):
+        model = MODELS[name].network((3, 32, 32), 100).eval()
+        logits, embedded = model(torch.empty(2, 3, 32, 32))
+    assert sum(parameter.numel() for parameter in model.parameters()) == count
+    assert round(count / 1e6, 2) == millions
+    assert (logits.shape, embedded.shape) == ((2, 100), (2, embedding))
+
+
+def test_the_zoo_is_whole():
+    assert {*shared_recipes()} - {"torchvision"} | {"resnet18"} == {*ZOO}
+
+
+@pytest.mark.parametrize("name", EACH_CLASS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 28, 28), (3, 33, 40), (1, 48, 48)])
 def test_any_size_and_channel_count_trains(name, shape):
-    params = {"width": 4} if name == "resnet18" else {}
-    model = build(name, shape, 7, seed=0, **params)
+    model = build(name, shape, 7, seed=0, **NARROW.get(name, {}))
     logits, embedding = model(torch.randn(2, *shape), key=0)
     assert logits.shape == (2, 7)
     assert embedding.ndim == 2
@@ -56,6 +104,9 @@ def test_any_size_and_channel_count_trains(name, shape):
         ("resnet18", {"width": 0}, "resnet18.width=0"),
         ("resnet18", {"width": 8.0}, "resnet18.width=8.0"),
         ("resnet18", {"width": True}, "resnet18.width=True"),
+        ("resnet50", {"width": 0}, "resnet50.width=0"),
+        ("resnet20", {"width": 8}, "resnet20 has no width: it takes no parameters"),
+        ("torchvision", {"arch": "resnet19"}, "torchvision.arch=resnet19 is unknown (did you mean resnet18?)"),
         ("resnet9", {"width": 0}, "resnet9.width=0"),
         ("resnet9", {"width": 12}, "resnet9.width=12"),
         ("resnet9", {"width": 8.0}, "resnet9.width=8.0"),
@@ -70,6 +121,18 @@ def test_bad_requests_are_refused_in_one_line(name, params, complaint):
         build(name, (3, 32, 32), 10, seed=0, **params)
     assert complaint in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest"),
+    [("resnet20", 4), ("wrn-16-2", 4), ("vgg8", 8), ("mobilenet-v2", 16), ("shufflenet-v1", 8), ("shufflenet-v2", 8)],
+)
+def test_too_small_images_are_refused_by_the_models_own_name(name, smallest):
+    complaint = f"^{name} needs images of at least {smallest} x {smallest} pixels, got {smallest - 1} x 32: enlarge"
+    with pytest.raises(ModelError, match=complaint):
+        build(name, (3, smallest - 1, 32), 10, seed=0)
+    logits, _ = build(name, (3, smallest, smallest), 10, seed=0).eval()(torch.randn(1, 3, smallest, smallest))
+    assert logits.isfinite().all()
 
 
 def test_weights_are_a_function_of_the_seed_alone():
@@ -94,7 +157,9 @@ def test_initialisation_is_pytorchs_default():
 @pytest.mark.parametrize("group", ["teacher", "student"])
 def test_yaml_lists_exactly_the_keyword_arguments(group):
     files = sorted((conf_dir() / group).glob("*.yaml"))
-    assert {path.stem for path in files} == ({"resnet18", "resnet9", "alexnet"} if group == "teacher" else set(MODELS))
+    with_parameters = {"resnet18", "resnet34", "resnet50", "torchvision"}
+    others = {"resnet9", "alexnet"} if group == "teacher" else set(MODELS) - set(shared_recipes())
+    assert {path.stem for path in files} == with_parameters | others
     for path in files:
         parameters = inspect.signature(MODELS[path.stem].network).parameters.values()
         defaults = {item.name: item.default for item in parameters if item.kind is item.KEYWORD_ONLY}
@@ -115,10 +180,10 @@ def test_a_stack_of_students_equals_each_alone(name):
         torch.testing.assert_close(stacked[i], student(x[i], keys[i])[0])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH_CLASS)
 def test_gradients_lie_in_memory_as_their_weights_do(name):
     """The fused update goes through memory, not through indices: PyTorch 2.15 takes other strides for the same."""
-    model = build(name, (3, 32, 32), 10, seed=0, **({"width": 4} if name == "resnet18" else {}))
+    model = build(name, (3, 32, 32), 10, seed=0, **NARROW.get(name, {}))
     model.to(memory_format=torch.channels_last)
     x = images(2, 3, 32, 32).float().contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):

@@ -25,7 +25,7 @@ from augdistill.training.batches import TrainingSet, make_batch, one_hot, plan_e
 from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
 from augdistill.training.loop import take_epoch
-from data_files import pixels, write_png
+from data_files import pixels, write_image
 
 log = logging.getLogger("augdistill.stages.test")
 
@@ -177,7 +177,7 @@ def test_a_constant_channel_is_divided_by_1_and_named(tmp_path: Path, caplog, co
     for seed, place in enumerate(f"{split}/{name}/{n}" for split in ("train", "test") for name in "ab" for n in "12"):
         image = pixels(8, 8, 3, seed=seed)
         image[..., constant] = 137
-        write_png(tmp_path / "own" / f"{place}.png", image)
+        write_image(tmp_path / "own" / f"{place}.png", image)
     folder = {"name": "image-folder", "path": str(tmp_path / "own"), "channels": 3, "background": "white"}
     config = digits(tmp_path, validation=validation, **folder)
     for split in ("train", "test"):
@@ -198,7 +198,7 @@ def test_a_constant_channel_is_divided_by_1_and_named(tmp_path: Path, caplog, co
 def test_one_image_of_a_class_and_all_images_equal_have_finite_statistics(tmp_path: Path) -> None:
     image = pixels(8, 8, 3)
     for place in ("train/a/1", "train/b/1", "test/a/1", "test/b/1"):
-        write_png(tmp_path / "own" / f"{place}.png", image)
+        write_image(tmp_path / "own" / f"{place}.png", image)
     folder = {"name": "image-folder", "path": str(tmp_path / "own"), "channels": 3, "background": "white"}
     found = common.dataset_images(digits(tmp_path, **folder)).header
     assert found.std == pytest.approx((image / 255).std(axis=(0, 1)), abs=1e-12)

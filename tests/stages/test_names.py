@@ -13,12 +13,12 @@ from augdistill.config.checking import check
 from augdistill.stages import evaluation, names, student, teacher
 from augdistill.store.runs import Run, RunStore
 from composed import changed, planned
-from data_files import pixels, write_png
+from data_files import pixels, write_image
 
 
 def write_flowers(root: Path, first: int = 0) -> Path:
     for seed, place in enumerate(f"{split}/{name}/{n}" for split in ("train", "test") for name in "ab" for n in "123"):
-        write_png(root / f"{place}.png", pixels(25, 25, 3, seed=first + seed))
+        write_image(root / f"{place}.png", pixels(25, 25, 3, seed=first + seed))
     return root
 
 

@@ -11,7 +11,7 @@ from augdistill.stages.refusals import another, validate, validate_choices
 from augdistill.study.arms import student_jobs
 from composed import changed
 from core import student_config, teacher_config
-from data_files import pixels, write_png
+from data_files import pixels, write_image
 
 SMALL = ("teacher=resnet18", "teacher.width=4", "dataset=digits", "dataset.size=8", "dataset.validation=0")
 
@@ -87,7 +87,7 @@ def test_a_last_batch_of_one_is_no_matter_for_larger_images_or_without_batch_nor
 def test_a_damaged_test_split_is_found_before_training(damage: str, tmp_path: Path, monkeypatch) -> None:
     root = tmp_path / "images"
     for seed, (split, name) in enumerate((split, name) for split in ("train", "test") for name in "ab" for _ in "12"):
-        write_png(root / split / name / f"{seed}.png", pixels(25, 25, 3, seed=seed))
+        write_image(root / split / name / f"{seed}.png", pixels(25, 25, 3, seed=seed))
     for path in (root / "test" / "b").iterdir():
         if damage == "class":
             path.unlink()

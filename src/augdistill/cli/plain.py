@@ -82,7 +82,9 @@ def data(outputs: Path, action: str, target: str | None, dataset_root: Path) -> 
     one_of("action", action, ("status", "fetch"))
     if action == "fetch":
         if target is None:
-            raise RequestError("fetch what? type augdistill data fetch cifar10 (or mnist, cinic10, cifar10h)")
+            raise RequestError(
+                "fetch what? type augdistill data fetch NAME, as in fetch cifar10; augdistill data lists all"
+            )
         fetch(target, dataset_root)
     print(data_status(dataset_root, outputs / "cache"))
 
@@ -177,7 +179,7 @@ def commands() -> dict[str, Command]:
             data,
             (*common, Option("action", text, "status", "the plain word after the command"), target, root),
             ("action", "target"),
-            "[status | fetch cifar10|mnist|cinic10|cifar10h] [dataset.root=FOLDER]",
+            "[status | fetch cifar10|cifar100|mnist|...] [dataset.root=FOLDER]",
         ),
         "report": Command(
             report,

@@ -65,7 +65,8 @@ def unreadable(command: str, word: str, typed: Mapping[str, str]) -> str:
     """Return what to say of a word that Hydra's grammar cannot read: no KEY=VALUE, no key, or brackets left open."""
     found = OVERRIDE.fullmatch(word)
     if found is None:
-        groups = [path.parent.name for path in conf_dir().glob("*/*.yaml") if path.stem == word]
+        folders = {path.parent.name for path in conf_dir().glob("*/*.yaml")}
+        groups = [folder for folder in folders if word in choices(folder)]
         meant = f" (did you mean {max(groups)}={word}?)" if groups else ""  # a model rather than its recipe
         return f"{word} is not an override{meant}: write KEY=VALUE, and quote lists, as in 'aug=[flip-crop,cutmix]'"
     key, value = found[2], found[3]

@@ -16,7 +16,7 @@ from augdistill import plugins
 from augdistill.base.errors import ConfigError
 from augdistill.config import conf_dir
 from augdistill.config.folders import is_inside, read_plain
-from augdistill.config.places import OF_PLUGINS
+from augdistill.config.places import OF_MODELS, OF_PLUGINS, shared_recipes
 
 
 class PlainSource(FileConfigSource):
@@ -40,6 +40,41 @@ class PlainSource(FileConfigSource):
         """Return the names in a group; nothing of a group that lies outside."""
         inside = (Path(self.path) / config_path).resolve().is_relative_to(Path(self.path).resolve())
         return super().list(config_path, results_filter) if inside and is_inside(config_path) else []
+
+
+class ModelsSource(FileConfigSource):
+    """The choices that have no file of their own: the models of conf/models.yaml, and their recipes by their names."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "models"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Return a model by its name, or the recipe that it shares."""
+        group, _, model = config_path.removesuffix(".yaml").partition("/")
+        if group == "optim":
+            return super().load_config(f"optim/{shared_recipes()[model]}")
+        return ConfigResult(
+            config=OmegaConf.create({"name": model}),
+            path=f"models://{self.path}/{config_path}",
+            provider=self.provider,
+            header={"package": None},
+        )
+
+    def is_config(self, config_path: str) -> bool:
+        """Return whether there is such a choice."""
+        group, _, model = config_path.removesuffix(".yaml").partition("/")
+        return self.is_group(group) and bool(group) and model in shared_recipes()
+
+    def is_group(self, config_path: str) -> bool:
+        """Return whether a group has such choices."""
+        return config_path in ("", "optim", *OF_MODELS)
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Return the names of the models, in each of their groups."""
+        if not config_path or results_filter == ObjectType.GROUP or not self.is_group(config_path):
+            return []
+        return sorted(shared_recipes())
 
 
 class PluginSource(PlainSource):
@@ -90,6 +125,10 @@ class PluginSource(PlainSource):
 def search_path(folder: str | None) -> ConfigSearchPathImpl:
     """Return where configs are looked for: Hydra's own, this program's, those of plugins, then those of a folder."""
     path = create_config_search_path(str(conf_dir()))
+    SourcesRegistry.instance().register(ModelsSource)
+    path.prepend(
+        "models", f"models://{conf_dir()}", SearchPathQuery(provider="schema")
+    )  # after our files, which say more
     SourcesRegistry.instance().register(PluginSource)
     for prefix, plugin in plugins.installed().items():
         if plugin.conf:

@@ -1,5 +1,6 @@
 """Where the values lie: one YAML file for each choice of a group, in one folder for each group.
 
+Models that share a recipe stand in one file, models.yaml, and are choices all the same.
 A plugin's folder of the same form adds choices under its prefix: its aug/randaugment.yaml is aug=mypkg/randaugment.
 """
 
@@ -7,6 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml  # type: ignore[import-untyped]
 
 from augdistill import plugins
 from augdistill.base.checks import is_prefixed, one_of
@@ -16,6 +19,8 @@ from augdistill.config.folders import read_plain
 SECOND_PLACES = {"student_aug": "aug", "teacher_optim": "optim"}  # key -> folder; an override says FOLDER@KEY=CHOICE
 OF_PLUGINS = ("aug", "dataset", "distillation", "loss", "optim", "student", "study", "teacher")  # folders they may have
 DATASET_KEYS = ("name", "root", "verify", "mean", "std", "validation", "test_sets")  # what all datasets have
+MODELS_FILE = "models.yaml"  # name -> the recipe that trains it
+OF_MODELS = ("teacher", "student")  # in which a model without parameters needs no file
 AS_TRAINED = "as-trained"  # stands, in evaluations, for each run's own dataset
 
 
@@ -26,10 +31,21 @@ def conf_dir() -> Path:
 
 
 @cache
+def shared_recipes() -> Mapping[str, str]:
+    """Return the models that have no recipe of their own, each with the name of the one that trains it."""
+    found: dict[str, str] = yaml.safe_load((conf_dir() / MODELS_FILE).read_text(encoding="utf-8"))
+    return found
+
+
+@cache
 def files(group: str) -> Mapping[str, Path]:
-    """Return the YAML files of one group by the choice that each is: our own, then those of plugins."""
+    """Return the YAML file of each choice of one group: our own, some of which share one, then those of plugins."""
     folder = SECOND_PLACES.get(group, group)
     found = {path.stem: path for path in sorted((conf_dir() / folder).glob("*.yaml"), key=lambda path: path.stem)}
+    if folder == "optim":
+        found |= {model: found[recipe] for model, recipe in shared_recipes().items()}
+    if folder in OF_MODELS:
+        found = {model: conf_dir() / MODELS_FILE for model in shared_recipes()} | found
     for prefix, plugin in plugins.installed().items() if folder in OF_PLUGINS else ():
         paths = sorted((plugin.conf / folder).glob("*.yaml"), key=lambda path: path.stem) if plugin.conf else []
         found |= {f"{prefix}/{path.stem}": path for path in paths if plugins.NAME.fullmatch(path.stem)}
@@ -38,7 +54,7 @@ def files(group: str) -> Mapping[str, Path]:
 
 @cache
 def choices(group: str) -> tuple[str, ...]:
-    """Return the names of the YAML files of one group."""
+    """Return the names of the choices of one group."""
     return tuple(files(group))
 
 
@@ -48,6 +64,8 @@ def written(group: str, name: str) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
 
     path = files(group)[name]
+    if path.name == MODELS_FILE:
+        return {"name": name}
     try:
         text = read_plain(path.parent, path.name) if is_prefixed(name) else path.read_text(encoding="utf-8")
         loaded = OmegaConf.to_container(OmegaConf.create(text), resolve=True)

@@ -29,6 +29,14 @@ def entries(table: str) -> list[str]:
     return sorted(TABLES[table])
 
 
+def models_of_each_class() -> list[str]:
+    """Return the first model of each class: others of a class differ from it in numbers alone."""
+    first: dict[str, str] = {}
+    for name, model in MODELS.items():
+        first.setdefault(model.place, name)
+    return sorted(first.values())
+
+
 def own_parameters(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the keyword arguments of a function, which are an entry's parameters, with their defaults."""
     known = inspect.signature(function).parameters.values()

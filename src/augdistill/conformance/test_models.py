@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 from augdistill.base.errors import ConfigError
 from augdistill.config import choices, parameters
-from augdistill.conformance import entries, normal
+from augdistill.conformance import models_of_each_class, normal
 from augdistill.models import build, stacks
 from augdistill.training.bank import Bank
 
 SHAPE, CLASSES, BATCH = (3, 32, 32), 5, 3
-every_model = pytest.mark.parametrize("name", entries("MODELS"))
+every_model = pytest.mark.parametrize("name", models_of_each_class())
 
 
 def made(name: str, seed: int = 0) -> nn.Module:

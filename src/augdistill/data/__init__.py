@@ -12,7 +12,20 @@ from typing import Any, Protocol
 
 from augdistill.base.errors import ConfigError, DataError, RequestError
 from augdistill.base.text import dataset_label
-from augdistill.data import cifar10, cifar10h, cinic10, digits, image_folder, mnist, packed
+from augdistill.data import (
+    cifar10,
+    cifar10_1,
+    cifar10h,
+    cifar100,
+    cinic10,
+    digits,
+    fashion_mnist,
+    image_folder,
+    mnist,
+    packed,
+    svhn,
+    tiny_imagenet,
+)
 from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
 from augdistill.data.splits import split_validation
 from augdistill.plugins import Table
@@ -245,6 +258,12 @@ DATASETS = Table[Dataset]("datasets") | {
     "image-folder": image_folder,
     "cinic10": cinic10,
     "cifar10h": cifar10h,
+    "cifar10.1-v6": cifar10_1.V6,
+    "cifar10.1-v4": cifar10_1.V4,
+    "cifar100": cifar100,
+    "fashion-mnist": fashion_mnist,
+    "svhn": svhn,
+    "tiny-imagenet": tiny_imagenet,
 }
 
 # Labels that people gave -> the dataset whose test images they are about.

@@ -1,6 +1,7 @@
 """CIFAR-10 (Krizhevsky, 2009): 50,000 + 10,000 RGB images of 32 x 32 in ten classes, as python batches."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,23 @@ ARCHIVE = download.Download(
     checksum="md5:c58f30108f718f92721af3b95e74349a",
     max_bytes=200 * 10**6,
 )
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What is peculiar to the batches of one dataset: its name, theirs, the key of the labels, the number of classes.
+
+    A file has at most `max_bytes`; reading one takes up to five times its size in memory.
+    """
+
+    name: str
+    title: str
+    key: str
+    classes: int
+    max_bytes: int
+
+
+BATCHES = Batches("cifar10", "CIFAR-10", "labels", len(CIFAR_CLASSES), pickles.MAX_BYTES)
 
 
 def where(root: Path, **params: object) -> str:
@@ -65,21 +83,21 @@ def read(root: Path, split: str, verify: bool) -> Pixels:
     return Pixels(images, labels, CIFAR_CLASSES, verify, checksums if verify else {}, note)
 
 
-def read_batch(path: Path, checksum: str | None) -> tuple[np.ndarray, np.ndarray]:
+def read_batch(path: Path, checksum: str | None, batches: Batches = BATCHES) -> tuple[np.ndarray, np.ndarray]:
     """Return the images uint8 [N, 3, 32, 32] and labels int64 [N] of one batch file; raises DataError."""
-    content = read_bounded(path, pickles.MAX_BYTES)
+    content = read_bounded(path, batches.max_bytes)
     if checksum:
-        check_publisher(path, checksum, "cifar10", content)
-    batch = pickles.load_plain(path, content)
+        check_publisher(path, checksum, batches.name, content)
+    batch, key = pickles.load_plain(path, content), batches.key
     if not isinstance(batch, dict):
-        raise DataError(f"{path} is not a CIFAR-10 batch: expected a dictionary with `data` and `labels`")
-    images, labels = pickles.as_array(batch.get("data")), batch_labels(batch.get("labels"))
+        raise DataError(f"{path} is not a {batches.title} batch: expected a dictionary with `data` and `{key}`")
+    images, labels = pickles.as_array(batch.get("data")), batch_labels(batch.get(key))
     if images is None or images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 3072:
         raise DataError(f"{path}: `data` is not an array of bytes with rows of 3,072")
     if labels is None or labels.shape != (len(images),) or len(images) == 0:
-        raise DataError(f"{path}: `labels` is not one whole number for each of the {len(images)} images")
-    if labels.min() < 0 or labels.max() >= len(CIFAR_CLASSES):
-        raise DataError(f"{path}: labels from {labels.min()} to {labels.max()}; allowed: 0 to 9")
+        raise DataError(f"{path}: `{key}` is not one whole number for each of the {len(images)} images")
+    if labels.min() < 0 or labels.max() >= batches.classes:
+        raise DataError(f"{path}: `{key}` from {labels.min()} to {labels.max()}; allowed: 0 to {batches.classes - 1}")
     return images.reshape(-1, *shape()), labels.astype(np.int64)
 
 

@@ -5,13 +5,12 @@ RGB, 32 x 32, in CIFAR-10's classes: a test set from elsewhere for models traine
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from augdistill.base.errors import DataError
 from augdistill.data import download
-from augdistill.data.images import class_folders, decode_all, listing
+from augdistill.data.images import class_folders, decode_all, listing, to_rgb
 from augdistill.data.imageset import CIFAR_CLASSES, Pixels, Source, incomplete, missing
 
 SPLITS = ("test",)
@@ -71,15 +70,8 @@ def read(root: Path, split: str, verify: bool) -> Pixels:
     files = source(root, split).files
     start = len(where(root)) + 1
     labels = np.array([CIFAR_CLASSES.index(path[start:].partition(os.sep)[0]) for path in files], dtype=np.int64)
-    images = decode_all(files, shape(), to_rgb, formats=["PNG"])
+    images = decode_all(files, shape(), lambda image: to_rgb(image, SIDE), formats=["PNG"])
     return Pixels(images, labels, CIFAR_CLASSES, note=incomplete(len(files), FULL, "ImageNet part of the test fold"))
-
-
-def to_rgb(image: Any) -> Any:
-    """Return a Pillow image of 32 x 32 as RGB (a few files are grey)."""
-    if image.size != (SIDE, SIDE):
-        raise DataError(f"it is {image.width} x {image.height}, not {SIDE} x {SIDE}")
-    return image.convert("RGB")
 
 
 def fetch(root: Path) -> None:

@@ -6,11 +6,14 @@ import http.client
 import logging
 import os
 import shutil
+import stat
+import struct
 import tarfile
 import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -159,13 +162,47 @@ def extract(archive: Path, target: Path, folder: str, max_files: int, max_bytes:
         raise DataError(f"{archive.name} holds no folder {folder}: nothing was kept")
 
 
+def extract_zip(archive: Path, target: Path, folder: str, max_files: int, max_bytes: int) -> None:
+    """Unpack a .zip as `extract` does a .tar.gz, with the same refusals; a member's own checksum is checked too."""
+    left = max_bytes
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            members = packed.infolist()
+            if len(members) > max_files:
+                raise DataError(f"{archive.name} holds more than {max_files:,} members: nothing was kept")
+            for member in members:
+                kind = stat.S_IFMT(member.external_attr >> 16)
+                parts = plain_parts(archive, member.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+                if member.is_dir() or folder not in parts[:-1]:
+                    continue
+                path = target.joinpath(*parts[parts.index(folder) + 1 :])
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with packed.open(member) as content, path.open("xb") as out:
+                    while block := content.read(min(BLOCK, left + 1)):
+                        left -= len(block)
+                        if left < 0:
+                            raise DataError("the archive unpacks to more than it should: nothing was kept")
+                        out.write(block)
+    except (zipfile.BadZipFile, EOFError, zlib.error, FileExistsError, NotADirectoryError) as error:
+        raise DataError(f"{archive.name} is damaged: {error}") from error
+    except (ValueError, KeyError, RuntimeError, OverflowError, struct.error) as error:  # zipfile, on a hostile header
+        raise DataError(f"{archive.name} is damaged: {' '.join(str(error).split())[:100]}") from error
+    if not target.is_dir():
+        raise DataError(f"{archive.name} holds no folder {folder}: nothing was kept")
+
+
 def safe_parts(archive: Path, member: tarfile.TarInfo) -> tuple[str, ...]:
     """Return the parts of a member's name; raises DataError unless it is a plain file or folder below the top."""
-    path = PurePosixPath(member.name)
-    if member.name.startswith("/") or ".." in path.parts or "\\" in member.name or "\0" in member.name:
-        raise DataError(f"{archive.name} holds {member.name!r}, which leads out of it: nothing was kept")
-    if not (member.isdir() or member.isreg()) or member.issparse():
-        raise DataError(f"{archive.name} holds {member.name!r}, a link or special file: nothing was kept")
+    return plain_parts(archive, member.name, (member.isdir() or member.isreg()) and not member.issparse())
+
+
+def plain_parts(archive: Path, name: str, is_plain: bool) -> tuple[str, ...]:
+    """Return the parts of a member's name; raises DataError for one that leads elsewhere, or `is_plain` says not."""
+    path = PurePosixPath(name)
+    if name.startswith("/") or ".." in path.parts or "\\" in name or "\0" in name:
+        raise DataError(f"{archive.name} holds {name!r}, which leads out of it: nothing was kept")
+    if not is_plain:
+        raise DataError(f"{archive.name} holds {name!r}, a link or special file: nothing was kept")
     return path.parts
 
 
@@ -186,10 +223,12 @@ def staging(destination: Path) -> Iterator[Path]:
 
 
 def fetch_archive(file: Download, destination: Path, *, folder: str, max_files: int, max_bytes: int) -> None:
-    """Download a .tar.gz, check it, and put the content of its folder named `folder` at `destination`."""
+    """Download a .tar.gz or .zip, check it, and put the content of its folder named `folder` at `destination`."""
+    is_zip = file.urls[0].endswith(".zip")
     with staging(destination) as temporary:
-        download(file, temporary / "archive.tar.gz")
-        extract(temporary / "archive.tar.gz", temporary / "content", folder, max_files, max_bytes)
+        archive = temporary / ("archive.zip" if is_zip else "archive.tar.gz")
+        download(file, archive)
+        (extract_zip if is_zip else extract)(archive, temporary / "content", folder, max_files, max_bytes)
         os.replace(temporary / "content", destination)
 
 

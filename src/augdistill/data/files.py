@@ -1,6 +1,7 @@
 """Small helpers around files: bounded reading, publishers' checksums, folders that vanish when work fails."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     """Return the content of a file of at most `max_bytes`; raises DataError if it is larger or cannot be read."""
     try:
         with opened(path, max_bytes) as file:
-            return file.read(max_bytes)
+            return file.read(min(max_bytes, os.fstat(file.fileno()).st_size))  # so many bytes of memory are taken
     except ValueError as error:
         raise DataError(f"{path} is {error}: this is not the publisher's file") from error
     except OSError as error:

@@ -167,6 +167,13 @@ def decode_all(
     return images[:count]
 
 
+def to_rgb(image: Any, side: int) -> Any:
+    """Return a Pillow image of `side` x `side` as RGB (some datasets have grey files); raises DataError for others."""
+    if image.size != (side, side):
+        raise DataError(f"it is {image.width} x {image.height}, not {side} x {side}")
+    return image.convert("RGB")
+
+
 def as_shown(image: Any, background: str, seen: Counter[str]) -> Any:
     """Return a Pillow image as a viewer shows it: turned as its EXIF says, transparency laid on `background`.
 

@@ -2,6 +2,8 @@
 
 import gzip
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,6 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-# Of the decompressed content: the gzip containers differ from mirror to mirror.
 CHECKSUMS = {
     "train-images-idx3-ubyte": "md5:6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "md5:a25bea736e30d166cdddb491f175f624",
@@ -42,6 +43,22 @@ ARCHIVES = {
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 
+@dataclass(frozen=True)
+class IdxFiles:
+    """What is peculiar to one dataset of four IDX files: its name, its folder, the publisher's checksums, its classes.
+
+    `checksums` are of the decompressed content: the gzip containers differ from mirror to mirror.
+    """
+
+    name: str
+    folder: Path
+    checksums: Mapping[str, str]
+    classes: tuple[str, ...]
+
+
+IDX = IdxFiles("mnist", FOLDER, CHECKSUMS, CLASSES)
+
+
 def where(root: Path, **params: object) -> str:
     """Return the folder that holds the IDX files."""
     return str(root / FOLDER)
@@ -54,19 +71,24 @@ def shape(*, channels: int = 1) -> tuple[int, int, int]:
 
 
 def source(root: Path, split: str, **params: object) -> Source:
+    """Return the image and the label file of a split, gzipped or not; raises DataError if one is missing."""
+    return find(IDX, root, split)
+
+
+def find(idx: IdxFiles, root: Path, split: str) -> Source:
     """Return the image and the label file of a split, gzipped or not; raises DataError if one is missing.
 
     Many copies are called train-images.idx3-ubyte, as some programs unpack them.
     """
-    files = []
+    folder, files = root / idx.folder, []
     for name in FILES[split]:
         spelled = (f"{start}{end}" for start in (name, name.replace("-idx", ".idx")) for end in ("", ".gz"))
-        found = [path for path in (root / FOLDER / each for each in spelled) if path.is_file()]
+        found = [path for path in (folder / each for each in spelled) if path.is_file()]
         if not found:
             layout = f"{FILES[split][0]} and {FILES[split][1]} (or .idx..., or .gz)"
-            raise missing("mnist", root / FOLDER, layout, "type `augdistill data fetch mnist`, or set dataset.root")
+            raise missing(idx.name, folder, layout, f"type `augdistill data fetch {idx.name}`, or set dataset.root")
         files.append(str(found[0]))
-    return Source(where(root), files)
+    return Source(str(folder), files)
 
 
 def read(root: Path, split: str, verify: bool, *, channels: int = 1) -> Pixels:
@@ -74,23 +96,31 @@ def read(root: Path, split: str, verify: bool, *, channels: int = 1) -> Pixels:
 
     Raises DataError if a file is damaged or, with `verify`, not the publisher's; ConfigError on `channels`.
     """
+    return read_split(IDX, root, split, verify, channels)
+
+
+def read_split(idx: IdxFiles, root: Path, split: str, verify: bool, channels: int) -> Pixels:
+    """Return the images [N, channels, 28, 28] and labels of a split, as `read` does."""
     image_shape = shape(channels=channels)
-    image_file, label_file = map(Path, source(root, split).files)
-    images = read_idx(image_file, (SIDE, SIDE), verify).reshape(-1, 1, SIDE, SIDE)
-    labels = read_idx(label_file, (), verify)
+    image_file, label_file = map(Path, find(idx, root, split).files)
+    images = read_idx(image_file, (SIDE, SIDE), idx if verify else None).reshape(-1, 1, SIDE, SIDE)
+    labels = read_idx(label_file, (), idx if verify else None)
     if len(images) != len(labels):
         raise DataError(f"{label_file} holds {len(labels):,} labels for the {len(images):,} images of {image_file}")
-    if labels.max() >= len(CLASSES):
+    if labels.max() >= len(idx.classes):
         raise DataError(f"{label_file}: labels up to {labels.max()}; allowed: 0 to 9")
-    checksums = {name: CHECKSUMS[name] for name in FILES[split]} if verify else {}
+    checksums = {name: idx.checksums[name] for name in FILES[split]} if verify else {}
     note = incomplete(len(labels), FULL[split], f"{split} set")
-    return Pixels(np.repeat(images, image_shape[0], axis=1), labels.astype(np.int64), CLASSES, verify, checksums, note)
+    return Pixels(
+        np.repeat(images, image_shape[0], axis=1), labels.astype(np.int64), idx.classes, verify, checksums, note
+    )
 
 
-def read_idx(path: Path, item: tuple[int, ...], verify: bool) -> np.ndarray:
+def read_idx(path: Path, item: tuple[int, ...], publisher: IdxFiles | None) -> np.ndarray:
     """Return the bytes of an IDX file, uint8 [N, *item], reading no more than its header announces.
 
-    Raises DataError on another magic number or item shape, a count outside 1 to a million, or another length.
+    Raises DataError on another magic number or item shape, a count outside 1 to a million, another length, or another
+    checksum than the publisher's.
     """
     magic = 0x800 + 1 + len(item)
     header_bytes = 4 * (2 + len(item))
@@ -111,10 +141,9 @@ def read_idx(path: Path, item: tuple[int, ...], verify: bool) -> np.ndarray:
         raise DataError(
             f"{path} is {'longer' if len(content) > size else 'shorter'} than the {count:,} items it announces"
         )
-    if verify:
-        check_publisher(
-            path, CHECKSUMS[path.name.removesuffix(".gz").replace(".idx", "-idx")], "mnist", header, content
-        )
+    if publisher is not None:
+        name = path.name.removesuffix(".gz").replace(".idx", "-idx")
+        check_publisher(path, publisher.checksums[name], publisher.name, header, content)
     return np.frombuffer(content, dtype=np.uint8).reshape(count, *item)
 
 
