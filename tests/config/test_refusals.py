@@ -42,7 +42,8 @@ SEVERAL = {
     **dict.fromkeys(("mean", "std"), (list, type(None))),
     **dict.fromkeys(("clip_norm", "stop_accuracy", "sd", "mem_gb"), (int, float, type(None))),
     **dict.fromkeys(("warmup_epochs", "watch_seconds", "temperature", "weight_decay"), (int, float)),
-    **dict.fromkeys(("workers", "cpus", "minutes", "size"), (int, type(None))),
+    **dict.fromkeys(("workers", "cpus", "minutes"), (int, type(None))),
+    "size": (int, float, type(None)),
     **dict.fromkeys(
         (
             "address",
@@ -179,14 +180,14 @@ REFUSED = [
     (
         "train-teacher",
         "teacher=18",
-        "teacher=18 is unknown: choose one of alexnet, resnet18, resnet9, as in teacher=",
+        "teacher=18 is unknown: choose one of alexnet, mobilenet-v2, resnet110, ",
     ),
     ("train-teacher", "aug.ops=5", "aug.ops=5 is not a group of keys: type aug=CHOICE"),
     ("train-teacher", "aug=[[mixup]]", "aug=[[mixup]] is not a group of keys: type aug=CHOICE"),
     (
         "train-teacher",
         "optim=null",
-        "optim=null is unknown: choose one of alexnet, alexnet-small, lenet, resnet18, resnet9, as in",
+        "optim=null is unknown: choose one of alexnet, alexnet-small, crd, crd-light, ",
     ),
     ("distill", "optim@teacher_optim=5", "optim@teacher_optim=5 is unknown: choose one of alexnet, "),
     ("study", "study.grids.distillation.temperature=[1,4]", "as in 'study.grids=[{distillation.temperature: [1,4]}]'"),

@@ -34,6 +34,13 @@ compdef _augdistill augdistill
 complete -c augdistill -f -a '(augdistill completion words (commandline -cp))'
 """,
 }
+USAGE = """\
+usage: augdistill completion bash|zsh|fish
+
+Print what completes commands, groups, choices, keys, studies and runs in a shell:
+  bash: eval "$(augdistill completion bash)" in ~/.bashrc
+  zsh:  eval "$(augdistill completion zsh)" in ~/.zshrc, after compinit
+  fish: augdistill completion fish | source, in ~/.config/fish/config.fish"""
 LISTS = ("words", "bash-words")  # what the scripts ask for
 ACTIONS = {
     "runs": ("list", "show", "diff", "verify", "remove"),
@@ -45,6 +52,7 @@ OPTIONS = {
     "export": ("format=", "--int8", "--benchmark", "preprocessing="),
     "compare": ("--a", "--b", "metric=", "test_set=", "paired="),
 }
+NOT_FETCHED = (AS_TRAINED, "digits", "image-folder")
 FLAGS = ("--help", "--cfg", "--config-dir", "-m")
 BREAKS = re.compile(r".*[=@:]", re.DOTALL)  # up to where bash takes a word to begin
 
@@ -59,6 +67,8 @@ def completion(words: Sequence[str]) -> str:
             begun = BREAKS.match(current)
             found = [word[len(begun[0]) if begun else 0 :] for word in found]
         return "\n".join(word if word.endswith("=") else f"{word} " for word in found)
+    if asked in ("--help", "-h"):
+        return USAGE
     if asked not in SCRIPTS or len(words) > 1:
         raise RequestError(
             f"completion of which shell{nearest(asked, SCRIPTS)}? type augdistill completion bash, zsh or fish"
@@ -171,7 +181,7 @@ def of_saved_results(command: str, before: Sequence[str]) -> Iterator[str]:
     if command == "export" or (command == "runs" and before and before[0] in ACTIONS["runs"][1:]):
         yield from below(before, "runs")
     if command == "data" and before[:1] == ["fetch"]:
-        yield from ("cifar10", "cifar10h", "cinic10", "mnist")
+        yield from (name for name in choices("dataset") if name not in NOT_FETCHED)
     yield from OPTIONS.get(command, ())
     yield from ("outputs=", "--help")
 

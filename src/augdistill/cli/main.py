@@ -23,18 +23,18 @@ log = logging.getLogger("augdistill")
 
 COMPOSING = ("study", "train-teacher", "distill", "evaluate", "import-teacher")  # what Hydra composes a config for
 COMMANDS = {
-    "study": "everything: teachers, students, evaluations, a page: study NAME",
-    "train-teacher": "train one teacher: aug=cutmix, 'aug=[flip-crop,cutmix]', seed=1",
+    "study": "teachers, students, evaluations and a page: study NAME",
+    "train-teacher": "train one teacher: aug=cutmix seed=1",
     "distill": "distil one student from that teacher: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
-    "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE, or predictions=FILE",
-    "export": "a run's model as a file that others run: export RUN format=onnx",
+    "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE",
+    "export": "a model as a file that others run: export RUN format=onnx",
     "runs": "list, show, verify (checksums) or remove runs",
     "data": "what datasets are there; fetch NAME gets one",
     "report": "a study's tables, figures and verdicts again: report NAME",
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
     "doctor": "versions, device, datasets, whether results can be written",
-    "completion": "what completes commands, keys and choices in bash, zsh or fish",
+    "completion": "of commands, keys and choices: bash, zsh or fish",
 }
 SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i")
 FLAGS = (*SHOWS, "--resolve", "--run", "-r", "--multirun", "-m")
@@ -97,7 +97,7 @@ def dispatch(command: str, words: list[str]) -> None:
 
     if command not in COMMANDS:
         raise RequestError(f"no such command{nearest(command, COMMANDS)}: there are {', '.join(COMMANDS)}")
-    if command == "completion" and not {"--help", "-h"} & {*words}:
+    if command == "completion":
         from augdistill.cli.completion import completion
 
         print(completion(words))

@@ -248,7 +248,7 @@ def open_map(command: str, key: str) -> str | None:
     Such maps are {} in the command's own file, or in the group `executor`; Hydra adds to them with ++ alone.
     """
     parts = key.split(".")
-    for end in range(2, len(parts) + 1):
+    for end in range(1, len(parts) + 1):
         own = below(conf_dir() / f"{command}.yaml", tuple(parts[:end]))
         place = ".".join(parts[:end])
         if own == ({},) or (parts[0] == "executor" and {} in declared(command, place)):

@@ -46,6 +46,7 @@ def files(group: str) -> Mapping[str, Path]:
         found |= {model: found[recipe] for model, recipe in shared_recipes().items()}
     if folder in OF_MODELS:
         found = {model: conf_dir() / MODELS_FILE for model in shared_recipes()} | found
+    found = dict(sorted(found.items()))
     for prefix, plugin in plugins.installed().items() if folder in OF_PLUGINS else ():
         paths = sorted((plugin.conf / folder).glob("*.yaml"), key=lambda path: path.stem) if plugin.conf else []
         found |= {f"{prefix}/{path.stem}": path for path in paths if plugins.NAME.fullmatch(path.stem)}

@@ -90,11 +90,12 @@ def check_shape(arch: str, shape: tuple[int, int, int]) -> None:
 
 def keyed(model: nn.Module) -> list[KeyedDropout]:
     """Put layers that take a key in the place of those that draw from the generator, and return them."""
+    from torch.nn.modules.dropout import Dropout
     from torchvision.ops import StochasticDepth
 
     drops: list[KeyedDropout] = []
     for path, layer in list(model.named_modules()):
-        if isinstance(layer, nn.Dropout | StochasticDepth):
+        if isinstance(layer, Dropout | StochasticDepth):
             whole = isinstance(layer, StochasticDepth)
             drop = KeyedDropout(float(layer.p), len(drops), whole)
             model.set_submodule(path, drop if drop.p > 0 else nn.Identity())
