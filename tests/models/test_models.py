@@ -189,7 +189,10 @@ def test_gradients_lie_in_memory_as_their_weights_do(name):
     with torch.autocast("cpu", torch.bfloat16):
         model(x, key=1)[0].sum().backward()
     assert all(value.grad.stride() == value.stride() for value in model.parameters())
-    assert any(value.stride() != value.contiguous().stride() for value in model.parameters())
+    is_ordered = any(
+        value.ndim == 4 and min(value.shape[1:]) > 1 for value in model.parameters()
+    )  # ShuffleNets' are not
+    assert any(value.stride() != value.contiguous().stride() for value in model.parameters()) == is_ordered
 
 
 def test_an_outline_has_shapes_and_no_memory():

@@ -127,7 +127,10 @@ def convolved(channels: int, wide: int, stride: int) -> nn.Sequential:
 
 
 def shuffled(maps: Tensor, groups: int) -> Tensor:
-    """Return maps [B,C,H,W] with the channels of the groups in turn: the first of each, then the second of each."""
+    """Return maps [B,C,H,W] with the channels of the groups in turn: the first of each, then the second of each.
+
+    They lie channels last in memory, as the weights that follow do: gradients then lie as they do, too.
+    """
     batch, channels, height, width = maps.shape
-    apart = maps.reshape(batch, groups, channels // groups, height, width)
-    return apart.transpose(1, 2).flatten(1, 2)
+    pixels = maps.permute(0, 2, 3, 1).reshape(batch, height, width, groups, channels // groups)
+    return pixels.transpose(3, 4).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
