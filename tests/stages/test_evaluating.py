@@ -1,24 +1,27 @@
-"""What cannot be evaluated is kept apart, and everything else is made."""
+"""What cannot be evaluated is kept apart, and what is about more than one evaluation is raised."""
 
-import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from augdistill.base.errors import DataError, StoppedError
 from augdistill.config.jobs import DataOf
 from augdistill.stages import evaluating
-from augdistill.store.runs import RunStore
-from core import flip_bit
 
 
-def test_a_damaged_run_and_a_missing_test_set_stop_no_other(tiny_study, tmp_path):
-    outputs = shutil.copytree(tiny_study, tmp_path / "outputs")
-    for folder in (outputs / "runs").glob("evaluation-*"):
-        shutil.rmtree(folder)
-    store, failed, skipped = RunStore(outputs), [], {}
-    bad, good, *_ = store.all("teacher")
-    flip_bit(bad.path / "weights.safetensors")
-    at = (str(outputs), True, {}, skipped, failed)
-    assert evaluating.evaluations_of(bad, *at) == []
-    (made,) = evaluating.evaluations_of(good, *at)
-    assert made.evaluation.test_set == "digits-test"
-    assert [bad.path.name in str(error) for error in failed] == [True]
-    assert evaluating.evaluations_of(good, *at)[0].id == made.id
-    assert evaluating.completed_runs([good], DataOf("", str(outputs)), True, failed) == []
+def test_what_is_about_one_evaluation_is_kept_and_anything_else_is_raised():
+    failed = []
+    with evaluating.keeping(failed, "one run"):
+        raise DataError("its test set is damaged")
+    assert [str(error) for error in failed] == ["its test set is damaged"]
+    with pytest.raises(StoppedError), evaluating.keeping(failed, "another run"):
+        raise StoppedError("stopped")
+    assert len(failed) == 1
+
+
+def test_a_run_that_diverged_has_nothing_to_evaluate(tmp_path):
+    run, failed, skipped = SimpleNamespace(status="diverged", path=Path("teacher-x")), [], {}
+    assert evaluating.evaluations_of(run, str(tmp_path), True, {}, skipped, failed) == []
+    assert evaluating.completed_runs([], DataOf("", str(tmp_path)), True, failed) == []
+    assert not failed

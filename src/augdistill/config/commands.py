@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from augdistill.base.checks import is_name
-from augdistill.config.base import ByName, Chosen, Group, Text, by_name, wrong
+from augdistill.config.base import ByName, Chosen, Group, Text, Whole, by_name, wrong
 from augdistill.config.groups import Dataset, TheDataset, TheRuntime
 from augdistill.config.jobs import Means, Side, Stds, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
@@ -73,7 +73,7 @@ class ImportTeacherCommand(Command):
     name: Text | None = Field(default=None, examples=["theirs"])
     weights: Text | None = Field(default=None, examples=["resnet18.safetensors"])
     architecture: Text | None = Field(default=None, examples=["torchvision/resnet18"])
-    parameters: dict[str, Any] = Field(default={}, examples=[{"width": 16}])
+    parameters: dict[str, Any] = Field(default={}, examples=[Whole("+parameters.width=16")])
     mean: Means = Field(default=None, examples=[[0.485, 0.456, 0.406]])
     std: Stds = Field(default=None, examples=[[0.229, 0.224, 0.225]])
     size: Side = Field(default=None, examples=[224])
