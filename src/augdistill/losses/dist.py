@@ -36,4 +36,5 @@ def pearson(first: Tensor, second: Tensor, dim: int) -> Tensor:
     """
     first, second = (values - values.mean(dim=dim, keepdim=True) for values in (first, second))
     norms = first.norm(dim=dim) * second.norm(dim=dim)
-    return (first * second).sum(dim=dim) / (norms + 1e-8)
+    correlations: Tensor = (first * second).sum(dim=dim) / (norms + 1e-8)
+    return correlations

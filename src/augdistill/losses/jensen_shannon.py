@@ -1,4 +1,4 @@
-"""Jensen-Shannon divergence of teacher and student (Lin 1991), with shares as in Agarwal et al. 2024 (arXiv 2306.13649)."""
+"""Jensen-Shannon divergence of teacher and student (Lin 1991), shares as in Agarwal et al. 2024 (arXiv 2306.13649)."""
 
 import math
 
