@@ -114,7 +114,7 @@ def train(work: Task, device: Device, tell: Tell = lambda epoch, row: None) -> l
 
 def train_bank(works: list[Task], device: Device, tell: Tell) -> list[Trained]:
     """Train tasks on cached teacher logits together, as a bank, from the beginning."""
-    weights, temperature = student.weights_of(DISTILLATION), DISTILLATION.temperature
+    weights, temperature = DISTILLATION.weights, DISTILLATION.temperature
     members = [Member(work.model, work.training.teacher, weights, temperature, work.seed) for work in works]
     hooks = Hooks(lambda model: {}, tell, lambda: False, "600min")
     first, term = works[0], student.term_of(DISTILLATION)

@@ -87,6 +87,7 @@ def test_dtype_and_memory_format_stay_and_inputs_are_untouched(name, params, dty
     assert torch.equal(targets, kept[1])
     exact, _ = moved(name, images.double(), targets.double(), draws, BLACK.float())
     tolerance = {torch.float64: 1e-14, torch.float32: 1e-6, torch.bfloat16: 1e-2}[dtype]
+    tolerance *= 10 if name == "rotation" and dtype == torch.float32 else 1  # it interpolates
     torch.testing.assert_close(found_images.double(), exact, rtol=tolerance, atol=tolerance)
 
 

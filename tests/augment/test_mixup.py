@@ -24,3 +24,13 @@ def test_partners_and_lam_are_independent():
     kept = draws["lam"][draws["partner"] == np.tile([0, 1], 50_000)]
     assert stats.ks_2samp(swapped, kept).pvalue > RARE
     assert abs(np.corrcoef(draws["lam"][:-1], draws["lam"][1:])[0, 1]) < 4 / np.sqrt(len(draws["lam"]))
+
+
+def test_a_share_of_the_pairs_is_mixed_with_the_batchs_one_lam():
+    draws = many("mixup", [100] * 400, pairs=0.3)
+    lam, batches = draws["lam"], np.repeat(np.arange(400), 100)
+    assert mean_is(lam < 1, 0.3, (0.3 * 0.7) ** 0.5)
+    for batch in range(10):
+        assert len({*lam[(batches == batch) & (lam < 1)].tolist()}) == 1
+    assert np.array_equal(draws["share"], lam)
+    assert (many("mixup", [100], pairs=0.0)["lam"] == 1).all()

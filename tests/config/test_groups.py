@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 import core
-from augdistill.config.groups import Aug
+from augdistill.base.errors import ConfigError
+from augdistill.config.checking import check_group
+from augdistill.config.groups import Aug, Distillation
 
 
 def test_what_groups_say_of_themselves(tmp_path: Path) -> None:
@@ -22,3 +26,24 @@ def test_what_groups_say_of_themselves(tmp_path: Path) -> None:
         "channels": 1,
         "test_images": 360,
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "weights"),
+    [
+        ({}, (0.5, 0.5)),
+        ({"alpha": 9, "label_weight": 0.1}, (0.1, 9)),
+        ({"alpha": 1, "label_weight": 1}, (1, 1)),
+        ({"alpha": 0.3, "mixed_labels": "none"}, (0, 0.3)),
+        ({"alpha": 0.3, "label_weight": 2, "mixed_labels": "teacher-only"}, (2, 0.3)),
+        ({"alpha": 0, "label_weight": 3, "mixed_labels": "none"}, (1, 0)),  # labels alone
+    ],
+)
+def test_label_and_teacher_have_weights_of_their_own(values: dict[str, object], weights: tuple[float, float]) -> None:
+    assert Distillation(**values).weights == weights
+
+
+def test_an_alpha_above_1_asks_for_the_labels_weight() -> None:
+    told = r"^distillation\.alpha=9.* at most 1 unless distillation\.label_weight is given, as in distillation\.alpha=0"
+    with pytest.raises(ConfigError, match=told):
+        check_group("distillation", {"alpha": 9})

@@ -40,7 +40,7 @@ SEVERAL = {
     "primary": (list, type(None)),
     **dict.fromkeys(("milestones", "test_sets", "claims"), (list,)),
     **dict.fromkeys(("mean", "std"), (list, type(None))),
-    **dict.fromkeys(("clip_norm", "stop_accuracy", "sd", "mem_gb"), (int, float, type(None))),
+    **dict.fromkeys(("clip_norm", "stop_accuracy", "sd", "mem_gb", "label_weight"), (int, float, type(None))),
     **dict.fromkeys(("warmup_epochs", "watch_seconds", "temperature", "weight_decay"), (int, float)),
     **dict.fromkeys(("workers", "cpus", "minutes"), (int, type(None))),
     "size": (int, float, type(None)),

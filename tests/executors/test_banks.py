@@ -113,6 +113,8 @@ MAY_DIFFER = {
     "teacher",
     "teacher_optim",
     "alpha",
+    "label_weight",
+    "mixed_labels",
     "temperature",
     "view",
     "transform",

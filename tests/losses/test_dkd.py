@@ -47,6 +47,14 @@ def test_with_the_teachers_own_weight_of_the_others_it_is_kd() -> None:
         torch.testing.assert_close(found, kd.loss(logits(0)[its], teacher[its], targets[its], t), rtol=1e-10, atol=0)
 
 
+def test_of_two_classes_it_is_alpha_times_kd() -> None:
+    """There is one class beside the target: nothing is left among the others."""
+    student, teacher, targets = logits(0)[:, :2], logits(1)[:, :2].softmax(1), torch.eye(2, dtype=torch.float64)
+    rows = targets[torch.arange(16) % 2]
+    found = dkd.loss(student, teacher, rows, 1.0, alpha=3.0, beta=100.0)
+    torch.testing.assert_close(found, 3 * kd.loss(student, teacher, rows, 1.0), rtol=1e-10, atol=0)
+
+
 def test_of_mixed_labels_the_larger_one_is_the_target() -> None:
     one, other = torch.eye(10, dtype=torch.float64)[:8], torch.eye(10, dtype=torch.float64)[2:]
     student, teacher = logits(0)[:8], logits(1)[:8].softmax(1)

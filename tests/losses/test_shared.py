@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from augdistill.base.errors import ConfigError
+from augdistill.losses import kd
 from augdistill.losses.kd import kd_divergence
 from augdistill.losses.shared import distillation_loss, kl_cells, loss_dtype, soft_cross_entropy
 from augdistill.losses.soft_targets import teacher_probabilities, zscore
@@ -73,14 +74,28 @@ def test_the_whole_loss_is_the_weighted_sum_and_tells_its_parts() -> None:
         return temperature * (logits * teacher * targets).sum()
 
     teacher = random_logits(8, 5, seed=2)
-    total, ce, kd = distillation_loss(student, targets, teacher, 0.3, 0.7, 4.0, term)
+    total, ce, from_teacher = distillation_loss(student, targets, teacher, 0.3, 0.7, 4.0, term)
     expected = 0.3 * F.cross_entropy(again, targets) + 0.7 * 4 * (again * teacher * targets).sum()
     torch.testing.assert_close(total, expected, rtol=1e-12, atol=0)
     torch.testing.assert_close(ce, F.cross_entropy(again, targets), rtol=1e-12, atol=0)
-    torch.testing.assert_close(kd, 4 * (again * teacher * targets).sum(), rtol=1e-12, atol=0)
-    (total + 5 * ce + 5 * kd).backward()  # the parts have no gradients of their own
+    torch.testing.assert_close(from_teacher, 4 * (again * teacher * targets).sum(), rtol=1e-12, atol=0)
+    (total + 5 * ce + 5 * from_teacher).backward()  # the parts have no gradients of their own
     expected.backward()
     torch.testing.assert_close(student.grad, again.grad, rtol=1e-12, atol=1e-15)
+
+
+def test_samples_without_a_label_have_the_teachers_term_alone() -> None:
+    student, targets, teacher = (
+        random_logits(4, 5),
+        torch.eye(4, 5, dtype=torch.float64),
+        random_logits(4, 5).softmax(1),
+    )
+    has_label = torch.tensor([True, False, True, False])
+    found = distillation_loss(student, targets, teacher, 0.1, 9.0, 4.0, kd.loss, has_label)
+    cross_entropy = F.cross_entropy(student[[0, 2]], targets[[0, 2]], reduction="sum") / 4
+    expected = 0.1 * cross_entropy + 9 * kd.loss(student, teacher, targets, 4.0)
+    torch.testing.assert_close(found[0], expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(found[1], cross_entropy, rtol=1e-12, atol=0)
 
 
 def test_cells_are_never_negative_and_add_up_to_the_divergence() -> None:

@@ -66,7 +66,9 @@ def naive_loss(student_logits: Tensor, labels: Tensor, probabilities: Tensor, di
         ce -= float((labels[i].double() * log_q).sum()) / len(z)
         kl = sum(float(p) * (math.log(float(p)) - float(log_qt[k])) for k, p in enumerate(probabilities[i]))
         kd += temperature**2 * kl / len(z) / (10 if distillation["loss"]["reduction"] == "elementwise" else 1)
-    return [(1 - alpha) * ce + alpha * kd, ce, kd]
+    weight = distillation["label_weight"]
+    weight = 0 if distillation["mixed_labels"] == "none" else 1 - alpha if weight is None else weight
+    return [weight * ce + alpha * kd, ce, kd]
 
 
 def mixed(values: Tensor, draws: list[dict[str, np.ndarray]], part: slice) -> Tensor:
@@ -86,6 +88,10 @@ def mixed(values: Tensor, draws: list[dict[str, np.ndarray]], part: slice) -> Te
         ("distillation.temperature=1", "distillation.alpha=0.9"),
         ("distillation.loss.reduction=elementwise",),
         ("distillation.alpha=1",),
+        ("distillation.alpha=9", "distillation.label_weight=0.1"),
+        (*FLIP_MIXUP, "distillation.mixed_labels=none"),
+        (*FLIP_MIXUP, "distillation.mixed_labels=teacher-only", "distillation.label_weight=2"),
+        (*FLIP_MIXUP, "distillation.mixed_labels=teacher-only", "distillation.view=clean"),
         ("distillation.transform=rescale", "distillation.sd=3.0"),
         ("distillation.transform=zscore", "distillation.temperature=2"),
         ("distillation.transform=rescale", "aug=mixup"),
@@ -152,6 +158,8 @@ def test_the_loss_of_a_batch_is_that_of_the_definitions(words: tuple[str, ...], 
         else:
             probabilities = mixed(answer(clean), draws, part)
         labels = mixed(torch.nn.functional.one_hot(data.labels[chosen], 10), draws, part)
+        if distillation["mixed_labels"] == "teacher-only":
+            labels[mixed(torch.eye(len(chosen)), draws, part).amax(1) < 1] = 0
         z = torch.randn(len(clean), 10, generator=torch.Generator().manual_seed(index)) * 2
         expected = naive_loss(z, labels, probabilities, distillation)
         found = loss(z.to(training.targets.dtype), batch).tolist()  # the loop's loss is in its targets' precision
@@ -191,8 +199,9 @@ def test_students_of_two_teachers_begin_alike_and_see_the_images_in_the_same_ord
         (*MIXUP, "distillation.view=same"),
         ("aug@student_aug=cutmix", "distillation.view=independent"),
         ("distillation.alpha=0", "student=resnet18", "student.width=3"),
+        ("aug@student_aug=cutmix", "distillation.inputs=both", "distillation.mixed_labels=teacher-only"),
     ],
-    ids=["cached", "same", "independent", "labels"],
+    ids=["cached", "same", "independent", "labels", "both"],
 )
 def test_an_interrupted_student_ends_with_the_same_bits(words: tuple[str, ...], taught: Path, tmp_path: Path) -> None:
     shutil.copytree(taught / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("student-*"))
@@ -227,6 +236,32 @@ def test_history_tells_the_loss_and_its_parts(taught: Path) -> None:
             assert row["loss"] == pytest.approx((1 - alpha) * row["ce"] + alpha * row["kd"], rel=1e-5)
             assert 0 <= row["clipped"] <= 1
             assert row["kd"] > 0
+
+
+@pytest.mark.parametrize("view", ["same", "clean", "independent"])
+def test_of_both_inputs_the_loss_is_the_mean_of_that_of_each(view: str, taught: Path) -> None:
+    words = ("seed=4", "teacher_seed=0", f"distillation.view={view}")
+    arms = (("aug@student_aug=flip-crop",), FLIP_MIXUP, (*FLIP_MIXUP, "distillation.inputs=both"))
+    z = torch.randn(2, 32, 10, generator=torch.Generator().manual_seed(1))
+    losses = []
+    for arm, logits in zip(arms, (*z, z.flatten(0, 1)), strict=True):
+        config = student_config(taught, *words, *arm)
+        data, device = fold(teacher_run(taught))
+        rows, held_out = split_validation(data.labels.numpy(), HELD_OUT)
+        split = common.TrainValSplit(data, rows, data.part(rows), data.part(held_out))
+        resolved, ops = student.named(config, RunStore(taught), None), config.student_aug.listed()
+        training, loss = student.training_inputs(resolved, split, device)
+        plan = plan_epoch(training, ops, 4, "student", 2, 32, view == "independent")
+        losses.append(loss(logits, make_batch(training, ops, plan, 1)))
+    original, augmented, both = losses
+    torch.testing.assert_close(both, (original + augmented) / 2, rtol=1e-5, atol=1e-6)
+
+
+def test_with_both_inputs_history_still_tells_means_over_images(taught: Path) -> None:
+    words = ("aug@student_aug=mixup", "distillation.alpha=0", "optim.lr=1e-9", "optim.epochs=1")
+    runs = [student.run(student_config(taught, *words, *more)) for more in ((), ("distillation.inputs=both",))]
+    (plain,), (both,) = (history(run) for run in runs)
+    assert both["loss"] == pytest.approx(plain["loss"], rel=0.05)  # an untrained net's: about ln 10
 
 
 def test_a_named_teacher_brings_its_own_choices(taught: Path) -> None:

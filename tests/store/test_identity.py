@@ -227,6 +227,9 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "rescale", "sd": 2.0}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "transform": "rescale", "sd": 3.0}},
         {"distillation": {"alpha": 0.5, "temperature": 20, "teacher_weights": "untrained"}},
+        {"distillation": {"alpha": 9, "temperature": 20, "label_weight": 0.1}},
+        {"distillation": {"alpha": 0.5, "temperature": 20, "label_weight": 0.1}},
+        {"distillation": {"alpha": 0.5, "temperature": 20, "mixed_labels": "none"}},
         {"runtime.precision": "bf16"},
     ]
     own += [
@@ -237,6 +240,8 @@ def test_whatever_decides_a_student_changes_its_name() -> None:
     ]
     of_its_teacher = [{"teacher_seed": 4}, {"teacher_optim.lr": 0.2}, {"teacher.width": 8}, {"aug": {"ops": {}}}]
     views = [{"student_aug": MIXUP, "distillation.view": view} for view in ("clean", "independent")]
+    shown = (("mixed_labels", "teacher-only"), ("mixed_labels", "none"), ("inputs", "both"))
+    views += [{"student_aug": MIXUP, f"distillation.{key}": value} for key, value in shown]
     base = {"distillation": {"alpha": 0.5, "temperature": 20, "view": "same"}}
     ids = [student().id, *(student(base, **changes).id for changes in own + of_its_teacher + views)]
     assert len(set(ids)) == len(ids)
@@ -254,6 +259,19 @@ def test_kd_is_named_as_when_there_was_no_other_loss() -> None:
 def test_the_view_is_without_effect_where_the_student_sees_clean_images() -> None:
     views = [{"alpha": 0.5, "temperature": 20, "view": view} for view in ("same", "clean", "independent")]
     assert {student(distillation=view).id for view in views} == {student().id}
+
+
+def test_weights_of_labels_that_change_nothing_change_no_name() -> None:
+    plain = {"alpha": 0.5, "temperature": 20}
+    assert student(distillation={**plain, "label_weight": 0.5}) == student(distillation=plain)
+    without = student(distillation={**plain, "label_weight": 0})
+    assert without == student(distillation={**plain, "mixed_labels": "none", "label_weight": 3})
+    assert without != student(distillation=plain)
+    for changes in ({"mixed_labels": "teacher-only"}, {"inputs": "both"}):  # without strategies of its own
+        assert student(distillation={**plain, **changes}) == student(distillation=plain)
+    labels, none = {"alpha": 0, "inputs": "both"}, {"alpha": 0, "label_weight": 9, "mixed_labels": "teacher-only"}
+    assert student(distillation=none, student_aug=MIXUP) == student(distillation={"alpha": 0}, student_aug=MIXUP)
+    assert student(distillation=labels, student_aug=MIXUP) != student(distillation={"alpha": 0}, student_aug=MIXUP)
 
 
 def test_class_means_know_no_view() -> None:

@@ -1,6 +1,7 @@
 """What a batch is: order and draws that no strategy changes, pixels that equal a naive computation in float64."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,54 @@ def test_with_a_view_of_its_own_the_teacher_sees_other_partners_and_the_labels_a
     lam, partner = mine["lam"][first, None].to(labels.dtype), mine["partner"][first]
     found = make_batch(digits, [[name, {}]], both, 0)
     torch.testing.assert_close(found.targets, lam * labels + (1 - lam) * labels[partner])
+
+
+def test_a_batch_with_originals_has_each_image_as_it_was_before_the_last_strategy(digits: TrainingSet) -> None:
+    probabilities = torch.randn(COUNT, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64).softmax(1)
+    taught = replace(digits, teacher=probabilities)
+    ops = [FLIP_CROP, MIXUP]
+    planned = plan(taught, ops, own_view=True)
+    for index in (0, 4):  # the last one is short
+        before, after = (make_batch(taught, some, planned, index) for some in (ops[:1], ops))
+        found = make_batch(replace(taught, with_originals=True), ops, planned, index)
+        count = len(after.images)
+        assert (found.copies, found.count, after.count) == (2, count, count)
+        for part in ("images", "targets", "teacher", "teacher_images"):
+            values, pair = getattr(found, part), (getattr(before, part), getattr(after, part))
+            assert torch.equal(values, torch.cat(pair)), part
+
+
+@pytest.mark.parametrize("teacher", [False, True])
+def test_an_image_is_mixed_where_another_has_a_share_of_its_label(digits: TrainingSet, teacher: bool) -> None:
+    """Two mixing strategies, each of half of the images: their shares and partners are followed image by image."""
+    says = torch.rand(COUNT, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    training = replace(digits, teacher=says if teacher else None, finds_mixed=True)
+    each = {"prob": 0.5, "scope": "sample"}
+    ops = [["mixup", {"alpha": 1.0, **each}], FLIP_CROP, ["cutmix", {"alpha": 1.0, **each}]]
+    planned, seen = plan(training, ops), set()
+    for index in range(5):
+        batch, part = make_batch(training, ops, planned, index), planned.part(index)
+        plain = make_batch(replace(training, finds_mixed=False), ops, planned, index)
+        assert plain.is_mixed is None
+        assert torch.equal(batch.images, plain.images)
+        assert torch.equal(batch.targets, plain.targets)
+        assert batch.teacher is plain.teacher is None or torch.equal(batch.teacher, plain.teacher)
+        made_of = [{place} for place in range(len(batch.images))]
+        for draws, share in ((planned.draws[0], "share"), (planned.draws[2], "lam")):
+            own, partner = draws[share][part].tolist(), draws["partner"][part].tolist()
+            made_of = [
+                (made_of[i] if own[i] > 0 else set()) | (made_of[partner[i]] if own[i] < 1 else set())
+                for i in range(len(made_of))
+            ]
+        assert batch.is_mixed is not None
+        assert batch.is_mixed.tolist() == [len(images) > 1 for images in made_of]
+        seen |= {*batch.is_mixed.tolist()}
+    assert seen == {False, True}
+
+
+def test_with_hard_labels_no_image_is_mixed(digits: TrainingSet) -> None:
+    ops = [["mixup", {"alpha": 1.0, "prob": 1.0, "scope": "batch", "labels": "hard"}]]
+    training = replace(digits, finds_mixed=True)
+    batch = make_batch(training, ops, plan(training, ops), 0)
+    assert batch.is_mixed is not None
+    assert not batch.is_mixed.any()

@@ -45,7 +45,8 @@ Ops = Sequence[Sequence[Any]]  # [name, parameters] in the order of application
 class Augmentation:
     """A strategy: its module, and how it is called and drawn, on a light page and in the dark.
 
-    `moves_pixels` says that `apply` takes bytes too, in which black is 0.
+    `moves_pixels` says that `apply` takes bytes too, in which black is 0; `labels_only` that it changes the labels
+    alone, without chance: images and what a teacher says of them stay.
     """
 
     module: str
@@ -54,6 +55,7 @@ class Augmentation:
     dark_colour: str
     marker: str
     moves_pixels: bool = False
+    labels_only: bool = False
 
     @property
     def draw(self) -> "Callable[..., Draws]":
@@ -137,4 +139,11 @@ AUGMENTATIONS = Table[Augmentation]("strategies") | {
     "cutout": Augmentation("augdistill.augment.cutout", "Cutout", "#006b48", "#35d399", "^"),
     "mixup": Augmentation("augdistill.augment.mixup", "Mixup", "#d07c00", "#f0a030", "D"),
     "cutmix": Augmentation("augdistill.augment.cutmix", "CutMix", "#9c1f6b", "#ff9ad0", "P", True),
+    "fmix": Augmentation("augdistill.augment.fmix", "FMix", "#423077", "#975aec", "X", True),
+    "resizemix": Augmentation("augdistill.augment.resizemix", "ResizeMix", "#c02cf8", "#ed40c8", "h", True),
+    "random-erasing": Augmentation("augdistill.augment.random_erasing", "Random erasing", "#947444", "#987b52", "p"),
+    "rotation": Augmentation("augdistill.augment.rotation", "Rotation", "#3c99d6", "#2a72a8", "d"),
+    "label-smoothing": Augmentation(
+        "augdistill.augment.label_smoothing", "Label smoothing", "#a3091d", "#995c63", "*", True, labels_only=True
+    ),
 }

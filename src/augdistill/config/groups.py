@@ -107,12 +107,17 @@ class Loss(Named):
 AsGroup = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)  # of a name alone
 TheLoss = Annotated[Loss, by_name(Loss, "loss"), AsGroup, Chosen("loss")]
 SOFT_TARGETS = ("view", "transform", "sd", "teacher", "teacher_weights")  # of a distillation: what is learnt from
+WEIGHTS = ("alpha", "label_weight", "mixed_labels")  # of a distillation: how much of the label, how much of the teacher
 
 
 class Distillation(Group):
-    """How a student learns from a teacher; `alpha` weights the teacher's term, 0 trains on labels alone."""
+    """How a student learns from a teacher; `alpha` weights the teacher's term, 0 trains on labels alone.
 
-    alpha: Fraction = 0.5
+    `label_weight` is that of the label's term, None for 1 - alpha.
+    """
+
+    alpha: NotNegative = 0.5
+    label_weight: NotNegative | None = Field(default=None, examples=[0.1])
     temperature: Annotated[float, Ge(1e-6), Le(1e9)] = 20.0
     loss: TheLoss = Field(default="kd", validate_default=True, examples=["kd"])
     view: Literal["same", "clean", "independent"] = "same"
@@ -120,6 +125,15 @@ class Distillation(Group):
     sd: Positive | None = None
     teacher: Text | None = None
     teacher_weights: Literal["trained", "untrained"] = "trained"
+    mixed_labels: Literal["mixed", "teacher-only", "none"] = "mixed"
+    inputs: Literal["augmented", "both"] = "augmented"
+
+    @model_validator(mode="after")
+    def leaves_the_label_a_weight(self) -> Self:
+        if self.alpha > 1 and self.label_weight is None:
+            allowed = "a number, 0 or more, at most 1 unless distillation.label_weight is given"
+            raise wrong(allowed, "alpha", self.alpha)
+        return self
 
     @model_validator(mode="after")
     def rescales_to_sd(self) -> Self:
@@ -127,12 +141,19 @@ class Distillation(Group):
             raise wrong("null, or with distillation.transform=rescale the wanted s.d., above 0", "sd", self.sd)
         return self
 
+    @property
+    def weights(self) -> tuple[float, float]:
+        """The weights of the label's cross-entropy and of the teacher's term; of labels alone 1 and 0."""
+        if self.alpha > 0 and self.mixed_labels == "none":
+            return 0.0, self.alpha
+        return 1 - self.alpha if self.label_weight is None or self.alpha == 0 else self.label_weight, self.alpha
+
     def loss_parameters(self) -> dict[str, Any]:
         """Return the keyword arguments of the loss: its own, and all fields that nothing else is known to read.
 
         So a field added later is refused by a loss that does not know it, and not passed over.
         """
-        known = ("alpha", "temperature", "loss", *SOFT_TARGETS)
+        known = (*WEIGHTS, "temperature", "loss", "inputs", *SOFT_TARGETS)
         return {key: value for key, value in self if key not in known} | self.loss.parameters()
 
 

@@ -61,4 +61,8 @@ LOSSES = Table[StudentLoss]("losses") | {
     "kd": StudentLoss("augdistill.losses.kd", "KD"),
     "dkd": StudentLoss("augdistill.losses.dkd", "DKD"),
     "mse": StudentLoss("augdistill.losses.mse", "MSE of logits", learns_from="logits"),
+    "kd-standardised": StudentLoss("augdistill.losses.kd_standardised", "KD, standardised", learns_from="logits"),
+    "dist": StudentLoss("augdistill.losses.dist", "DIST"),
+    "rld": StudentLoss("augdistill.losses.rld", "RLD"),
+    "jensen-shannon": StudentLoss("augdistill.losses.jensen_shannon", "Jensen-Shannon"),
 }

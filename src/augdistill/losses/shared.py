@@ -30,12 +30,15 @@ def distillation_loss(
     teacher_weight: float | Tensor,
     temperature: float | Tensor,
     term: Term,
+    has_label: Tensor | None = None,
 ) -> Tensor:
     """Return [3]: label_weight CE + teacher_weight term, and CE and the term without their gradients.
 
-    `targets` [B,K] are the label's probabilities, `teacher` [B,K] what the term learns from.
+    `targets` [B,K] are the label's probabilities, `teacher` [B,K] what the term learns from. Samples where `has_label`
+    [B] is false have a cross-entropy of 0; the mean stays that over all.
     """
-    cross_entropy = soft_cross_entropy(logits, targets)
+    labels = targets if has_label is None else targets * has_label[:, None]
+    cross_entropy = soft_cross_entropy(logits, labels)
     from_teacher = term(logits, teacher, targets, temperature)
     total = label_weight * cross_entropy + teacher_weight * from_teacher
     return torch.stack([total, cross_entropy.detach(), from_teacher.detach()])

@@ -23,7 +23,11 @@ def logit_sd(logits: Tensor) -> Tensor:
 
 
 def zscore(logits: Tensor) -> Tensor:
-    """Return logits [B,K] with mean 0 and s.d. 1 over each sample's classes; a sample of equal logits becomes 0."""
+    """Return logits [B,K] with mean 0 and s.d. 1 over each sample's classes; a sample of equal logits becomes 0.
+
+    This is no logit standardisation as published (arXiv 2403.01427), which does the same to the student and divides by
+    the sample s.d.: that is the loss `kd-standardised`.
+    """
     sd, mean = torch.std_mean(widened(logits), dim=1, correction=0, keepdim=True)
     return (widened(logits) - mean) / sd.clamp(min=torch.finfo(sd.dtype).tiny)
 

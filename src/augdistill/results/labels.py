@@ -15,6 +15,11 @@ SPLITS = {"distillation": "Distillation set", "validation": "Validation split"} 
 VARIED = {
     "distillation.temperature": "T = {}",
     "distillation.alpha": "α = {}",
+    "distillation.label_weight": "label weight {}",
+    "distillation.mixed_labels=mixed": "mixed labels",
+    "distillation.mixed_labels=teacher-only": "mixed images labelled by the teacher alone",
+    "distillation.mixed_labels=none": "no labels",
+    "distillation.inputs=both": "original and augmented images",
     "distillation.sd": "s.d. {}",
     "distillation.loss": "{}",
     "distillation.transform=rescale": "teacher’s logits rescaled to the baseline’s s.d.",

@@ -100,7 +100,7 @@ def member_of(resolved: ResolvedStudent, data: common.TrainValSplit, device: Dev
     return Member(
         model=student.untrained(resolved, data, device),
         teacher=student.soft_targets(resolved, data, device) if resolved.parents else None,
-        weights=student.weights_of(distillation),
+        weights=distillation.weights,
         temperature=distillation.temperature,
         seed=resolved.config.seed,
     )

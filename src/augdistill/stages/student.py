@@ -161,7 +161,11 @@ def training_inputs(resolved: ResolvedStudent, data: common.TrainValSplit, devic
     elif resolved.parents:
         teacher_says = soft_targets(resolved, data, device)
         loss = loss_of(distillation, from_data)
-    return TrainingSet(part.images, targets, part.mean, part.std, device.memory_format, teacher_says), loss
+    augmented = bool(resolved.config.student_aug.ops)
+    both = augmented and distillation.inputs == "both"
+    finds_mixed = augmented and bool(resolved.parents) and distillation.mixed_labels == "teacher-only"
+    how = (device.memory_format, teacher_says, both, finds_mixed)
+    return TrainingSet(part.images, targets, part.mean, part.std, *how), loss
 
 
 def soft_targets(resolved: ResolvedStudent, data: common.TrainValSplit, device: Device) -> Tensor:
@@ -219,10 +223,11 @@ def live_logits(model: nn.Module, batch: Batch, device: Device) -> Tensor:
 
 def loss_of(distillation: Distillation, teacher: Callable[[Batch], Tensor]) -> Loss:
     """Return the loss [3], with its parts, of a student with a teacher; `teacher` gives what its term learns from."""
-    term, weights, temperature = term_of(distillation), weights_of(distillation), distillation.temperature
+    term, weights, temperature = term_of(distillation), distillation.weights, distillation.temperature
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
-        return distillation_loss(logits, batch.targets, teacher(batch), *weights, temperature, term)
+        has_label = None if batch.is_mixed is None else ~batch.is_mixed
+        return distillation_loss(logits, batch.targets, teacher(batch), *weights, temperature, term, has_label)
 
     return loss
 
@@ -236,11 +241,6 @@ def from_data(batch: Batch) -> Tensor:
 def term_of(distillation: Distillation) -> Term:
     """Return the student loss that `distillation.loss` names, with its own parameters."""
     return losses.build(distillation.loss.name, **distillation.loss_parameters())
-
-
-def weights_of(distillation: Distillation) -> tuple[float, float]:
-    """Return the weights of the label's cross-entropy and of the teacher's term."""
-    return 1 - distillation.alpha, distillation.alpha
 
 
 def examine(model: nn.Module, data: common.DeviceDataset, device: Device) -> dict[str, Any]:

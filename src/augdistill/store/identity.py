@@ -12,7 +12,7 @@ from typing import Any
 
 from augdistill.base.checks import file_name
 from augdistill.config import Config
-from augdistill.config.groups import SOFT_TARGETS, Aug, Dataset, Distillation, Optim
+from augdistill.config.groups import SOFT_TARGETS, WEIGHTS, Aug, Dataset, Distillation, Optim
 from augdistill.config.jobs import ImportedConfig, ModelConfig, RunConfig, StudentConfig, TeacherConfig
 from augdistill.plugins import stated_versions
 
@@ -22,14 +22,18 @@ VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
 ADDED_LATER: Mapping[str, Any] = {
     "optim.stop_accuracy": None,
     "aug.mixup.labels": "soft",
+    "aug.mixup.pairs": 1.0,
     "aug.cutmix.labels": "soft",
     "dataset.background": "white",
     "dataset.test_images": 360,
+    "distillation.label_weight": None,
+    "distillation.mixed_labels": "mixed",
+    "distillation.inputs": "augmented",
 }
 
 # Fields of "student" configs in which those that train together as a bank may differ; all others they share.
 OF_A_MEMBER = ("seed", "teacher_seed", "aug", "teacher", "teacher_optim")
-DIFFERING = (*OF_A_MEMBER, *(f"distillation.{field}" for field in ("alpha", "temperature", *SOFT_TARGETS)))
+DIFFERING = (*OF_A_MEMBER, *(f"distillation.{field}" for field in (*WEIGHTS, "temperature", *SOFT_TARGETS)))
 
 
 @dataclass(frozen=True)
@@ -212,18 +216,26 @@ def distillation_fields(distillation: Distillation, augmented: bool, has_referen
 
     Class means are those of clean images, whatever the view; rescaling to the teacher's own s.d. changes nothing.
     """
+    inputs = {"inputs": distillation.inputs} if augmented else {}
     if distillation.alpha == 0:
-        return {"alpha": 0.0}
+        return {"alpha": 0.0, **inputs}
     transform = distillation.transform
     if transform == "rescale" and distillation.sd is None and not has_reference:
         transform = "none"
-    unused = {"teacher"} if augmented and transform != "class-mean" else {"teacher", "view"}
-    values = {**distillation.plain(), "transform": transform}
-    kept = {key: value for key, value in values.items() if key not in unused}
+    unused = {"teacher", "inputs"} if augmented and transform != "class-mean" else {"teacher", "inputs", "view"}
+    values = {**distillation.plain(), "transform": transform, **label_fields(distillation, augmented)}
+    kept = {key: value for key, value in values.items() if key not in unused} | inputs
     loss = kept.pop("loss")
     if loss["name"] != "kd":
         return {**kept, "loss": loss}
     return {**kept, **{key: loss[key] for key in loss if key != "name"}}  # where they stood when there was no other
+
+
+def label_fields(distillation: Distillation, augmented: bool) -> Config:
+    """Return how much labels count: a weight that 1 - alpha is anyway is none, no labels at all are a weight of 0."""
+    weight, mixed = distillation.weights[0], distillation.mixed_labels
+    given = None if weight == 1 - distillation.alpha else weight
+    return {"label_weight": given, "mixed_labels": mixed if augmented and mixed == "teacher-only" else "mixed"}
 
 
 def without_later_defaults(made_by: Config, prefix: str = "") -> Config:

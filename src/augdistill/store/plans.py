@@ -54,7 +54,10 @@ class SavedDistillation(Record):
 
     alpha: Real
     temperature: Real
+    label_weight: Real | None = None
     teacher_weights: str = "trained"
+    mixed_labels: str = "mixed"
+    inputs: str = "augmented"
 
 
 class Design(Record):

@@ -92,7 +92,8 @@ def kind_of(stage: Stage) -> Kind:
 def settings(kind: str, config: RunConfig | None) -> str:
     """Return what beside kind, dataset and model decides a job's time: the model's size, and who sees which images."""
     if kind == "student" and isinstance(config, StudentConfig):
-        return f"{config.student.plain()} {bool(config.student_aug.ops)} {config.distillation.view}"
+        views = f"{config.distillation.view} {config.distillation.inputs}"
+        return f"{config.student.plain()} {bool(config.student_aug.ops)} {views}"
     return f"{config.teacher.plain()}" if isinstance(config, ModelConfig) else ""
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from augdistill.augment import apply_all, draw_epoch
 from augdistill.augment.normaliser import Normaliser
-from augdistill.augment.shared import gather_images
+from augdistill.augment.shared import Samples, gather_images
 from augdistill.base.seeds import derive
 
 log = logging.getLogger(__name__)
@@ -25,20 +25,29 @@ class Batch:
     """What a step sees: images [B,C,H,W] normalised float, targets [B,K], and of the teacher what there is.
 
     `teacher` [B,K] is what it says of the images where that is data; `teacher_images` what it sees itself, where that
-    are pixels of its own.
+    are pixels of its own; `is_mixed` bool [B] which images are made of two, where somebody asks. Each image of the
+    training set is there `copies` times.
     """
 
     images: Tensor
     targets: Tensor
     teacher: Tensor | None = None
     teacher_images: Tensor | None = None
+    is_mixed: Tensor | None = None
+    copies: int = 1
+
+    @property
+    def count(self) -> int:
+        """How many images of the training set it is made of."""
+        return len(self.images) // self.copies
 
 
 @dataclass(frozen=True)
 class TrainingSet:
     """Images uint8 [N,C,H,W] and targets float [N,K] on the device, with the statistics that normalise them [C].
 
-    `teacher` float [N,K] is what a teacher says of the images, where that is data.
+    `teacher` float [N,K] is what a teacher says of the images, where that is data. A batch `with_originals` has before
+    its images what these were before the last strategy; one that `finds_mixed` says which images are mixed.
     """
 
     images: Tensor
@@ -47,6 +56,8 @@ class TrainingSet:
     std: Tensor
     memory_format: torch.memory_format = torch.channels_last
     teacher: Tensor | None = None
+    with_originals: bool = False
+    finds_mixed: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -115,12 +126,38 @@ def batch_at(training: TrainingSet, ops: Ops, plan: EpochPlan, part: slice | Ten
     rows = plan.order[part]
     pixels, targets = gather_images(training.images, rows), training.targets.index_select(0, rows)
     teacher = None if training.teacher is None else training.teacher.index_select(0, rows)
-    seen = apply_all(ops, pixels, targets, sliced(plan.draws, part), training.normaliser, teacher)
-    batch = Batch(seen.images, seen.targets, seen.teacher)
+    first = len(ops) - 1 if training.with_originals else len(ops)
+    stacks = [ops[:count] for count in range(first, len(ops) + 1)]
+
+    def shown(draws: list[dict[str, Tensor]], says: Tensor | None) -> Samples:
+        drawn = sliced(draws, part)
+        views = [apply_all(stack, pixels, targets, drawn[: len(stack)], training.normaliser, says) for stack in stacks]
+        return views[0] if len(views) == 1 else joined(views)
+
+    seen = shown(plan.draws, with_origin(teacher, targets) if training.finds_mixed else teacher)
+    batch = Batch(seen.images, seen.targets, seen.teacher, copies=len(stacks))
+    if training.finds_mixed and seen.teacher is not None:
+        says, shares = seen.teacher.tensor_split([-len(rows)], dim=1)
+        batch = replace(batch, teacher=None if teacher is None else says, is_mixed=shares.amax(dim=1) < 1)
     if plan.teacher_draws is None:
         return batch
-    own = apply_all(ops, pixels, targets, sliced(plan.teacher_draws, part), training.normaliser)
-    return replace(batch, teacher_images=own.images)
+    return replace(batch, teacher_images=shown(plan.teacher_draws, None).images)
+
+
+def joined(views: list[Samples]) -> Samples:
+    """Return several views of a batch as one."""
+    images, targets = torch.cat([view.images for view in views]), torch.cat([view.targets for view in views])
+    says = [view.teacher for view in views if view.teacher is not None]
+    return views[0]._replace(images=images, targets=targets, teacher=torch.cat(says) if says else None)
+
+
+def with_origin(teacher: Tensor | None, targets: Tensor) -> Tensor:
+    """Return a teacher's words [B,K], if any, with a unit matrix [B,B] beside them.
+
+    Strategies mix what a teacher says as they mix images, so that a row of it becomes what each image is made of.
+    """
+    origin = torch.eye(len(targets), dtype=targets.dtype, device=targets.device)
+    return origin if teacher is None else torch.cat([teacher, origin], dim=1)
 
 
 def sliced(draws: list[dict[str, Tensor]], part: slice | Tensor) -> list[dict[str, Tensor]]:

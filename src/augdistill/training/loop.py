@@ -225,7 +225,7 @@ def step(
     losses[0].backward()  # type: ignore[no-untyped-call]  # PyTorch does not say what it returns
     clipped = clip(task.model, task.recipe["clip_norm"])
     optimizer.step()
-    buffers.totals.add_(torch.cat([losses.detach() * len(batch.images), clipped[None]]))
+    buffers.totals.add_(torch.cat([losses.detach() * batch.count, clipped[None]]))
 
 
 def mutable_state(model: nn.Module, optimizer: torch.optim.SGD, buffers: StepBuffers) -> list[list[Tensor]]:

@@ -13,6 +13,7 @@ from augdistill.report.page.warnings import arm_text, status_counts
 from augdistill.results.frame import ArmKey
 from augdistill.results.study import Place, SavedStudy
 from augdistill.store.documents import Provenance as RunProvenance
+from augdistill.store.plans import SavedDistillation
 
 NOT_RESULTS = ("seed", "teacher_seed", "outputs", "runtime")
 ROOT = "${oc.env:AUGDISTILL_DATA,data}"
@@ -89,7 +90,7 @@ def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
         "Blocks": f"{saved.blocks}, each one teacher per strategy",
         "Imported teachers": f"{elsewhere}; one teacher in all blocks" if elsewhere else "",
         "Students per teacher": str(design.students_per_teacher),
-        "Distillation": f"T = {design.distillation.temperature:g}, alpha = {design.distillation.alpha:g}",
+        "Distillation": _distillation(design.distillation),
         "Teachers and students": f"{statuses or 'none'}, of {len(saved.places)}",
         "Stages": f"{len(saved.runs)} of {len(saved.plan.stages)} done",
         "Computing time": ", ".join(f"{kind} {duration(total)}" for kind, total in seconds.items()),
@@ -97,6 +98,14 @@ def _facts(saved: SavedStudy) -> tuple[tuple[str, str], ...]:
         "Between": f"{min(times)} and {max(times)}" if times else "",
     }
     return tuple((name, value) for name, value in facts.items() if value)
+
+
+def _distillation(how: SavedDistillation) -> str:
+    words = [f"T = {how.temperature:g}", f"alpha = {how.alpha:g}"]
+    words += [f"label weight = {how.label_weight:g}"] if how.label_weight is not None else []
+    words += [f"mixed labels: {how.mixed_labels}"] if how.mixed_labels != "mixed" else []
+    words += [f"inputs: {how.inputs}"] if how.inputs != "augmented" else []
+    return ", ".join(words)
 
 
 def _environments(saved: SavedStudy) -> tuple[tuple[tuple[str, str], ...], ...]:
