@@ -86,6 +86,7 @@ NUMBERS = {  # what is null in conf/ and stands for a number, of which NULL_TEXT
     *(f"executor.{kind}.{key}" for kind in ("teacher", "student") for key in ("cpus", "mem_gb")),
     "dataset.name", "dataset.verify", "dataset.root", "test_set", "study.test_set",  # decided by other files
     "study.design.fraction", "study.design.interactions", "study.design.response.plus", "study.design.response.minus",
+    "distillation.label_weight",
     "study.primary",  # a list, whose numbers count as the names of claims that they are
 }  # fmt: skip
 

@@ -92,7 +92,11 @@ def test_every_key_must_be_there_and_no_other(kind: str, tmp_path: Path) -> None
         ("runtime", 3, "runtime=3 is not a group of keys"),
         ("student.name", "resnet", "student=resnet is unknown"),
         ("student.width", 4, "student.width is not a config key: known here are name"),
-        ("teacher", "resnet18", "teacher=resnet18 is not a group of keys: type teacher=CHOICE, one of alexnet, res"),
+        (
+            "teacher",
+            "resnet18",
+            "teacher=resnet18 is not a group of keys: type teacher=CHOICE, one of alexnet, mobilenet-v2, res",
+        ),
         ("student_aug", "mixup", "is not a group of keys: type aug@student_aug=CHOICE, one of baseline, "),
         ("teacher_optim", "lenet", "type optim@teacher_optim=CHOICE, one of alexnet, "),
         ("teacher._target_", "os.system", "teacher._target_ is not a config key"),

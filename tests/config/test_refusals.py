@@ -175,7 +175,7 @@ REFUSED = [
     (
         "train-teacher",
         "aug=null",
-        "aug=null is unknown: choose one of baseline, cutmix, cutout, flip-crop, mixup, as in aug=baseline",
+        "aug=null is unknown: choose one of baseline, cutmix, cutout, flip-crop, fmix, ",
     ),
     (
         "train-teacher",
