@@ -155,11 +155,11 @@ FACTS = {"device": "cpu", "precision": "fp32", "threads": 1}
 STATE = {"step": 3, "history": [{"loss": 1.0}], "facts": FACTS}
 READERS: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "batch": ("data_batch_1", batch(), lambda path: cifar10.read_batch(path, None)),
-    "idx": ("x", data_files.idx(data_files.pixels(3, 28, 28)), lambda path: mnist.read_idx(path, (28, 28), False)),
+    "idx": ("x", data_files.idx(data_files.pixels(3, 28, 28)), lambda path: mnist.read_idx(path, (28, 28), None)),
     "idx.gz": (
         "x.gz",
         gzip.compress(data_files.idx(data_files.pixels(3, 28, 28) // 64)),
-        lambda path: mnist.read_idx(path, (28, 28), False),
+        lambda path: mnist.read_idx(path, (28, 28), None),
     ),
     "tar": (
         "x.tar.gz",
