@@ -1,5 +1,6 @@
 """What the commands that compose do by hand, and which teachers and predictions they refuse."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -111,8 +112,8 @@ def test_the_commands_of_the_readme_work_by_hand(run_augdistill, run_here, tmp_p
         before = files(tmp_path)
         again = run_here(words, tmp_path)
         assert (again.code, again.stdout, files(tmp_path)) == (0, first.stdout, before)
-    listed = run_here(["runs", "list", "student"], tmp_path)
-    student = listed.stdout.split()[-1]
+    listed = run_here(["runs", "list", "student", "format=json"], tmp_path)
+    (student,) = (row["run"] for row in json.loads(listed.stdout))
     assert student.startswith("student-digits-lenet-cutmix-s0-")
     assert "test_set" in run_here(["runs", "show", evaluation_of(tmp_path, student)], tmp_path).stdout
     assert_refused(run_here(["runs", "remove", student], tmp_path), "1 run came from")
