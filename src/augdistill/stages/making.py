@@ -16,7 +16,7 @@ from augdistill import models
 from augdistill.base.errors import RunError
 from augdistill.base.seeds import derive
 from augdistill.base.signals import StopRequest
-from augdistill.base.text import duration
+from augdistill.base.text import duration, pluralise
 from augdistill.config.jobs import Imported, ImportedConfig, ModelConfig, RunConfig
 from augdistill.stages import common, names
 from augdistill.store.identity import Ref
@@ -118,7 +118,8 @@ class Progress:
         seconds, taken = now - self.first[0], step - self.first[1]
         if seconds >= SOON and taken >= ENOUGH_STEPS:
             self.has_told = True
-            log.info("%s: %s left for %d epochs", self.title, duration(seconds / taken * (steps - step)), self.epochs)
+            left = duration(seconds / taken * (steps - step))
+            log.info("%s: %s left for %s", self.title, left, pluralise(self.epochs, "epoch"))
 
     def __call__(self, epoch: int, row: dict[str, float]) -> None:
         self.has_told, self.done = True, self.done + 1
