@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data_files import pixels, write_png
+from data_files import pixels, write_image
 
 CLASSES = ("bright", "dark")
 PHOTOS = ["dataset=image-folder", "dataset.path=photos", "dataset.size=16"]
@@ -42,7 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(count):
                 noise = pixels(16, 16, 3, seed=100 * label + number + (1000 if split == "test" else 0))
                 values = noise // 2 + (120 if name == "bright" else 0)
-                write_png(folder / "photos" / split / name / f"{number:02}.png", values.astype(np.uint8))
+                write_image(folder / "photos" / split / name / f"{number:02}.png", values.astype(np.uint8))
     return folder
 
 
