@@ -119,6 +119,7 @@ def test_a_bank_trains_those_whose_teachers_are_there_and_tells_of_each(blocked,
     }
 
 
+@pytest.mark.slow
 def test_the_real_command_runs_a_teacher(tmp_path):
     job = {"kind": "teacher", "config": teacher_values(tmp_path / "outputs", "optim.epochs=1"), "needs": []}
     (tmp_path / "job.json").write_text(json.dumps(job))

@@ -198,7 +198,7 @@ def test_a_run_that_diverged_is_not_repeated_and_cannot_teach(tmp_path: Path, ca
         words = ("teacher_optim.lr=900", f"distillation.teacher={named}")
         with pytest.raises(RunError, match=f"{run.path.name} diverged and cannot teach: choose another seed"):
             student.run(core.student_config(tmp_path, *words))
-    with pytest.raises(RunError, match="there is nothing to evaluate"):
+    with pytest.raises(RunError, match="diverged: it has no weights"):
         evaluation.run(names.evaluation_config(run.path.name, "digits", str(tmp_path)))
 
 

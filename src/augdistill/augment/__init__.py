@@ -60,12 +60,12 @@ class Augmentation:
     @property
     def draw(self) -> "Callable[..., Draws]":
         """(rng, sizes, side, **params): what is drawn for an epoch; its keyword arguments are the parameters."""
-        return load(self.module).draw  # type: ignore[no-any-return]
+        return load(self.module).draw  # type: ignore[no-any-return]  # a module found by name
 
     @property
     def apply(self) -> "Callable[..., Samples]":
         """(samples, draws, **params): the batch with its pixels moved."""
-        return load(self.module).apply  # type: ignore[no-any-return]
+        return load(self.module).apply  # type: ignore[no-any-return]  # a module found by name
 
     @property
     def prepare(self) -> "Callable[[Draws, int], Draws]":

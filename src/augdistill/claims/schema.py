@@ -276,9 +276,11 @@ def adapter(cls: type[Any]) -> TypeAdapter[Any]:
 def read(cls: type[T], content: Mapping[str, Any], where: str) -> T:
     """Return a dataclass made of a mapping; raises ConfigError, in one line that names the place."""
     try:
+        # cls is a dataclass, as callers know
         made: T = adapter(cls).validate_python(dict(content))  # type: ignore[arg-type]
         return made
     except ValidationError as error:
+        # cls is a dataclass
         raise ConfigError(f"{where}: {refusal(error, tuple(item.name for item in fields(cls)))}") from None  # type: ignore[arg-type]
 
 

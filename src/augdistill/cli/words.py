@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]  # no types are published
 
 from augdistill.base.checks import check_keys
 from augdistill.base.errors import ConfigError, RequestError

@@ -88,7 +88,7 @@ def with_parameters(base: type[Group], folder: str, name: str) -> type[Group]:
     own = {key: value for key, value in parameters(folder, name).items() if key not in base.model_fields}
     found: dict[str, Any] = {key: (type_of(value), Field(value)) for key, value in own.items()}
     made: type[Group] = create_model(f"{base.__name__} {name}", __base__=base, **found)
-    made.own = classmethod(lambda cls: tuple(own))  # type: ignore[attr-defined]
+    made.own = classmethod(lambda cls: tuple(own))  # type: ignore[attr-defined]  # the class was made above
     return made
 
 

@@ -8,7 +8,7 @@ import re
 import stat
 from pathlib import Path, PurePosixPath
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]  # no types are published
 
 from augdistill.base.errors import ConfigError
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped]  # no types are published
 
 from augdistill import plugins
 from augdistill.base.checks import is_prefixed, one_of

@@ -213,6 +213,7 @@ def described_limits(limits: Sequence[Any]) -> str:
                 found.append(f"above {number(low)}")
             case Ge(low):
                 found.append(f"{number(low)} or more")
+            # annotated-types bounds compare, which is all it says
             case Lt(high) if float(high) < 2**31:  # type: ignore[arg-type]
                 found.append(f"below {number(high)}")
             case Le(high):
@@ -248,6 +249,7 @@ def as_in(key: str, place: ConfigKey) -> str:
         name = next(name for name in choices(choice.folder) if name != AS_TRAINED)
         return f", as in {typed(choice_key(key, choice), name)}"
     if is_group(place.field):
+        # a group's annotation is a class
         first, field = next(iter(bare(place.field.annotation).model_fields.items()))  # type: ignore[union-attr]
         return f", as in {typed(f'{key}.{first}', example(field))}"
     return f", as in {typed(key, example(place.field))}"

@@ -229,6 +229,7 @@ class Study(Group):
                 found |= self.stacks[part].ops
             else:
                 default = with_parameters(Op, "aug", part)
+                # which class it is, the name decides
                 found[part] = self.ops.get(part) or default()  # type: ignore[assignment]
         return {name: op.plain() for name, op in found.items()}
 

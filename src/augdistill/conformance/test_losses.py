@@ -81,6 +81,7 @@ def test_no_value_is_asked_of_the_device(name: str) -> None:
     """On the meta device there are no values: reading one, or a shape that depends on one, raises."""
     student, teacher, targets = (value.to("meta") for value in inputs(name))
     temperature = torch.tensor(T, device="meta")
+    # PyTorch has no types here
     term(name)(student.requires_grad_(), teacher, targets, temperature).backward()  # type: ignore[no-untyped-call]
     assert student.grad is not None
 

@@ -70,6 +70,7 @@ def test_yaml_lists_the_parameters_with_their_defaults(table: str, name: str) ->
 def test_defaults_are_of_the_types_that_the_signature_says(table: str, name: str) -> None:
     function = function_of(table, name)
     function = function.func if isinstance(function, partial) else function
+    # a class's own __init__
     hints = typing.get_type_hints(function.__init__ if isinstance(function, type) else function)  # type: ignore[misc]
     for key, default in own_parameters(function).items():
         assert key in hints, f"{key} of {name} has no type"

@@ -174,7 +174,7 @@ def new_pool(workers: int, place: str) -> ProcessPoolExecutor:
             f"({error.strerror or error}): mount it writable (a container: --tmpfs {SEMAPHORES}), or run on SLURM"
         ) from error
     # All workers at once: what watches over them does not see at once that one which it started later was killed.
-    pool._safe_to_dynamically_spawn_children = False  # type: ignore[attr-defined]
+    pool._safe_to_dynamically_spawn_children = False  # type: ignore[attr-defined]  # there is no public way
     return pool
 
 

@@ -82,12 +82,14 @@ def write_int8(source: Path, path: Path) -> None:
 def write_torchscript(model: nn.Module, example: Tensor, path: Path, metadata: Mapping[str, str]) -> None:
     """Write a traced TorchScript archive."""
     with quiet():
+        # PyTorch has no types here
         torch.jit.save(torch.jit.trace(model, example), str(path), {METADATA: json.dumps(dict(metadata))})  # type: ignore[no-untyped-call]
 
 
 def open_torchscript(path: Path, model: nn.Module, threads: int) -> Predict:
     """Return what a TorchScript archive that was just written computes."""
     with quiet():
+        # PyTorch has no types here
         return by_torch(torch.jit.load(str(path)), threads)  # type: ignore[no-untyped-call]
 
 

@@ -39,7 +39,7 @@ class StudentLoss:
     @property
     def loss(self) -> "Callable[..., Tensor]":
         """(student_logits, teacher, targets, temperature, **params): the teacher's term."""
-        return load(self.module).loss  # type: ignore[no-any-return]
+        return load(self.module).loss  # type: ignore[no-any-return]  # a module found by name
 
 
 def build(name: str, key: str = "distillation.loss", **params: Any) -> "Term":

@@ -52,6 +52,7 @@ class KeyedDropout(nn.Module):
         if self.key is None:
             return x
         if not self.whole:
+            # a module's call is Any
             return Dropout(self.p, self.layer)(x.flatten(1), self.key).view_as(x)  # type: ignore[no-any-return]
         kept = keep_mask(self.key, self.layer, len(x), 1, self.p, x.device).to(x.dtype) / (1 - self.p)
         return x * kept.view(-1, *(1,) * (x.ndim - 1))

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from augdistill.base.errors import ModelError, RunError
 from augdistill.base.text import removal
-from augdistill.stages import common, folders, making
-from augdistill.store.evaluations import WEIGHTS
+from augdistill.stages import folders, making
 from augdistill.store.runs import Run, RunStore
 
 
@@ -39,7 +38,7 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [B,K] of uint8 images, which are normalised first, or of normalised floating ones."""
-        is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # PyTorch has no types here
         if not (is_traced or torch.compiler.is_exporting()):
             self.check(images)
         if images.dtype == torch.uint8:
@@ -62,12 +61,7 @@ def load_model(run: str | Path | Run, outputs: str | Path = "outputs") -> Classi
     Raises RunError for a run that is not there, holds no model or diverged, or whose weights are not what they were.
     """
     found = run if isinstance(run, Run) else RunStore(Path(outputs)).get(str(run))
-    if found.kind not in common.MODELS:
-        raise RunError(f"{found.path.name} holds no model: name a {' or a '.join(common.MODELS)}")
-    if found.status != "finished":
-        raise RunError(f"{found.path.name} {found.status}: it has no weights")
-    if WEIGHTS not in found.manifest.files:
-        raise RunError(f"{found.path.name} is known by its outputs alone: it has no weights")
+    folders.check_has_weights(found)
     says = found.model
     if len(says.shape) != 3:
         raise RunError(f"{found.path.name} does not say which images it takes: {removal(found.path)}")

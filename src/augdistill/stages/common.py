@@ -177,6 +177,7 @@ def mapped(images: np.ndarray) -> Tensor:
 
 def placed(model: nn.Module, device: Device) -> nn.Module:
     """Return a model on the device, its convolutions in the memory format that is fast there."""
+    # PyTorch's overloads lack it
     return model.to(device.device, memory_format=device.memory_format)  # type: ignore[call-overload, no-any-return]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from augdistill.base.errors import DataError, RunError
+from augdistill.base.errors import DataError
 from augdistill.base.files import write_json
 from augdistill.base.text import now
 from augdistill.config.groups import Dataset
@@ -16,7 +16,7 @@ from augdistill.config.jobs import DatasetAt, EvaluationConfig, StudentConfig
 from augdistill.data import HUMAN_LABELS, expected_shape, load_human_labels, test_set_name
 from augdistill.metrics import Scores, Teacher, score, score_against_humans
 from augdistill.stages import common, folders, making, names
-from augdistill.store.evaluations import METRICS_FILE, PREDICTIONS, WEIGHTS, teacher_of
+from augdistill.store.evaluations import METRICS_FILE, PREDICTIONS, teacher_of
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.device import Device, resolve
@@ -28,12 +28,7 @@ def run(config: EvaluationConfig, wait: bool = True, planned: str | None = None)
     """Return an evaluation, made if it is not there yet. Raises DataError if the test set is not there."""
     store = RunStore(Path(config.outputs))
     evaluated = store.get(config.run)
-    if evaluated.kind not in common.MODELS:
-        raise RunError(f"{evaluated.path.name} holds no model: evaluate a {' or a '.join(common.MODELS)}")
-    if evaluated.status != "finished":
-        raise RunError(f"{evaluated.path.name} {evaluated.status}: there is nothing to evaluate")
-    if WEIGHTS not in evaluated.manifest.files:
-        raise RunError(f"{evaluated.path.name} is known by its outputs alone: it has no weights to evaluate")
+    folders.check_has_weights(evaluated)
     trained = names.located(config, evaluated.config.dataset, evaluated.manifest.document.data)
     fingerprint = names.test_fingerprint(config.test_set, DatasetAt(trained, config.outputs))
     ref = names.evaluation_name(config, evaluated.ref, trained, evaluated.config.runtime.precision, fingerprint)

@@ -25,7 +25,7 @@ from augdistill.base.text import now, removal
 from augdistill.config import Config
 from augdistill.config.jobs import ModelConfig, RunConfig
 from augdistill.data import Header, as_found
-from augdistill.stages.common import DeviceDataset, predict, statistics_of
+from augdistill.stages.common import MODELS, DeviceDataset, predict, statistics_of
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
@@ -54,6 +54,16 @@ def load_model(run: Run, build: Callable[[], nn.Module]) -> nn.Module:
     model = build()
     load_weights(run, model)
     return model
+
+
+def check_has_weights(run: Run) -> None:
+    """Raise RunError unless a run is a finished teacher or student whose weights are there."""
+    if run.kind not in MODELS:
+        raise RunError(f"{run.path.name} holds no model: name a {' or a '.join(MODELS)}")
+    if run.status != "finished":
+        raise RunError(f"{run.path.name} {run.status}: it has no weights")
+    if WEIGHTS not in run.manifest.files:
+        raise RunError(f"{run.path.name} is known by its outputs alone: it has no weights")
 
 
 def check_weights(run: Run, model: nn.Module) -> None:

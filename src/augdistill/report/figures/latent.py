@@ -59,7 +59,7 @@ def embed(embeddings: NDArray[Any], seed: int) -> NDArray[np.float64]:
     """Return embeddings [n, d] as points [n, 2] by principal components and t-SNE."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # no types are published
 
     values = np.asarray(embeddings, dtype=np.float64)
     perplexity = min(30.0, (len(values) - 1) / 3)

@@ -184,6 +184,7 @@ def panels(count: int, columns: int, width: float = 3.0, height: float = 2.7) ->
     figure = Figure(figsize=(width * wide, height * down), layout="constrained")
     engine = figure.get_layout_engine()
     assert engine is not None
+    # the constrained engine's own
     engine.set(w_pad=0.08, h_pad=0.09, hspace=0.03, wspace=0.02)  # type: ignore[call-arg]
     axes = [figure.add_subplot(down, wide, index + 1) for index in range(count)]
     return figure, axes
