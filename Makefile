@@ -8,11 +8,12 @@ RUN := $(VENV)/bin/python
 # One worker per core, each with one thread; a file's tests share its fixtures, so they stay together.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n logical --maxprocesses 8 --dist loadfile -rs
 
-.PHONY: help demo install test test-long check lint types layers
+.PHONY: help demo install test test-slow test-long check lint types layers
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
-	@echo "make check   what CI runs: ruff, mypy, the tests; make test-long: all tests, also those that take minutes"
+	@echo "make check   what CI runs: ruff, mypy, the tests, and those that run whole studies in processes of their own"
+	@echo "make test-long   all tests, also those that take minutes"
 	@echo "make layers  what imports what, from the top floor down"
 
 demo: install
@@ -26,10 +27,13 @@ install: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(PYTEST)
 
+test-slow: $(VENV)/.installed-dev
+	$(PYTEST) -m "not long"
+
 test-long: $(VENV)/.installed-dev
 	$(PYTEST) -m ""
 
-check: lint types test
+check: lint types test-slow
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

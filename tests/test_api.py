@@ -25,6 +25,7 @@ assert not heavy, heavy
 """
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
     saved = saved_studies.write_study(tmp_path / "outputs", "study=quickstart", "study.blocks=2")
     example, training = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)

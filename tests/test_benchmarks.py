@@ -37,6 +37,7 @@ def quick(folder: Path, device: str = "cpu") -> Setting:
     return Setting(folder / "cache", folder, True, device, 1)
 
 
+@pytest.mark.slow
 def test_a_row_of_each_kind_runs_and_is_saved_in_its_smallest_form(tmp_path: Path, capsys) -> None:
     rows = ["lenet", "cutout", "evaluation", "deterministic-lenet", "several-teachers"]
     assert main(["--quick", "--pairs", "1", "--threads", "1", "--outputs", str(tmp_path), *rows]) == 0
@@ -130,6 +131,7 @@ def test_on_a_gpu_our_sides_run_eagerly_and_as_graphs(tmp_path: Path) -> None:
     assert list(ROWS["bank"].sides(setting))[:2] == ["alone, eager", "alone, CUDA graphs"]
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_side_is_that_of_a_process_of_its_own(tmp_path: Path, monkeypatch) -> None:
     name = "deterministic-lenet"
     default = {side: make for side, make in ROWS[name].sides(quick(tmp_path)).items() if side == "default"}

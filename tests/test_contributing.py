@@ -65,6 +65,7 @@ def test_each_table_has_its_recipe() -> None:
     assert [*RECIPES] == ["strategy", "model", "student loss", "dataset"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "title", ["model", *(pytest.param(t, marks=pytest.mark.long) for t in RECIPES if t != "model")]
 )

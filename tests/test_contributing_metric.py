@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import augdistill
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +50,7 @@ def run(folder: Path, script: str) -> str:
     return ended.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_the_metric_of_contributing_stands_in_its_table_and_the_figure_beside_it(
     tiny_study: Path, tmp_path: Path
 ) -> None:

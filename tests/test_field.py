@@ -41,6 +41,7 @@ def test_a_study_of_the_table_has_the_fields_recipe(name: str, students: str) ->
 SMALL = ("resnet20", "resnet8")  # no pair of the table, but the quickest one of its recipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("taught_by", "learner"), [SMALL, *(pytest.param(*p, marks=pytest.mark.long) for p in PAIRS)])
 def test_two_epochs_of_a_pair_work(tmp_path: Path, taught_by: str, learner: str) -> None:
     write_cifar100(tmp_path, train=100, test=100)

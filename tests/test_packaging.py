@@ -78,6 +78,7 @@ def test_the_wheel_carries_every_file(wheel: Path) -> None:
     assert all(name.startswith(("augdistill/", "augdistill-")) for name in names)
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_from_any_folder(run_installed: Callable[..., str], installed: Path, tmp_path: Path) -> None:
     where = "import augdistill.config as config; print(config.__file__); print(config.conf_dir())"
     for path in run_installed("python", ["-c", where], tmp_path).splitlines():

@@ -119,6 +119,7 @@ def test_a_link_leads_somewhere(path: str) -> None:
     assert (ROOT / path).exists()
 
 
+@pytest.mark.slow
 def test_the_study_of_ones_own_runs_and_answers_with_its_own_claim(
     run_augdistill: RunAugdistill, tmp_path: Path
 ) -> None:

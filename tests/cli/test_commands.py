@@ -104,6 +104,7 @@ def test_own_predictions_score_as_the_run_did(outputs, run_augdistill, tmp_path)
     assert "discrimination_corrected" in ran.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_work_by_hand(run_augdistill, run_here, tmp_path):
     """train, distil, evaluate, list, show, remove: each finds what the one before made, and twice is once."""
     for words in (["train-teacher", *TINY, "aug=cutmix"], ["distill", *TINY_STUDENT, "aug=cutmix"], ["evaluate"]):

@@ -19,6 +19,7 @@ LAUNCHERS = [  # Hydra's launchers, and the package that each needs
 ]
 
 
+@pytest.mark.slow
 def test_the_sweep_trains_each_and_goes_on_after_a_failure(run_augdistill, tmp_path):
     words = ["train-teacher", "-m", *TINY, "aug=baseline,mixup", "optim.lr=0.1,1e2"]
     ran = run_augdistill(words, tmp_path)
@@ -30,6 +31,7 @@ def test_the_sweep_trains_each_and_goes_on_after_a_failure(run_augdistill, tmp_p
     assert ran.code == int("diverged" in ran.stderr)
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_begins_no_other_job(tmp_path):
     words = ["train-teacher", "-m", *TINY, "optim.epochs=500", "seed=0,1"]
     with subprocess.Popen([COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as sweep:
@@ -68,6 +70,7 @@ def test_a_sweep_with_a_refused_job_leaves_nothing_behind(words, wanted, tmp_pat
     assert files(tmp_path) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("launcher", "plugin"), LAUNCHERS)
 def test_a_sweep_through_a_launcher_is_refused_whole_or_runs_all(launcher, plugin, run_augdistill, tmp_path):
     """Two jobs elsewhere; one that is refused keeps both from starting, and leaves nothing behind."""

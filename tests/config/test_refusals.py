@@ -139,6 +139,7 @@ def examples() -> list[tuple[str, tuple[str, ...], str]]:
     return [(command, words, example) for (command, example), words in found.items()]
 
 
+@pytest.mark.slow
 def test_every_example_works_when_it_is_typed() -> None:
     """Examples of different keys are typed together, and those of them that do not go together one by one."""
     lines = examples()

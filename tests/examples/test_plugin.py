@@ -46,6 +46,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return environment(tmp_path_factory.mktemp("environment"), EXAMPLE)
 
 
+@pytest.mark.slow
 def test_the_example_runs_a_study_of_its_own(example: Run, run_augdistill: RunAugdistill, tmp_path: Path) -> None:
     known = example(["augdistill.cli", "doctor"], tmp_path)
     assert re.search(r"^plugin mypkg +1: 1 strategy, 1 model, 1 loss, 1 metric, 7 configs \(mypkg 0.1\)$", known, re.M)
@@ -76,6 +77,7 @@ def test_the_example_runs_a_study_of_its_own(example: Run, run_augdistill: RunAu
     assert "aug=mypkg/fmix needs the plugin mypkg, which is not installed here: pip install" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_example_keeps_every_contract(example: Run, tmp_path: Path) -> None:
     told = example(
         ["pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "augdistill.conformance", "-k", "mypkg"], tmp_path
@@ -84,6 +86,7 @@ def test_the_example_keeps_every_contract(example: Run, tmp_path: Path) -> None:
     assert "failed" not in told
 
 
+@pytest.mark.slow
 def test_a_single_file_becomes_a_plugin_as_the_docs_say(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "extending.md").read_text()
     for kind, place in (

@@ -227,6 +227,7 @@ def banked(tmp_path_factory, tiny_study) -> Path:
     return outputs
 
 
+@pytest.mark.slow
 def test_a_study_in_banks_makes_the_runs_that_it_makes_without(banked, tiny_study):
     mine, theirs = students(banked), students(tiny_study)
     assert manifests(banked).keys() == manifests(tiny_study).keys()

@@ -64,6 +64,7 @@ def test_a_diverged_teacher_is_not_repeated_and_teaches_nobody(tmp_path):
         commands.study(composed(tmp_path, "study=tiny", *words))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_a_retry_only(tmp_path):
     """SIGKILL to a worker in the middle of the study: the same results as an undisturbed run."""
     words = [COMMAND, "study", "study=tiny", "study.teacher.optim.epochs=6", f"outputs={tmp_path}"]
@@ -78,6 +79,7 @@ def test_a_killed_worker_costs_a_retry_only(tmp_path):
     assert len([name for name in manifests(tmp_path) if name.startswith("teacher")]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_stopped_study_goes_on_to_the_same_results(number, tmp_path, tiny_study):
     words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
@@ -105,6 +107,7 @@ def test_a_stopped_study_goes_on_to_the_same_results(number, tmp_path, tiny_stud
             assert manifest["files"]["weights.safetensors"] == theirs[name]["files"]["weights.safetensors"]
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_study_is_killed(tmp_path):
     words = [COMMAND, "study", "study=tiny", "study.teacher.optim.epochs=50", f"outputs={tmp_path}"]
     study = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -31,6 +31,7 @@ def test_a_study_without_any_run_has_a_report(tiny, tmp_path):
     assert "no run that it is made of is there yet" in page
 
 
+@pytest.mark.slow
 def test_studies_join_on_one_page(tmp_path, data):
     outputs = tmp_path / "outputs"
     saved_studies.write_study_on(data, outputs, "paper-mnist", "study.blocks=2", "study.students_per_teacher=1")
@@ -49,6 +50,7 @@ def test_studies_join_on_one_page(tmp_path, data):
     assert (page.parent / "tables" / "paper-mirrored-table-6.tex").is_file()
 
 
+@pytest.mark.slow
 def test_studies_that_share_runs_say_so_and_count_them_once(tmp_path, data, caplog):
     outputs = tmp_path / "outputs"
     saved_studies.write_study_on(data, outputs, "tiny")
@@ -68,6 +70,7 @@ def test_studies_that_share_runs_say_so_and_count_them_once(tmp_path, data, capl
     assert len(joined) == len(SavedStudy.load("tiny", outputs).results)
 
 
+@pytest.mark.slow
 def test_a_search_is_reported_by_its_held_out_images(tmp_path, data):
     words = ("study.dataset.validation=10", "study.blocks=2", "study.aug=[baseline,cutmix]")
     saved = saved_studies.write_study_on(data, tmp_path / "outputs", "lr-search", *words)

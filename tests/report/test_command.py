@@ -11,6 +11,7 @@ from augdistill.report.command import decided, report, study_names
 from claim_tables import CLAIMED, EQUAL, both, judged
 
 
+@pytest.mark.slow
 def test_no_model_and_no_torch_is_loaded(tiny, tmp_path):
     outputs = tmp_path / "outputs"
     shutil.copytree(tiny, outputs)

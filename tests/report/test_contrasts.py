@@ -99,8 +99,8 @@ def test_a_variants_own_commas_and_equal_signs_stay_in_its_value():
         ((*ARMS, "metrics=nll"), "metrics is not a key of compare (did you mean metric?)"),
     ],
 )
-def test_what_is_no_contrast_is_refused_in_one_line(words, message, saved, run_augdistill):
-    ran = run_augdistill(["compare", "tiny", *words], saved.store.outputs.parent)
+def test_what_is_no_contrast_is_refused_in_one_line(words, message, saved, run_here):
+    ran = run_here(["compare", "tiny", *words], saved.store.outputs.parent)
     assert (ran.code, ran.stdout) == (2, "")
     assert len(ran.stderr.splitlines()) == 1
     assert message in ran.stderr

@@ -4,6 +4,8 @@ import csv
 import shutil
 from pathlib import Path
 
+import pytest
+
 from augdistill.report.command import write_report
 from augdistill.results.study import SavedStudy
 
@@ -27,6 +29,7 @@ def test_a_real_study_has_its_page_tables_figures_and_results(tiny, tiny_report)
     assert len({(row["run"], row["test_set"], row["metric"]) for row in rows}) == len(rows)
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes(tiny, tiny_report):
     before = contents(tiny_report)
     write_report(["tiny"], tiny)

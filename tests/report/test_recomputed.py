@@ -232,6 +232,7 @@ def levels(kind, metric, where, parts, margin, is_group, is_equivalence, blocks)
     return {**reached, "excluded beyond the margin": 2 * max(short)}, found
 
 
+@pytest.mark.slow
 def test_the_verdict_table_is_what_its_results_say(report, blocks):
     rows = defaultdict(list)
     for row in table(report, "tables/verdicts.csv"):

@@ -42,6 +42,7 @@ def test_effects_are_differences_of_the_cells_means(outputs):
     assert found.main[0].low < found.main[0].value < found.main[0].high
 
 
+@pytest.mark.slow
 def test_the_page_asks_and_answers_its_question(outputs):
     page, (answer,) = write_report(["tiny"], outputs)
     text = page.read_text()

@@ -137,6 +137,7 @@ def test_the_page_asks_the_studys_question_and_shows_its_claims_as_ours(outputs)
     assert "<h1>Does augmenting the teacher hurt the student?</h1>" in plain
 
 
+@pytest.mark.slow
 def test_what_repeats_the_study_brings_its_claims_along(outputs) -> None:
     from augdistill.cli.composing import composed
     from augdistill.cli.main import as_config
@@ -150,6 +151,7 @@ def test_what_repeats_the_study_brings_its_claims_along(outputs) -> None:
     assert content["claims"][0] == CLAIM
 
 
+@pytest.mark.slow
 def test_studies_with_other_claims_of_the_same_name_are_joined_claim_by_claim(outputs) -> None:
     write_study(outputs, "study=tiny", "study.name=plain", "study.claims=['2']")
     verdicts = build_report(["tiny", "plain"], outputs).verdicts

@@ -62,6 +62,7 @@ def test_runs_of_another_study_tell_and_what_nothing_tells_is_named(store):
     assert wider.computing == pytest.approx(2 * STUDENT + 3 * OTHER)
 
 
+@pytest.mark.slow
 def test_the_real_command_says_how_long(store, run_augdistill):
     ran = run_augdistill(
         ["study", "study=tiny", "study.blocks=2", "executor.workers=2", "dry_run=true"], store.outputs.parent
@@ -78,6 +79,7 @@ def test_the_real_command_says_how_long(store, run_augdistill):
     assert "time left" not in fresh.stdout
 
 
+@pytest.mark.slow
 def test_ten_thousand_finished_stages_are_planned_found_and_timed_within_seconds(tmp_path: Path):
     config = saved_studies.study(tmp_path, "study.blocks=257")
     plan = make_plan(config)  # packs the data

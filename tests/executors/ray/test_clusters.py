@@ -22,6 +22,7 @@ from plans import plan_of
 pytest.importorskip("ray", reason="ray is not installed: pip install 'augdistill[ray]'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_study_is_stopped_while_it_looks_at_its_nodes(number, tmp_path):
     """Ray's C++ aborts, or tells of a SystemError, where a handler raises within it."""

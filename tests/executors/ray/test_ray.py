@@ -86,6 +86,7 @@ def test_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
     assert capfd.readouterr().out == ""  # Ray's own lines would be among a study's tables
 
 
+@pytest.mark.slow
 def test_a_stopped_study_saves_and_another_executor_goes_on(tmp_path, tiny_study):
     """Also a cluster of one's own: SIGTERM ends it, and every process that it had."""
     words = [COMMAND, "study", "study=tiny", f"outputs={tmp_path}"]
@@ -158,6 +159,7 @@ def resources(
     return executor.resources_of(stage, RAY.gpus, [{"Resources": node} for node in nodes])
 
 
+@pytest.mark.slow
 def test_a_stage_takes_the_cores_of_its_threads_and_its_share_of_a_gpu():
     cpu, gpu = {"CPU": 4.0}, {"CPU": 1.0, "GPU": 2.0}
     assert resources("student", "auto", cpu) == {"num_cpus": 2, "num_gpus": 0}

@@ -202,6 +202,7 @@ def submissions(outputs: Path) -> list[str]:
     return sorted(path.name for path in outputs.glob("studies/*/slurm/*.tasks"))
 
 
+@pytest.mark.slow
 def test_a_study_is_submitted_once_and_gives_the_same_results_as_here(testbed, tiny_study, run_augdistill, tmp_path):
     words = ["study", "study=tiny", "executor=slurm"]
     detached = run_augdistill([*words, "executor.detach=true"], tmp_path)

@@ -121,6 +121,7 @@ def open_page(browser, built):
     assert [url for url in asked if url != built[1].as_uri() and not url.startswith("data:")] == []
 
 
+@pytest.mark.slow
 def test_every_table_and_figure_is_there(open_page, built):
     (study,) = built[0].studies
     page = open_page()
@@ -212,6 +213,7 @@ def test_the_page_is_readable(open_page, tmp_path, scheme, size):
         assert shot.stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_dark_page_is_dark(open_page):
     def background(scheme):
         return open_page(scheme).evaluate("getComputedStyle(document.body).backgroundColor")
