@@ -8,7 +8,8 @@ import pytest
 
 import saved_studies
 from augdistill.base.errors import AugdistillError
-from augdistill.cli.catalogue import column_names, difference, differing, flat, list_runs, models
+from augdistill.cli.catalogue import difference, list_runs
+from augdistill.results.models import differing, models
 from augdistill.store.runs import RunStore
 
 GRID = "study.grids=[{distillation.temperature: [1, 4]}]"
@@ -86,16 +87,6 @@ def test_what_cannot_be_listed_is_refused_in_one_line(asked: dict, line: str, st
     with pytest.raises(AugdistillError, match=line) as raised:
         list_runs(store, **asked)
     assert raised.value.exit_code == 2
-
-
-def test_columns_have_short_names_that_are_no_others() -> None:
-    config = {"aug": {"ops": {"mixup": {"alpha": 0.2}}}, "distillation": {"alpha": 0.5}, "outputs": "x"}
-    assert flat(config) == {"aug": "mixup", "aug.ops.mixup.alpha": 0.2, "distillation.alpha": 0.5}
-    assert column_names(["distillation.alpha", "aug.ops.mixup.alpha", "optim.momentum"]) == {
-        "distillation.alpha": "alpha",
-        "aug.ops.mixup.alpha": "aug.ops.mixup.alpha",
-        "optim.momentum": "momentum",
-    }
 
 
 def test_two_models_differ_in_what_their_configs_say(store: RunStore) -> None:
