@@ -64,7 +64,17 @@ def test_a_make_target_is_there(words: list[str]) -> None:
     assert ("augdistill study" if words[1] == "demo" else "pytest") in told.stdout
 
 
-@pytest.mark.parametrize("words", [words for words in OURS if not is_sweep(words)], ids=" ".join)
+PLANS = pytest.mark.slow  # thousands of runs, in a process of its own
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, marks=[PLANS] if "dry_run=true" in words else [], id=" ".join(words))
+        for words in OURS
+        if not is_sweep(words)
+    ],
+)
 def test_a_command_is_accepted(words: list[str], run_augdistill: RunAugdistill, tmp_path: Path) -> None:
     stands = runs_as_it_stands(words)
     if not stands and words[0] not in COMPOSING:

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,8 @@ NOT_OF_THE_PAPER = ("temperature", "teacher_weights", "gamma")  # which are swit
 @pytest.mark.parametrize(("name", "switch"), SWITCHES)
 def test_a_departure_of_the_authors_code_is_switched_back_alone(name: str, switch: str) -> None:
     key, _, _ = switch.removeprefix("study.").partition("=")
-    sound, coded, switched = (
-        compose("study", *words)["study"]
-        for words in (["study=paper"], [f"study={name}"], [f"study={name}", mended(switch)])
-    )
+    sound, coded = study_as_it_is("paper"), study_as_it_is(name)
+    switched = compose("study", f"study={name}", mended(switch))["study"]
 
     def value(study: dict[str, Any], path: str) -> Any:
         for part in path.split("."):
@@ -148,6 +147,12 @@ def test_a_departure_of_the_authors_code_is_switched_back_alone(name: str, switc
         assert value(switched, key) == parameters("aug", op)[parameter]
     elif key.split(".")[-1] not in NOT_OF_THE_PAPER:
         assert value(switched, key) == value(sound, key)
+
+
+@cache
+def study_as_it_is(name: str) -> dict[str, Any]:
+    """Return a study's config as its file has it; read it only."""
+    return dict(compose("study", f"study={name}")["study"])
 
 
 def mended(switch: str) -> str:

@@ -253,6 +253,7 @@ def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(tmp_path):
     is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
 
 
+@pytest.mark.slow
 def test_a_student_that_is_missing_is_trained_in_the_bank_that_it_was_in(banked, tmp_path):
     outputs = tmp_path / "outputs"
     shutil.copytree(banked, outputs)

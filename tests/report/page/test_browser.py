@@ -16,6 +16,7 @@ if CHROMIUM is None:
     pytest.skip("chromium is not installed: apt-get install chromium", allow_module_level=True)
 sync_playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright").sync_playwright
 
+pytestmark = pytest.mark.slow
 HANG = 300_000  # milliseconds that a page may take to load; none takes as many seconds
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -121,7 +122,6 @@ def open_page(browser, built):
     assert [url for url in asked if url != built[1].as_uri() and not url.startswith("data:")] == []
 
 
-@pytest.mark.slow
 def test_every_table_and_figure_is_there(open_page, built):
     (study,) = built[0].studies
     page = open_page()
@@ -213,7 +213,6 @@ def test_the_page_is_readable(open_page, tmp_path, scheme, size):
         assert shot.stat().st_size > 10_000
 
 
-@pytest.mark.slow
 def test_the_dark_page_is_dark(open_page):
     def background(scheme):
         return open_page(scheme).evaluate("getComputedStyle(document.body).backgroundColor")
