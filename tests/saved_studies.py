@@ -59,7 +59,7 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
         status = next((found for key, found in (statuses or {}).items() if key in evaluated), "finished")
         if status == "missing" or (stage.kind in ("evaluation", "outputs") and status in ("unevaluated", "diverged")):
             continue
-        publish(store, stage, names, "finished" if status == "unevaluated" else status)
+        publish(store, stage, names, "finished" if status == "unevaluated" else status, parents_of(stage, plan))
     return SavedStudy.load(plan.name, outputs)
 
 
@@ -80,7 +80,16 @@ def write_controls(outputs: Path) -> SavedStudy:
     return write_study(outputs, *words)
 
 
-def publish(store: RunStore, stage: Any, classes: list[str], status: str) -> None:
+def parents_of(stage: Any, plan: Any) -> dict[str, str]:
+    """Return the parents that a run names in its manifest: of a student its teacher, by way of the outputs."""
+    if stage.kind == "student":
+        outputs = [other for other in plan.stages if other.kind == "outputs" and other.id in stage.parents[:1]]
+        return {"teacher": outputs[0].parents[0]} if outputs else {}
+    word = {"outputs": "teacher", "evaluation": "run"}.get(stage.kind)
+    return {word: stage.parents[0]} if word else {}
+
+
+def publish(store: RunStore, stage: Any, classes: list[str], status: str, parents: dict[str, str]) -> None:
     """Write the files and the manifest of one stage."""
     folder = store.runs / stage.folder
     if folder.is_dir():  # another study shares it
@@ -101,7 +110,7 @@ def publish(store: RunStore, stage: Any, classes: list[str], status: str) -> Non
     made = {"versions": VERSIONS, "git_commit": "abc", "device": "cpu", "hardware": "a processor", "precision": "fp32"}
     times = {"began": "2026-01-01 00:00:00 UTC", "ended": "2026-01-01 01:00:00 UTC", "seconds": seconds, "threads": 1}
     notes = ["cinic10: 30 images; the full test fold has 70,000"] if "cinic10" in stage.folder else []
-    ref = Ref(stage.kind, stage.id, stage.folder, {})
+    ref = Ref(stage.kind, stage.id, stage.folder, {"parents": parents})
     written = "diverged" if status == "diverged" else "finished"
     store.publish(ref, written, stage.job["config"], {**made, **times, "parents": {}, "notes": notes}, **facts)
 

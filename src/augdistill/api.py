@@ -1,7 +1,7 @@
 """The same from Python: what commands do, and what their runs and studies say, as objects, tables and figures."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,17 +205,28 @@ def load_model(run: str | Path, outputs: str | Path = "outputs") -> "Classifier"
     return classifier.load_model(run, outputs)
 
 
-def load_results(study: str, outputs: str | Path = "outputs") -> pd.DataFrame:
-    """Return the results of a study, one row per run and metric.
+def load_results(
+    study: str | None = None, outputs: str | Path = "outputs", *, runs: str | Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return the results of a study, or of `runs` that no study planned, one row per run and metric.
+
+    `runs` chooses as `augdistill runs where=` does: "all", "student=lenet" or ["student=lenet", "T=4"]; nothing is
+    written.
 
     Columns: study, role (teacher, student, control), model, teacher_aug, student_aug, variant, block, student_seed,
     test_set, metric, value, status (finished, dead units, collapsed, diverged, missing), run, precision. What a
-    teacher's outputs say of it on the training images has the test set "distillation". Raises RequestError for an
-    unknown study.
+    teacher's outputs say of it on the training images has the test set "distillation"; then a column for each key
+    that the variants change. Raises RequestError for an unknown study, and for runs that no design can hold.
     """
+    from augdistill.results.frame import with_values
+    from augdistill.results.loose import load_loose
     from augdistill.results.study import SavedStudy
 
-    return SavedStudy.load(study, Path(outputs)).results
+    if (study is None) == (runs is None):
+        raise RequestError('name a study, load_results("NAME"), or choose runs, load_results(runs="student=lenet")')
+    words = [runs] if isinstance(runs, str) else runs
+    saved = SavedStudy.load(study or "", Path(outputs)) if words is None else load_loose(words, Path(outputs))
+    return with_values(saved.results)
 
 
 def score_predictions(

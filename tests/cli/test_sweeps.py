@@ -29,6 +29,11 @@ def test_the_sweep_trains_each_and_goes_on_after_a_failure(run_augdistill, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"outputs"}
     assert ran.code in (0, 1)
     assert ran.code == int("diverged" in ran.stderr)
+    reported = run_augdistill(["report", "sweep", "runs=all"], tmp_path)
+    assert reported.code == 0, reported.stderr
+    page = (tmp_path / "outputs/studies/sweep/report/index.html").read_text()
+    assert "augdistill report sweep runs=all" in page
+    assert "Verdicts</a>" not in page
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from augdistill.base.errors import ConfigError, RequestError
-from augdistill.report.command import decided, report, study_names
+from augdistill.report.command import decided, report, report_runs, study_names
 from claim_tables import CLAIMED, EQUAL, both, judged
 
 
@@ -33,6 +33,14 @@ assert not {{"torch", "torchvision", "hydra"}} & set(sys.modules), sorted(sys.mo
 def test_what_is_no_study_is_refused(study, tmp_path):
     with pytest.raises(ConfigError, match="is not the name of a study"):
         report(study, tmp_path)
+
+
+def test_runs_make_one_page_of_one_name(tmp_path):
+    with pytest.raises(ConfigError, match="runs=student=lenet makes one page: name one, not a and b"):
+        report_runs(["a", "b"], ["student=lenet"], tmp_path)
+    with pytest.raises(RequestError, match="runs=all: no model is so; augdistill runs lists them"):
+        report_runs(["a"], ["all"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_study_is_refused_and_nothing_is_written(tmp_path):

@@ -86,7 +86,7 @@ def test_ten_thousand_finished_stages_are_planned_found_and_timed_within_seconds
     store, manifests = RunStore(tmp_path), {}
     for stage in plan.stages:
         if stage.kind not in manifests:
-            saved_studies.publish(store, stage, [str(digit) for digit in range(10)], "finished")
+            saved_studies.publish(store, stage, [str(digit) for digit in range(10)], "finished", {})
             manifests[stage.kind] = json.loads((store.runs / stage.folder / "manifest.json").read_text())
             manifests[stage.kind].pop("checksum")  # of that one stage
             continue

@@ -89,11 +89,17 @@ def data(outputs: Path, action: str, target: str | None, dataset_root: Path) -> 
     print(data_status(dataset_root, outputs / "cache"))
 
 
-def report(outputs: Path, studies: list[str]) -> None:
-    """Write the tables, figures and verdicts of studies as one page, from saved results alone, unfinished ones too."""
-    from augdistill.report.command import report as write
+def report(outputs: Path, studies: list[str] | None, runs: list[str] | None) -> None:
+    """Write the tables, figures and verdicts of studies as one page, from saved results alone, unfinished ones too.
 
-    write(studies, outputs)
+    With runs=..., those that were trained one by one or by sweeps are reported, under the name given.
+    """
+    from augdistill.report import command
+
+    if runs is None:
+        command.report(["quickstart"] if studies is None else studies, outputs)
+    else:
+        command.report_runs(["runs"] if studies is None else studies, runs, outputs)
 
 
 def compare(
@@ -183,9 +189,13 @@ def commands() -> dict[str, Command]:
         ),
         "report": Command(
             report,
-            (*common, Option("studies", texts, "quickstart", "the plain words after the command, or study=A,B")),
+            (
+                *common,
+                Option("studies", or_null(texts), "null", "the plain words; null is quickstart, or runs"),
+                Option("runs", or_null(texts), "null", "models that are so, or all, as in runs=student=lenet,T=4"),
+            ),
             ("studies",),
-            "[STUDY ...] [outputs=FOLDER]",
+            "[STUDY ...] | [NAME] runs=all|KEY=VALUE,... [outputs=FOLDER]",
             {"study": "studies"},
         ),
         "compare": Command(compare, (*common, *comparing()), ("study",), "STUDY --a ARM --b ARM", {"studies": "study"}),

@@ -1,6 +1,7 @@
 """What `augdistill report` does: build, write, and say where the page is."""
 
 import logging
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,22 @@ def report(studies: object, outputs: Path) -> None:
     """
     page, answers = write_report(study_names(studies), outputs)
     print("\n".join([*answers, f"report: {page}"]))
+
+
+def report_runs(names: object, words: list[str], outputs: Path) -> None:
+    """Write the report of runs that no study planned, those that are as each KEY=VALUE says, and print where it is.
+
+    Raises RequestError for runs that no page can hold, ConfigError for more than one name.
+    """
+    from augdistill.results.loose import adopt
+    from augdistill.store.runs import RunStore
+
+    (name, *others) = study_names(names)
+    if others:
+        raise ConfigError(f"runs={','.join(words)} makes one page: name one, not {name} and {others[0]}")
+    command = shlex.join(["augdistill", "report", name, f"runs={','.join(words)}"])
+    adopt(RunStore(outputs), words, name, command)
+    report(name, outputs)
 
 
 def study_names(study: object) -> list[str]:

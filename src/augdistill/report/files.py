@@ -8,6 +8,7 @@ from augdistill.report.figures.images import as_file
 from augdistill.report.page.provenance import as_run_name, as_run_yaml, claims_path, claims_yaml
 from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
+from augdistill.results.frame import with_values
 
 TABLE_FORMATS = {"csv": formats.to_csv, "md": formats.to_markdown}
 VERDICT_FORMATS = {"csv": verdict_tables.to_csv, "md": verdict_tables.to_markdown}
@@ -16,7 +17,7 @@ FIGURE_FORMATS = ("svg", "pdf", "png")
 
 def write_files(report: Report) -> list[Path]:
     """Write all files but the page, remove tables and figures that are no longer made, and return the paths."""
-    contents: dict[Path, bytes] = {Path("results.csv"): report.results.to_csv(index=False).encode()}
+    contents: dict[Path, bytes] = {Path("results.csv"): with_values(report.results).to_csv(index=False).encode()}
     for kind, verdicts_text in VERDICT_FORMATS.items():
         contents[Path("tables") / f"verdicts.{kind}"] = verdicts_text(report.verdicts).encode()
     joined = "+".join(study.saved.name for study in report.studies)
@@ -29,7 +30,8 @@ def write_files(report: Report) -> list[Path]:
         for drawn in study.figures:
             for kind in FIGURE_FORMATS:
                 contents[Path("figures") / f"{drawn.key}.{kind}"] = as_file(drawn, kind)
-        contents[Path("conf", "study", f"{as_run_name(study.saved.name)}.yaml")] = as_run_yaml(study.saved).encode()
+        if study.provenance.repeat is not None:
+            contents[Path("conf", "study", f"{as_run_name(study.saved.name)}.yaml")] = as_run_yaml(study.saved).encode()
         if study.saved.has_own_claims:
             contents[Path("conf") / claims_path(study.saved.name)] = claims_yaml(study.saved).encode()
     for path, content in contents.items():

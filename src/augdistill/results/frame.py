@@ -1,5 +1,6 @@
 """A study's results as one table, from its plan and the run store alone: no model is loaded."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,20 @@ def with_shared(results: pd.DataFrame, plan: SavedPlan) -> pd.DataFrame:
     pairs = shared_arms(plan).items()
     more = [by_arm[other].assign(variant=arm[4]) for arm, other in pairs if other in by_arm]
     return pd.concat([results, *more], ignore_index=True)
+
+
+def values_of(variant: str) -> dict[str, str]:
+    """Return key -> value of a grid's cell, as its name has them; {} of the main arm."""
+    parts = [part.partition("=") for part in re.split(r",(?=[\w.-]+=)", variant) if part]
+    return {key: value for key, _, value in parts}
+
+
+def with_values(results: pd.DataFrame) -> pd.DataFrame:
+    """Return results with a column for each key that a grid varies, after the others; empty in the main arm."""
+    variants = results["variant"].fillna("")
+    split = {name: values_of(name) for name in variants.unique()}
+    keys = dict.fromkeys(key for values in split.values() for key in values)
+    return results.assign(**{key: variants.map({name: split[name].get(key, "") for name in split}) for key in keys})
 
 
 def class_accuracies(scores: Scores, classes: Sequence[str]) -> dict[str, float]:

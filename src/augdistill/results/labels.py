@@ -64,6 +64,11 @@ def variant(name: str) -> str:
     return ", ".join(words) if name else "as configured"
 
 
+def key(name: str) -> str:
+    """Return what a key of a grid is called, as an axis has it: "distillation.temperature" is T."""
+    return VARIED.get(name, name).replace("{}", "").strip(" =×")
+
+
 def model(name: str) -> str:
     """Return a model's name as it is written."""
     return label_in(MODELS, name)

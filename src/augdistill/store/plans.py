@@ -203,10 +203,10 @@ class EvaluationStage(SavedStage):
 
 
 def is_our_command(text: str) -> str:
-    """Return a command line of `augdistill study`; ValueError for any that a shell would read as something else."""
+    """Return a command line of `augdistill study` or `report`; ValueError for what a shell would read otherwise."""
     words = shlex.split(text)
-    if words[:2] != ["augdistill", "study"] or shlex.join(words) != text:
-        raise ValueError("it is no augdistill study")
+    if words[:1] != ["augdistill"] or words[1:2] not in (["study"], ["report"]) or shlex.join(words) != text:
+        raise ValueError("it is no augdistill study or report")
     return text
 
 
@@ -221,6 +221,8 @@ class SavedPlan(Record):
     claims: Config | None = None
     command: Annotated[Printable, AfterValidator(is_our_command)] | None = None
     """what was typed to make it; older plans do not say"""
+    adopted: Many[Printable] = ()
+    """by which KEY=VALUE runs that no study planned were chosen; of a study that was planned, none"""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from augdistill.report.figures.humans import human_confidence, human_kl
 from augdistill.report.figures.latent import latent_space
 from augdistill.report.figures.properties import teacher_relations
 from augdistill.report.figures.reliability import reliability_curves
+from augdistill.report.figures.sweeps import accuracy_over_values
 from augdistill.report.needs import lacking
 from augdistill.results import labels
 
@@ -53,6 +54,9 @@ FIGURES = Table[FigureEntry]("figures") | {
     "Interactions": FigureEntry("How factors act together on {test_set}", interactions_of_factors, ("factors",)),
     "Effect by cell": FigureEntry(
         "Effect on {student} students in every cell of the grids", effect_by_cell, ("grids",)
+    ),
+    "Accuracy over values": FigureEntry(
+        "Accuracy of {student} students over the values of a grid", accuracy_over_values, ("grids",)
     ),
     "Figure 1": FigureEntry(
         "Accuracy of teachers and students on {test_set}, by the teacher’s augmentation", accuracy, ("evaluations",)

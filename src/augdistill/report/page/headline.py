@@ -13,9 +13,11 @@ from augdistill.results import labels
 from augdistill.results.cells import Cells
 from augdistill.results.effects import Effect, effects
 from augdistill.results.study import SavedStudy
+from augdistill.results.sweeps import best, sweeps
 from augdistill.stats.decisions import ALPHA, CONTRADICTED, NOT_TESTED, SUPPORTED
 
 MAIN_CLAIM = "2"
+BEST_QUESTION = "Which of the values that were tried is best?"
 QUESTION = "Does augmenting the teacher hurt the student?"
 MOST_LISTED = 3  # verdicts in an answer; of more it gives the counts
 MOST_BESIDE = 2  # sentences after the answer, which has one
@@ -36,6 +38,8 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
     """Return a study's answer; `verdicts` are its own."""
     found = effects(saved, cells)
     tested = [effect for effect in found if effect.is_tested]
+    if (settings := best_setting(saved, cells)) is not None:
+        return Headline(saved.name, OPEN, *settings)
     if saved.design.factors:
         is_shown, answer, said = factors_answer(saved, cells)
         return Headline(saved.name, DEPENDS if is_shown else OPEN, answer, said)
@@ -53,8 +57,29 @@ def headline(saved: SavedStudy, cells: Cells, verdicts: Sequence[Verdict]) -> He
 
 def question(studies: Sequence[SavedStudy]) -> str:
     """Return what the page of these studies asks: their question if they have one, else that of every page."""
-    asked = {study.question or (FACTOR_QUESTION if study.design.factors else None) for study in studies}
+    asked = {study.question or own_question(study) for study in studies}
     return (asked.pop() or QUESTION) if len(asked) == 1 else QUESTION
+
+
+def own_question(study: SavedStudy) -> str | None:
+    """Return what a study of a kind of its own asks, None for what every page asks."""
+    if study.plan.adopted and study.variants != [""]:
+        return BEST_QUESTION
+    return FACTOR_QUESTION if study.design.factors else None
+
+
+def best_setting(saved: SavedStudy, cells: Cells) -> tuple[str, tuple[str, ...]] | None:
+    """The answer of runs that no study planned: which of the values that were tried is best; None where none vary."""
+    found = best(sweeps(saved, cells)) if saved.plan.adopted else None
+    if found is None:
+        return None
+    one, aug, at, cell = found
+    values = labels.variant(",".join(f"{key}={value:g}" for key, value in zip(one.keys, at, strict=True)))
+    tried = sum(len(points) for each in sweeps(saved, cells) for points in each.points.values())
+    spread = f" ± {cell.shown(cell.sd)}" if cell.n > 1 else ""
+    answer = f"{values}: {labels.model(one.student)} students of the {labels.strategy(aug)} teacher reach "
+    answer += f"{cell.shown(cell.mean)}{spread} % on {labels.test_set(saved.test_set)}, the most."
+    return answer, (f"The best of {tried} looks better than it is: the choice was made on these very numbers.",)
 
 
 def _of_claims(saved: SavedStudy, verdicts: Sequence[Verdict]) -> str:

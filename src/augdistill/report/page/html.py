@@ -23,7 +23,7 @@ from augdistill.stats.decisions import NOT_TESTED
 
 HERE = Path(__file__).parent
 TEMPLATE, STYLES, SCRIPT = "page.html.jinja", "page.css", "page.js"
-MAIN_FIGURE = "figure-effect"
+MAIN_FIGURE, SWEEP = "figure-effect", "figure-sweep-1"
 
 
 def write_page(report: Report) -> Path:
@@ -59,6 +59,7 @@ def render(report: Report) -> str:
         formats=formats,
         views=verdict_tables,
         question=question([study.saved for study in report.studies]),
+        asks_claims=any(not study.saved.plan.adopted for study in report.studies),
         of_paper=not any(study.saved.has_own_claims for study in report.studies),
         main_figure=main_figure,
         other_figures=other_figures,
@@ -94,12 +95,15 @@ def starts(columns: tuple[Column, ...]) -> set[int]:
 
 def main_figure(study: StudyReport) -> Any:
     """Return the figure that stands beside the answer, None if there is none."""
-    return next((drawn for drawn in study.figures if drawn.key.endswith(MAIN_FIGURE)), None)
+    wanted = (SWEEP, MAIN_FIGURE) if study.saved.plan.adopted else (MAIN_FIGURE,)
+    found = (drawn for end in wanted for drawn in study.figures if drawn.key.endswith(end))
+    return next(found, None)
 
 
 def other_figures(study: StudyReport) -> list[Any]:
     """Return all other figures."""
-    return [drawn for drawn in study.figures if not drawn.key.endswith(MAIN_FIGURE)]
+    main = main_figure(study)
+    return [drawn for drawn in study.figures if drawn is not main]
 
 
 def swatches(study: StudyReport) -> dict[str, str]:

@@ -36,7 +36,8 @@ class Provenance:
 
     command: str | None
     """what was typed; None if the plan does not say"""
-    repeat: str
+    repeat: str | None
+    """what repeats it with every value written out; None of runs that no study planned"""
     facts: tuple[tuple[str, str], ...]
     environments: tuple[tuple[tuple[str, str], ...], ...]
     """each way in which runs were made: (what, value), with the number of runs that share it last"""
@@ -45,7 +46,8 @@ class Provenance:
 
 def provenance(saved: SavedStudy, report: Path) -> Provenance:
     """Return what made a study's results; `report` is the folder that its report is written to."""
-    repeat = f"augdistill study --config-dir {report / 'conf'} study={as_run_name(saved.name)}"
+    as_run = f"augdistill study --config-dir {report / 'conf'} study={as_run_name(saved.name)}"
+    repeat = None if saved.plan.adopted else as_run
     return Provenance(saved.plan.command, repeat, _facts(saved), _environments(saved), _arms(saved))
 
 
