@@ -117,7 +117,8 @@ def test_results_and_figures_from_python(tiny_study):
     (figure,) = api.draw("Figure 1", "tiny", tiny_study)
     assert figure.axes[0].get_title() == "ResNet18 teacher"
     with pytest.raises(
-        RequestError, match="choose one of Effect on students, Factors, Interactions, Effect by cell, Accuracy over values"
+        RequestError,
+        match="choose one of Effect on students, Factors, Interactions, Effect by cell, Accuracy over values",
     ):
         api.draw("Figure 9", "tiny", tiny_study)
     with pytest.raises(RequestError, match="Figure 4 of tiny cannot be drawn: no run was scored against human labels"):
