@@ -8,12 +8,13 @@ RUN := $(VENV)/bin/python
 # One worker per core, each with one thread; a file's tests share its fixtures, so they stay together.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n logical --maxprocesses 8 --dist loadfile -rs
 
-.PHONY: help demo install test test-slow test-long check lint types layers
+.PHONY: help demo install test test-slow test-long check lint types docs layers
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
 	@echo "make check   what CI runs: ruff, mypy, the tests, and those that run whole studies in processes of their own"
 	@echo "make test-long   all tests, also those that take minutes"
+	@echo "make docs    the documentation as a site, in build/site"
 	@echo "make layers  what imports what, from the top floor down"
 
 demo: install
@@ -41,6 +42,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build
+	@echo "build/site/index.html"
 
 layers: $(VENV)/.installed-dev
 	@$(RUN) tests/test_layers.py
