@@ -9,9 +9,9 @@ from torch import nn
 
 from augdistill.base.errors import AugdistillError, RequestError, RunError, WorkError
 from augdistill.base.locks import held, holder
+from augdistill.base.logs import run_log
 from augdistill.cli import catalogue, listing
 from augdistill.results.frame import load_plan
-from augdistill.stages.common import run_log
 from augdistill.store.runs import RunStore
 from augdistill.training import checkpoint
 from hostile.corpus import bounded_memory, refusal

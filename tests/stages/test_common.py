@@ -1,7 +1,6 @@
 """What all stages share: a log that tells how a run ended, signals, a dataset that is in memory once."""
 
 import logging
-import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +12,14 @@ import torch
 
 from augdistill.augment import AUGMENTATIONS
 from augdistill.augment.normaliser import Normaliser
-from augdistill.base.errors import NoMemoryError, RunError, StoppedError, WorkError
+from augdistill.base.errors import NoMemoryError, StoppedError
 from augdistill.base.signals import stop_on_signal
 from augdistill.config import parameters
 from augdistill.config.checking import check_group
 from augdistill.config.jobs import DatasetAt
 from augdistill.data import load
 from augdistill.stages import common
-from augdistill.stages.common import describe_device, run_log
+from augdistill.stages.common import describe_device
 from augdistill.training.batches import TrainingSet, make_batch, one_hot, plan_epoch
 from augdistill.training.checkpoint import State
 from augdistill.training.device import resolve
@@ -28,29 +27,6 @@ from augdistill.training.loop import take_epoch
 from data_files import pixels, write_image
 
 log = logging.getLogger("augdistill.stages.test")
-
-
-def ended_by(error: Exception, raised: type[Exception], folder: Path) -> str:
-    """Return the log of a run that an error ended, after looking at what was raised."""
-    with pytest.raises(raised), run_log(folder):
-        raise error
-    return (folder / "log").read_text()
-
-
-@pytest.mark.parametrize(
-    ("error", "raised", "line"),
-    [
-        (StoppedError("stopped at step 3"), StoppedError, "INFO StoppedError: stopped at step 3"),
-        (RunError("no teacher"), RunError, "ERROR RunError: no teacher"),
-        (OSError(28, "No space left", "out/weights"), WorkError, "ERROR WorkError: No space left (out/weights)"),
-        (MemoryError(), NoMemoryError, "ERROR NoMemoryError: out of memory: fewer jobs at once need less"),
-        (RuntimeError("CUDA out of memory. Tried"), NoMemoryError, "ERROR NoMemoryError: out of memory: fewer jobs"),
-    ],
-)
-def test_what_ends_a_run_is_one_line_of_its_log(error, raised, line: str, tmp_path: Path) -> None:
-    text = ended_by(error, raised, tmp_path)
-    assert text.count("\n") == 1
-    assert line in text
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried")])
@@ -63,25 +39,6 @@ def test_a_smaller_batch_is_advised_where_batches_are_what_fills_the_memory(erro
     changing = SimpleNamespace(totals=torch.zeros(4), rate=torch.zeros(()), key=torch.zeros(()))
     with pytest.raises(NoMemoryError, match=r"out of memory: a smaller optim\.batch_size needs less"):
         take_epoch(take, plan, changing, State(), recipe, 0, lambda: None)
-
-
-def test_an_error_of_our_own_making_leaves_its_traceback(tmp_path: Path) -> None:
-    text = ended_by(KeyError("typo"), KeyError, tmp_path)
-    assert "ERROR KeyError: 'typo'" in text
-    assert "Traceback" in text
-
-
-def test_a_log_that_cannot_be_written_costs_its_lines_only(tmp_path: Path, capfd) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40, hard))
-    try:
-        with run_log(tmp_path):
-            for _ in range(3):
-                log.warning("a line that is longer than what is left of the disk, by some way")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert capfd.readouterr().err == ""
-    assert (tmp_path / "log").stat().st_size <= 40
 
 
 @pytest.fixture

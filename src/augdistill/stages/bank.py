@@ -19,6 +19,7 @@ import torch
 from augdistill import losses
 from augdistill.base import signals
 from augdistill.base.errors import RequestError
+from augdistill.base.logs import run_log
 from augdistill.base.text import now
 from augdistill.config.checking import check
 from augdistill.stages import common, folders, making, names, student
@@ -53,7 +54,7 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
         for resolved in sorted(students, key=lambda resolved: resolved.ref.id):  # two banks never wait for each other
             if store.find(resolved.ref) is None:
                 folder = stack.enter_context(store.writing(resolved.ref, jobs[0].get("wait", True)))
-                stack.enter_context(common.run_log(folder))
+                stack.enter_context(run_log(folder))
         stop = stack.enter_context(signals.stop_on_signal())
         if any(store.find(resolved.ref) is None for resolved in students):
             names.test_sets(configs[0], header)

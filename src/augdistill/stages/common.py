@@ -1,13 +1,7 @@
-"""What all stages share: the run's log, data on the device, predictions."""
+"""What all stages share: data on the device, predictions."""
 
-import errno
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from io import TextIOWrapper
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,8 +9,7 @@ from torch import Tensor, nn
 
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import as_images, gather_images
-from augdistill.base.errors import AugdistillError, ConfigError, DataError, RunError, StoppedError, as_work_error
-from augdistill.base.reading import append_to
+from augdistill.base.errors import ConfigError, DataError
 from augdistill.config.groups import Runtime
 from augdistill.config.jobs import HasDataset
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
@@ -28,42 +21,6 @@ log = logging.getLogger("augdistill")
 
 MODELS = ("teacher", "student")  # kinds of runs that hold one
 CONSTANT = 1e-12  # s.d. of a channel that is the same everywhere, but for rounding; any other's is above 1e-9
-NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what opening a link, a pipe or a folder says
-
-
-@contextmanager
-def run_log(folder: Path) -> Iterator[None]:
-    """Append what is logged meanwhile, and what ends the run early, to its own `log`; a full disk costs lines only."""
-    handler = RunLogHandler(folder / "log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log.addHandler(handler)
-    try:
-        with as_work_error():
-            yield
-    except Exception as error:
-        level = logging.INFO if isinstance(error, StoppedError) else logging.ERROR
-        trace = None if isinstance(error, AugdistillError) else sys.exc_info()
-        handler.handle(log.makeRecord(log.name, level, "", 0, f"{type(error).__name__}: {error}", (), trace))
-        raise
-    finally:
-        log.removeHandler(handler)
-        with suppress(OSError):
-            handler.close()
-
-
-class RunLogHandler(logging.FileHandler):
-    """Writes a run's log; a line that cannot be written is lost; RunError for what is no plain file."""
-
-    def _open(self) -> TextIOWrapper:
-        try:
-            return open(append_to(Path(self.baseFilename)), "a", encoding="utf-8", errors="backslashreplace")
-        except (ValueError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in NO_FILE:
-                raise
-            raise RunError(f"{self.baseFilename} is no regular file, which a log is: remove it") from None
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Do nothing where logging would print a traceback."""
 
 
 def describe_device(device: Device) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from augdistill.base.errors import DataError
 from augdistill.base.files import as_json
+from augdistill.base.logs import run_log
 from augdistill.base.reading import read_json
 from augdistill.base.text import removal
 from augdistill.config.jobs import DataOf, DatasetAt, SaysWhere
@@ -40,7 +41,7 @@ def complete(run: Run, where: SaysWhere, wait: bool = True) -> Run:
     store = RunStore(Path(where.outputs))
     if not lacking(run, store):
         return run
-    with store.writing(run.ref, wait) as folder, common.run_log(folder):
+    with store.writing(run.ref, wait) as folder, run_log(folder):
         run = store.get(run.path.name)
         names_of = lacking(run, store)  # another process may have been quicker
         if not names_of:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from augdistill import models
 from augdistill.base.errors import RunError
+from augdistill.base.logs import run_log
 from augdistill.base.seeds import derive
 from augdistill.base.signals import StopRequest
 from augdistill.base.text import duration, pluralise
@@ -48,7 +49,7 @@ def find_or_make(
             log.info("%s is %s already", ref.folder, found.status)
         return found
     check()
-    with store.writing(ref, wait) as folder, common.run_log(folder):
+    with store.writing(ref, wait) as folder, run_log(folder):
         return store.find(ref) or make(folder)
 
 
