@@ -51,7 +51,7 @@ OPENS = {  # module -> why what it opens need not go through base.reading.opened
     "cli.streams": "/dev/null",
     "executors.ray.clusters": "/dev/null",
     "report.page.html": "files of the package",
-    "stages.common": "the descriptor that base.reading.append_to returns",
+    "base.logs": "the descriptor that base.reading.append_to returns",
     "stages.folders": "weights, whose checksum was read",
     "data.images": "what its list of regular files names",
     "data.packed": "a cache, whose checksums were read",

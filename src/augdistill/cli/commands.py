@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.text import duration, pluralise
-from augdistill.cli.listing import all_scores, evaluations_table, scores_table
+from augdistill.cli.listing import all_scores, evaluations_table, scores_table, table
 from augdistill.config import Config
 from augdistill.config.checking import check_command, typed
 from augdistill.config.commands import (
@@ -22,15 +22,15 @@ from augdistill.config.commands import (
 from augdistill.config.executors import Executor, Slurm
 from augdistill.config.jobs import DataOf, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
-from augdistill.store.documents import KINDS
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.runs import Run, RunStore
 
 if TYPE_CHECKING:
-    from augdistill.study.plan import Plan
+    from augdistill.study.plan import Plan, Stage
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=ModelConfig)
+ENDED = ("finished", "diverged")
 
 
 def train_teacher(composed: Config) -> Run:
@@ -149,13 +149,12 @@ def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
     from augdistill.study.estimate import time_left
 
     found = stage_statuses(plan, store, executor)
+    states = {id: status.state for id, status in found.items()}
+    print(stages_table([(kind_in_words(stage), states[stage.id]) for stage in plan.stages]))
     for stage in plan.stages:
-        state, why = found[stage.id].state, found[stage.id].why
-        print(f"{state:10} {stage.folder}{f' ({why})' if why else ''}")
-    kinds = Counter(stage.kind for stage in plan.stages if found[stage.id].state not in ("finished", "diverged"))
-    todo = ", ".join(pluralise(kinds[kind], kind.removesuffix("s")) for kind in KINDS if kinds[kind])
-    print(f"{len(plan.stages) - kinds.total()} of {len(plan.stages)} stages are there; to do: {todo or 'nothing'}")
-    if not kinds:
+        if why := found[stage.id].why:
+            print(f"{states[stage.id]:10} {stage.folder} ({why})")
+    if all(state in ENDED for state in states.values()):
         return
     workers = executor.at_once
     left, runs = time_left(plan, store, workers)
@@ -164,8 +163,32 @@ def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
             f"time left: about {duration(left.waiting)} with {workers} at once, {duration(left.computing)} one by one, "
             f"told by {runs} finished runs of the same kinds"
         )
-    for kind, count in left.unknown.items():
-        print(f"no finished run tells how long these take: {count} {kind}")
+    if left.unknown:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in left.unknown.items())
+        print(f"no finished run tells how long these take: {kinds}")
+
+
+def kind_in_words(stage: "Stage") -> str:
+    """Return of which kind a stage is: a model by its name, an evaluation by its test set."""
+    what = {"evaluation": "test_set", "outputs": None}.get(stage.kind, "model")
+    return f"{stage.kind} {stage.arm[what]}" if what else stage.kind
+
+
+def stages_table(stages: Sequence[tuple[str, str]]) -> str:
+    """Return (kind, state) of stages as a table: how many of each kind are in each state, and of all."""
+    counts = Counter(stages)
+    kinds, states = (
+        list(dict.fromkeys(kind for kind, _ in stages)),
+        sorted({state for _, state in stages}, key=in_order),
+    )
+    rows = [(kind, [counts[kind, state] for state in states]) for kind in kinds]
+    rows.append(("together", [sum(column) for column in zip(*(row for _, row in rows), strict=True)]))
+    return table(("", *states, "all"), [(name, *(count or "" for count in row), sum(row)) for name, row in rows])
+
+
+def in_order(state: str) -> tuple[bool, str]:
+    """Return where a state stands among others: what has ended first."""
+    return state not in ENDED, state
 
 
 def print_results(name: str, store: RunStore) -> None:

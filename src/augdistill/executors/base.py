@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from augdistill.base.errors import AugdistillError, NoMemoryError, as_work_error
 from augdistill.base.text import duration, printable_line
 from augdistill.config import Config
 from augdistill.executors.banks import Banks
+from augdistill.executors.display import DETAIL, Display
 from augdistill.stages import run_job
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.estimate import EtaEstimator
@@ -64,7 +61,7 @@ class Board:
         self.stages = {stage.id: stage for stage in plan.stages}
         self.children: dict[str, list[str]] = {id: [] for id in self.stages}
         self.unmet: dict[str, int] = {}  # stages to do, in the plan's order -> how many parents have not finished
-        self.bar: tqdm[Any] | None = None
+        self.display: Display | None = None
         finished: set[str] = set()
         dead: list[tuple[Stage, str]] = []
         for stage in plan.stages:  # parents come first
@@ -115,10 +112,14 @@ class Board:
     def started(self, stage: Stage, where: str = "") -> None:
         """Say that a stage runs now, and those that run with it."""
         for member in self.to_do_with(stage.id):
-            log.info("started %s%s", member.folder, f" on {where}" if where else "")
+            log.info("started %s%s", member.folder, f" on {where}" if where else "", extra=DETAIL)
+            if self.display is not None:
+                self.display.started(member.id, member.folder)
 
     def lost(self, stage: Stage, why: str) -> None:
         """Say that a stage was lost, through no fault of its own, and is tried again."""
+        if self.display is not None:
+            self.display.ended(stage.id, self.total - len(self.unmet))
         log.warning("lost %s: %s; trying again", stage.folder, why)
 
     def ended(self, stage: Stage, outcome: Outcome) -> list[Stage]:
@@ -126,9 +127,9 @@ class Board:
         members, freed = self.to_do_with(stage.id), []
         for member in members:
             freed += self.take_in(member, outcome if len(members) == 1 else self.share(member, outcome, len(members)))
-        if self.bar is not None:
-            self.bar.set_postfix_str(self.progress(), refresh=False)
-            self.bar.update(self.total - len(self.unmet) - self.bar.n)
+        if self.display is not None:
+            for member in members:
+                self.display.ended(member.id, self.total - len(self.unmet))
         return self.able(freed)
 
     def share(self, member: Stage, outcome: Outcome, count: int) -> Outcome:
@@ -143,7 +144,7 @@ class Board:
         del self.unmet[stage.id]
         if outcome.status == "finished":
             self.eta.finish(stage, outcome.seconds)
-            log.info("finished %s in %.1f s (%s)", stage.folder, outcome.seconds, self.progress())
+            log.info("finished %s in %.1f s (%s)", stage.folder, outcome.seconds, self.progress(), extra=DETAIL)
             return self.released(stage)
         self.eta.drop(stage)
         why = f": {outcome.error}" if outcome.error else ""
@@ -181,14 +182,11 @@ class Board:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show a bar on a terminal meanwhile, with the lines above it."""
-        look = "{desc} |{bar}| {elapsed}, {postfix}"  # the bar's own time left takes all stages for alike
-        with tqdm(total=self.total, disable=None, desc=self.name, bar_format=look) as self.bar:
-            if self.bar.disable:
-                yield
-            else:
-                with logging_redirect_tqdm():
-                    yield
+        """Show on the terminal, and tell the study's log, how the stages stand meanwhile."""
+        folder = self.store.outputs / "studies" / self.name
+        self.display = Display(self.name, self.total, folder, self.progress)
+        with self.display.shown():
+            yield
 
 
 def attempt(job: Config, work: Work = run_job) -> Outcome:
