@@ -41,6 +41,8 @@ def test_without_waiting_the_others_say_who_has_it(count: int, copied: Copied) -
     config = teacher_config(outputs, *WORDS)
     first = start(job("teacher", config), outputs / "told0")
     wait_for_log(outputs, ": 137 images,")
+    assert first.process.pid is not None
+    os.kill(first.process.pid, signal.SIGSTOP)  # or it may be done before the others look
     others = [start(job("teacher", config, wait=False), outputs / f"told{number}") for number in range(1, count)]
     for other in others:
         told = other.wait()
@@ -48,6 +50,7 @@ def test_without_waiting_the_others_say_who_has_it(count: int, copied: Copied) -
         (folder,) = (path.name for path in (outputs / "runs").glob("teacher-*-mixup-*"))
         whose = rf"{socket.gethostname()} pid {first.process.pid} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
         assert re.fullmatch(rf"{re.escape(folder)} is held by {whose}: wait=true waits for it", told.told)
+    os.kill(first.process.pid, signal.SIGCONT)
     assert first.wait() == Ended(0, "")
     assert log_of_the_run(outputs).count(": 137 images,") == 1
 
