@@ -18,7 +18,7 @@ if "AUGDISTILL_DATA" in os.environ:  # real data, for the tests that ask for the
 REAL_DATA = Path(os.environ["AUGDISTILL_REAL_DATA"]) if "AUGDISTILL_REAL_DATA" in os.environ else None
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "augdistill"
-UNSET = ("AUGDISTILL_DATA", "AUGDISTILL_WORKER", "HYDRA_FULL_ERROR")
+UNSET = ("AUGDISTILL_DATA", "AUGDISTILL_OUTPUTS", "AUGDISTILL_WORKER", "HYDRA_FULL_ERROR")
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,17 @@ def test_refused_in_one_line_with_nothing_written(words, run_here, tmp_path):
         assert files(tmp_path) == set()
 
 
+def test_the_environment_names_the_folder_of_results_unless_it_is_typed(run_here, tmp_path, monkeypatch):
+    from augdistill.cli.main import with_outputs
+
+    monkeypatch.setenv("AUGDISTILL_OUTPUTS", "/my results")
+    assert with_outputs(["seed=1"]) == ["seed=1", "outputs=/my results"]
+    for typed in (["outputs=here"], ["--outputs", "here"], ["--outputs=here"]):
+        assert with_outputs(typed) == typed
+    ran = run_here(["runs"], tmp_path)  # which unsets it
+    assert ran.stdout.startswith(f"no runs below {tmp_path}/outputs/runs; ")
+
+
 def test_what_was_typed_can_be_typed_again():
     assert (
         typed_as("study", ["study=tiny", "--config-dir", "my files"])

@@ -41,7 +41,7 @@ def list_runs(
     begun = unfinished(store, [path for path in folders(store, kind).values() if not (path / MANIFEST).exists()])
     rows = [(run.state, run.name) for run in begun]
     if not found and not rows:
-        return f"no runs below {store.runs}; augdistill train-teacher or augdistill study make some"
+        return f"no runs below {store.runs.resolve()}; augdistill train-teacher or augdistill study make some"
     shown = [written(found, form)] if found else []
     return "\n\n".join([*shown, *([table(("state", "without an end"), rows)] if rows else [])])
 

@@ -271,7 +271,9 @@ def to_evaluate(config: EvaluateCommand) -> tuple[list[Run], AsTrained]:
     store = RunStore(Path(config.outputs))
     runs = [store.get(config.run)] if config.run else store.all("teacher") + store.all("student")
     if not runs:
-        raise RequestError(f"no runs below {store.outputs}: make one with augdistill train-teacher, or name outputs=")
+        raise RequestError(
+            f"no runs below {store.outputs.resolve()}: make one with augdistill train-teacher, or name outputs="
+        )
     if where.path is not None and not any("path" in run.config.dataset.parameters() for run in runs):
         raise RequestError(f"dataset.path={where.path}: none of these runs has seen a folder of images")
     return runs, where

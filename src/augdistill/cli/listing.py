@@ -17,6 +17,7 @@ from augdistill.base.reading import read_json, read_text
 from augdistill.base.text import pluralise, printable
 from augdistill.store.documents import EvaluationManifest
 from augdistill.store.runs import MANIFEST, Run, RunStore, read_manifest
+from augdistill.store.tags import tag, tags, untag
 from augdistill.store.unfinished import folders
 
 if TYPE_CHECKING:  # numpy, scipy and the schema, which a list of runs does not wait for
@@ -99,6 +100,7 @@ def show_run(store: RunStore, target: str | None) -> str:
     said = run.manifest.plain()
     shown |= {key: said[key] for key in ("collapsed", "training_accuracy", "accuracy", "test_set") if key in said}
     shown |= said["provenance"]
+    shown["tags"] = ", ".join(name for name, id in tags(store.outputs).items() if id == run.id) or "none"
     shown["studies"] = ", ".join(studies_of(run, store)) or "none"
     shown["children"] = ", ".join(child.path.name for child in descendants(store, run.id)) or "none"
     shown["files"] = ", ".join(sorted(item.name for item in run.path.iterdir() if not item.name.startswith(".")))
@@ -111,6 +113,22 @@ def show_run(store: RunStore, target: str | None) -> str:
         rows = read_text(history).splitlines()
         lines += ["", *rows[:1], *rows[1:][-3:]]
     return printable("\n".join(lines))
+
+
+def tagging(store: RunStore, action: str, target: str | None, name: str | None) -> str:
+    """Give a run a name of one's own, or take it away; without words, list the tags."""
+    if target is None and action == "tag":
+        known = {run.id: run.path.name for run in store.all()}
+        rows = [(each, known.get(id, "no run any more")) for each, id in tags(store.outputs).items()]
+        return table(("tag", "run"), rows) if rows else "no run has a tag: augdistill runs tag RUN NAME gives one"
+    if target is None or (action == "tag" and name is None):
+        raise RequestError(f"{action} what? type augdistill runs {'tag RUN NAME' if action == 'tag' else 'untag NAME'}")
+    if action == "untag":
+        untag(store.outputs, target)
+        return f"{target} means no run any more"
+    run = store.get(target)
+    tag(store.outputs, str(name), run.id)
+    return f"{name} means {run.path.name}"
 
 
 def studies_of(run: Run, store: RunStore) -> list[str]:

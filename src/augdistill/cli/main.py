@@ -29,7 +29,8 @@ COMMANDS = {
     "evaluate": "evaluate every finished run that has no current evaluation",
     "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE",
     "export": "a model as a file that others run: export RUN format=onnx",
-    "runs": "list, show, verify (checksums) or remove runs",
+    "runs": "list, show, diff, verify (checksums), tag or remove runs",
+    "gc": "the runs that no study needs, and their size",
     "data": "what datasets are there; fetch NAME gets one",
     "report": "a study's tables, figures and verdicts again: report NAME",
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
@@ -102,6 +103,7 @@ def dispatch(command: str, words: list[str]) -> None:
 
         print(completion(words))
         return
+    words = with_outputs(words)
     if command not in COMPOSING:
         from augdistill.cli import plain
 
@@ -115,6 +117,13 @@ def dispatch(command: str, words: list[str]) -> None:
     words = written_out(command, words)
     check_flags(words)
     compose(command, words)
+
+
+def with_outputs(words: list[str]) -> list[str]:
+    """Return words that name the folder of results: as they are typed, else as $AUGDISTILL_OUTPUTS says, if it does."""
+    named = os.environ.get("AUGDISTILL_OUTPUTS")
+    is_typed = any(word.partition("=")[0].lstrip("+-") == "outputs" for word in words)
+    return words if is_typed or not named else [*words, f"outputs={named}"]
 
 
 def helped(command: str, words: list[str]) -> str:

@@ -47,17 +47,17 @@ def runs(
     watch: bool,
     watch_seconds: float,
 ) -> None:
-    """List models with accuracies; show, diff, verify (checksums) or remove runs; --watch lists them as they come."""
+    """List models with accuracies; show, diff, verify (checksums), tag or remove runs; --watch lists as they come."""
     from augdistill.cli.catalogue import difference, list_runs
-    from augdistill.cli.listing import remove_run, show_run, verify_runs
+    from augdistill.cli.listing import remove_run, show_run, tagging, verify_runs
     from augdistill.store.documents import KINDS
     from augdistill.store.runs import RunStore
 
     store = RunStore(outputs)
     if action in KINDS and target is None:
         action, target = "list", action
-    one_of("action", action, ("list", "show", "diff", "verify", "remove"))
-    if other is not None and action != "diff":
+    one_of("action", action, ("list", "show", "diff", "verify", "remove", "tag", "untag"))
+    if other is not None and action not in ("diff", "tag"):
         raise RequestError(f"too many words: {target} {other}; runs {action} takes one")
     if watch:
         from augdistill.cli import watching
@@ -68,10 +68,20 @@ def runs(
         print(list_runs(store, target, study, where or (), sort, format))
     elif action == "diff":
         print(difference(store, target, other))
+    elif action in ("tag", "untag"):
+        print(tagging(store, action, target, other))
     elif action == "remove":
         print(remove_run(store, target, cascade=cascade, dry_run=dry_run))
     else:
         print({"show": show_run, "verify": verify_runs}[action](store, target))
+
+
+def gc(outputs: Path, remove: bool) -> None:
+    """Say which runs no study needs and no tag keeps, and how large they are."""
+    from augdistill.cli.tidying import collected
+    from augdistill.store.runs import RunStore
+
+    print(collected(RunStore(outputs), remove=remove))
 
 
 def data(outputs: Path, action: str, target: str | None, dataset_root: Path) -> None:
@@ -168,7 +178,7 @@ def commands() -> dict[str, Command]:
                 *common,
                 Option("action", text, "list", "the plain word after the command"),
                 target,
-                Option("other", or_null(text), "null", "the second plain word after diff"),
+                Option("other", or_null(text), "null", "the second plain word after diff and tag"),
                 Option("study", or_null(text), "null", "models of this study alone"),
                 Option("where", or_null(texts), "null", "models that are so, as in where=student=lenet,T=4"),
                 Option("sort", or_null(text), "null", "by a column, as in sort=accuracy; null is oldest first"),
@@ -179,7 +189,11 @@ def commands() -> dict[str, Command]:
                 Option("watch_seconds", seconds, "2", "between two looks"),
             ),
             ("action", "target", "other"),
-            "[[list] [KIND] | show RUN | diff RUN RUN | verify [RUN] | remove RUN or BANK] [where=...] [--watch]",
+            "[[list] [KIND] | show RUN | diff RUN RUN | verify [RUN] | tag [RUN NAME] | untag NAME | remove RUN or BANK] "
+            "[where=...] [--watch]",
+        ),
+        "gc": Command(
+            gc, (*common, Option("remove", truth, "false", "remove them")), (), "[remove=true] [outputs=FOLDER]"
         ),
         "data": Command(
             data,

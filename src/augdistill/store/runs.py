@@ -21,6 +21,7 @@ from augdistill.base.locks import held, holder
 from augdistill.base.reading import in_short, names_by_digits, read_json, read_text, sha256
 from augdistill.base.text import removal
 from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
+from augdistill.store.tags import tags
 
 if TYPE_CHECKING:  # the whole schema, which no manifest needs
     from augdistill.config.jobs import RunConfig
@@ -158,7 +159,7 @@ class RunStore:
         return run
 
     def place(self, name: str) -> Path:
-        """Return the folder that `name` means: itself, a run's or bank's name, an imported teacher's, a run's id begun.
+        """Return the folder that `name` means: itself, a run's or bank's name, a tag, an import's, an id begun.
 
         Raises RunError if there is none or more than one.
         """
@@ -166,9 +167,9 @@ class RunStore:
             if path.is_dir():
                 return path
         runs = self.all()
-        found = [run for run in runs if run.imported_name == name] or [
-            run for run in runs if run.id.startswith(name) or run.path.name.endswith(f"-{name}")
-        ]
+        tagged = tags(self.outputs).get(name)
+        found = [run for run in runs if run.id == tagged] or [run for run in runs if run.imported_name == name]
+        found = found or [run for run in runs if run.id.startswith(name) or run.path.name.endswith(f"-{name}")]
         if len(found) != 1:
             several = f"{len(found)} runs are called" if found else "no run is called"
             raise RunError(f"{several} {name} below {self.runs}: augdistill runs lists them")
