@@ -189,7 +189,7 @@ def commands() -> dict[str, Command]:
                 Option("watch_seconds", seconds, "2", "between two looks"),
             ),
             ("action", "target", "other"),
-            "[[list] [KIND] | show RUN | diff RUN RUN | verify [RUN] | tag [RUN NAME] | untag NAME | remove RUN or BANK] "
+            "[[list] [KIND] | show RUN | diff RUN RUN | verify [RUN] | tag [RUN NAME] | untag NAME | remove RUN] "
             "[where=...] [--watch]",
         ),
         "gc": Command(
