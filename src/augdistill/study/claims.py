@@ -12,6 +12,7 @@ from augdistill.claims.expansion import expand
 from augdistill.claims.schema import Claim, Study, check_claims, load_claims, parse_claims
 from augdistill.config import Config, studies
 from augdistill.config.folders import read_plain
+from augdistill.study.arms import variant_name, variants
 
 
 def claims_of(study: studies.Study) -> Config | None:
@@ -31,9 +32,13 @@ def claims_of(study: studies.Study) -> Config | None:
     augs, base = study.aug, study.reference
     models = tuple(student.name for student in study.students.values())
     design = Study(study.name, study.blocks, (), augs, models, study.dataset.name, "", base=base)
+    cells = {variant_name(variant) for variant in variants(study)}
     for claim in claims.claims:
         for metric in metrics_in(claim):
             check_metric(f"{file}, claim {claim.id}: metric", metric)
+        if unknown := sorted(claim.variants - cells) if claim.id in study.claims else []:
+            has = "; ".join(sorted(cells - {""})) or "none"
+            raise ConfigError(f"{file}, claim {claim.id}: variant {unknown[0]!r} is no cell of study.grids: {has}")
         if claim.id in study.claims and not expand(claim.parts, claim, design, claims)[0]:
             has = f"it has students {', '.join(models)} and strategies {', '.join(augs)}"
             raise ConfigError(f"{file}, claim {claim.id}: the study has none of the arms that it compares: {has}")
