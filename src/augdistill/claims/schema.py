@@ -211,6 +211,8 @@ class Study(Written):
     primary: tuple[str, ...] = ()
     looks: int = 1
     base: str = BASELINE
+    student_augs: tuple[str, ...] = (BASELINE,)
+    """the students' own strategies; an arm that names none has the first, where the baseline is not among them"""
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any], claims: Claims) -> "Study":

@@ -23,6 +23,7 @@ from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPla
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
+MATCHING = "matching"  # among students' own strategies: those of their teachers
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,9 @@ class SavedStudy:
         named = {"name": self.name, "augs": self.augs, "students": self.students, "dataset": self.dataset}
         asked = {"claims": design.claims, "primary": design.primary, "margins": design.margins}
         planned = {"blocks": design.blocks, "looks": design.looks}
-        return {**named, **asked, **planned, "base": self.base, "test_set": self.test_set}
+        own = [name for name in design.written.get("student_aug", ()) if name != MATCHING]
+        more = {"student_augs": own} if own else {}
+        return {**named, **asked, **planned, **more, "base": self.base, "test_set": self.test_set}
 
     @cached_property
     def results(self) -> pd.DataFrame:

@@ -31,7 +31,8 @@ def claims_of(study: studies.Study) -> Config | None:
     check_claims(study.plain(), claims)
     augs, base = study.aug, study.reference
     models = tuple(student.name for student in study.students.values())
-    design = Study(study.name, study.blocks, (), augs, models, study.dataset.name, "", base=base)
+    own = tuple(name for name in study.student_aug if name != studies.MATCHING) or (studies.BASELINE,)
+    design = Study(study.name, study.blocks, (), augs, models, study.dataset.name, "", base=base, student_augs=own)
     cells = {variant_name(variant) for variant in variants(study)}
     for claim in claims.claims:
         for metric in metrics_in(claim):
