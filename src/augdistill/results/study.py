@@ -95,7 +95,7 @@ class SavedStudy:
     @property
     def augs(self) -> list[str]:
         """The teachers' strategies, in the study's order, then the teachers that were imported."""
-        return [*self.design.aug, *self.design.imported]
+        return [*self.design.aug, *self.design.imported, *self.ensembles]
 
     @property
     def base(self) -> str:
@@ -134,6 +134,13 @@ class SavedStudy:
     @property
     def has_own_claims(self) -> bool:
         return self.plan.claims is not None
+
+    @property
+    def ensembles(self) -> list[str]:
+        """The arms that several teachers teach, by name."""
+        places = (stage.arm.teacher_aug for stage in self.plan.stages if isinstance(stage, ModelStage))
+        known = {*self.design.aug, *self.design.imported, LABELS}
+        return list(dict.fromkeys(name for name in places if name.startswith("ensemble-") and name not in known))
 
     @property
     def question(self) -> str | None:
