@@ -57,17 +57,49 @@ class Cutout(nn.Module):
 
 def transform(name: str, side: int, mean: list[float], std: list[float], dtype: torch.dtype) -> v2.Transform:
     """Return the per-image transform of a strategy; mixing ones work on batches and have none here."""
-    before = [v2.RandomCrop(side, padding=side // 8), v2.RandomHorizontalFlip()] if name == "flip-crop" else []
-    after = [Cutout()] if name == "cutout" else []
+    pictures: dict[str, list[nn.Module]] = {
+        "flip-crop": [v2.RandomCrop(side, padding=side // 8), v2.RandomHorizontalFlip()],
+        "random-resized-crop": [v2.RandomResizedCrop(side), v2.RandomHorizontalFlip()],
+        "rotation": [v2.RandomRotation(15, v2.InterpolationMode.BILINEAR)],
+        "trivial-augment": [v2.TrivialAugmentWide()],
+        "rand-augment": [v2.RandAugment()],
+        "augmix": [v2.AugMix(all_ops=False, interpolation=v2.InterpolationMode.NEAREST)],
+    }
+    tensors: dict[str, list[nn.Module]] = {"cutout": [Cutout()], "random-erasing": [v2.RandomErasing()]}
+    before, after = pictures.get(name, []), tensors.get(name, [])
     pixels = [v2.PILToTensor(), v2.ToDtype(dtype, scale=True), v2.Normalize(mean, std)]
     return v2.Compose([*before, *pixels, *after])
 
 
+def fmix(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a batch mixed as the code of FMix's authors does it: one mask by NumPy, labels by the share."""
+    side, lam = images.shape[-1], np.random.beta(1, 1)  # noqa: NPY002, as that code draws it
+    frequency = np.sqrt(np.fft.fftfreq(side)[:, None] ** 2 + np.fft.rfftfreq(side)[None] ** 2)
+    noise = np.random.randn(2, *frequency.shape)  # noqa: NPY002
+    spectrum = (noise[0] + 1j * noise[1]) / np.maximum(frequency, 1 / side) ** 3
+    grey = np.fft.irfft2(spectrum, (side, side))
+    mask = torch.from_numpy(grey >= np.quantile(grey, 1 - lam)).float()
+    index, one_hot = torch.randperm(len(images)), F.one_hot(labels, 10).float()
+    return mask * images + (1 - mask) * images[index], lam * one_hot + (1 - lam) * one_hot[index]
+
+
+def resizemix(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a batch of which a box is the partner, made smaller by PyTorch's interpolation, as OpenMixup does it."""
+    side, index = images.shape[-1], torch.randperm(len(images))
+    size = max(1, int(side * np.random.uniform(0.1, 0.8)))  # noqa: NPY002
+    top, left = (int(np.random.randint(side - size + 1)) for _ in range(2))  # noqa: NPY002
+    mixed, one_hot = images.clone(), F.one_hot(labels, 10).float()
+    mixed[:, :, top : top + size, left : left + size] = F.interpolate(images[index], (size, size), mode="nearest")
+    lam = 1 - size**2 / side**2
+    return mixed, lam * one_hot + (1 - lam) * one_hot[index]
+
+
 def loader(dataset: VisionDataset, name: str, workers: int, order: Iterable[int], **how: Any) -> DataLoader:
-    """Return batches in the order given; mixup and CutMix in the collation, as torchvision shows it."""
-    mixing = {"mixup": v2.MixUp, "cutmix": v2.CutMix}
+    """Return batches in the order given; mixing strategies in the collation, as torchvision shows it."""
+    mixing = {"mixup": v2.MixUp(num_classes=10), "cutmix": v2.CutMix(num_classes=10)}
+    mixing |= {"fmix": fmix, "resizemix": resizemix}
     if name in mixing:
-        mix = mixing[name](num_classes=10)
+        mix = mixing[name]
         how["collate_fn"] = lambda samples: mix(*torch.utils.data.default_collate(samples))
     return DataLoader(dataset, sampler=order, num_workers=workers, persistent_workers=workers > 0, **how)
 

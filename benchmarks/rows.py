@@ -155,6 +155,11 @@ ROWS: dict[str, Row] = {
         name: Row("CPU 15 x, aim 30 x; GPU 300 x, aim 1000 x", augmentation(name))
         for name in ("flip-crop", "cutout", "mixup", "cutmix")
     },
+    **{
+        name: Row("CPU 10 x", augmentation(name))
+        for name in ("fmix", "resizemix", "random-erasing", "rotation", "random-resized-crop", "trivial-augment")
+    },
+    **{name: Row("CPU 3 x", augmentation(name)) for name in ("rand-augment", "augmix")},
     "evaluation": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("lenet", 80_000, 80_000)),
     "evaluation-resnet18": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("resnet18", 512, 10_000)),
     "quickstart": Row("CPU under 150 s, aim 90 s", quickstart, counts=False, only="cpu"),

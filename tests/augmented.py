@@ -21,6 +21,11 @@ def epoch_of(count: int, side: int = 12, seed: int = 0) -> tuple[Tensor, Tensor]
     return images, torch.randn(count, 7, generator=generator, dtype=torch.float64)
 
 
+def as_pixels(images: Tensor) -> Tensor:
+    """Return noise as bytes; bytes stay."""
+    return images if images.dtype == torch.uint8 else (images.abs() * 80).clamp(max=255).to(torch.uint8)
+
+
 def drawn(name: str, sizes=SIZES, side: int = 12, seed: int = 0, **params) -> dict[str, np.ndarray]:
     """Return what a strategy draws for a small epoch."""
     return AUGMENTATIONS[name].draw(np.random.default_rng(seed), sizes, side, **params)
@@ -47,7 +52,9 @@ def applied(name: str, images: Tensor, targets: Tensor, draws, sizes=SIZES, blac
 
 
 def moved(name: str, images: Tensor, targets: Tensor, draws, black: Tensor = BLACK) -> tuple[Tensor, Tensor]:
-    """Apply a strategy to one batch, without a teacher."""
+    """Apply a strategy to one batch, without a teacher; one that takes bytes alone gets the images as bytes."""
+    if AUGMENTATIONS[name].on_bytes:
+        images, black = as_pixels(images), torch.zeros_like(black)
     found = AUGMENTATIONS[name].apply(Samples(images, targets, None, black), draws)
     return found.images, found.targets
 

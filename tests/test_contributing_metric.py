@@ -59,12 +59,12 @@ def test_the_metric_of_contributing_stands_in_its_table_and_the_figure_beside_it
     add(package / "metrics" / "calibration.py", ("", "\n\n" + function))
     add(
         package / "metrics" / "table.py",
-        ("import ece, mce", "import adaptive_ece, ece, mce"),
+        ("reliability, signed_gap", "reliability, rms_calibration_error, signed_gap"),
         ("\n    ),\n}\n", f"\n    ),\n{entry}}}\n"),
     )
-    shutil.copy(ROOT / "tests" / "metrics" / "test_calibration.py", tmp_path / "test_adaptive.py")
-    imports = ("    ece,\n", "    adaptive_ece,\n    ece,\n")
-    add(tmp_path / "test_adaptive.py", imports, ("", "\n\n" + test))
+    shutil.copy(ROOT / "tests" / "metrics" / "test_calibration.py", tmp_path / "test_rms.py")
+    imports = ("    reliability,\n", "    reliability,\n    rms_calibration_error,\n")
+    add(tmp_path / "test_rms.py", imports, ("", "\n\n" + test))
     module, line, made = blocks("Adding a figure or a table")
     figures = package / "report" / "figures"
     (figures / "brier.py").write_text(module)
@@ -73,9 +73,9 @@ def test_the_metric_of_contributing_stands_in_its_table_and_the_figure_beside_it
         "from augdistill.report.figures.brier import brier_score\nfrom augdistill.report.figures.curves",
     )
     add(figures / "__init__.py", imports, ('("histories",)),\n}\n', f'("histories",)),\n{line}}}\n'))
-    heads = run(tmp_path, f"{sys.executable} -m pytest -q -k adaptive_ece test_adaptive.py\n{script}")
-    assert heads.count("ECE, equal counts") == 2  # a teacher and a student's model
+    heads = run(tmp_path, f"{sys.executable} -m pytest -q -k rms_calibration_error test_rms.py\n{script}")
+    assert heads.count("ECE, root mean square") == 2  # a teacher and a student's model
     rows = (tmp_path / "outputs/studies/tiny/report/tables/table-calibration.csv").read_text().splitlines()
-    assert len([row for row in rows if ",adaptive_ece," in row]) >= 4
+    assert len([row for row in rows if ",rms_calibration_error," in row]) >= 4
     assert run(tmp_path, made).endswith("/figure-brier.svg")
     assert "Brier score on Digits" in (tmp_path / "outputs/studies/tiny/report/index.html").read_text()

@@ -81,13 +81,16 @@ def test_dtype_and_memory_format_stay_and_inputs_are_untouched(name, params, dty
     kept = images.clone(), targets.clone()
     draws = prepared(name, drawn(name, [6], **params))
     found_images, found_targets = moved(name, images, targets, draws, BLACK.float())
-    assert found_images.dtype == found_targets.dtype == dtype
+    assert found_targets.dtype == dtype
+    assert found_images.dtype == (torch.uint8 if AUGMENTATIONS[name].on_bytes else dtype)
     assert found_images.is_contiguous(memory_format=memory)
     assert torch.equal(images, kept[0])
     assert torch.equal(targets, kept[1])
+    if AUGMENTATIONS[name].on_bytes:
+        return
     exact, _ = moved(name, images.double(), targets.double(), draws, BLACK.float())
     tolerance = {torch.float64: 1e-14, torch.float32: 1e-6, torch.bfloat16: 1e-2}[dtype]
-    tolerance *= 10 if name == "rotation" and dtype == torch.float32 else 1  # it interpolates
+    tolerance *= 10 if name in ("rotation", "random-resized-crop") and dtype == torch.float32 else 1  # it interpolates
     torch.testing.assert_close(found_images.double(), exact, rtol=tolerance, atol=tolerance)
 
 
@@ -211,6 +214,21 @@ def test_strategies_on_bytes_are_those_on_normalised_images_bit_by_bit(shape, pa
         assert torch.equal(mixed, labels)
         assert found.is_contiguous(memory_format=layout)
     assert torch.equal(bytes_, before)
+
+
+@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if AUGMENTATIONS[name].on_bytes])
+def test_a_strategy_on_bytes_stands_before_those_that_need_floats(name):
+    bytes_ = torch.randint(0, 256, (6, 3, 12, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for ops in ([[name, {}], ["mixup", {}]], [["flip-crop", {}], [name, {}], ["cutout", {}]]):
+        check_ops(ops, side=12)
+        draws = [tensors(draw) for draw in draw_epoch(ops, 1, "teacher", epoch=0, sizes=[6], side=12)]
+        found = apply_all(ops, bytes_, torch.eye(6, dtype=torch.float64), draws, AS_THEY_ARE).images
+        assert found.dtype == torch.float64
+    with pytest.raises(ConfigError) as refusal:
+        check_ops([["mixup", {}], [name, {}]], side=12)
+    assert str(refusal.value) == (
+        f"aug.ops: {name} is defined on bytes, which mixup before it makes floats: put it first, aug=[{name},mixup]"
+    )
 
 
 def test_no_ops_change_nothing():

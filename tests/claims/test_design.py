@@ -1,6 +1,12 @@
 """Tests of what is said beside a verdict: blocks not there yet, unequal precision, claims that exclude each other."""
 
+from dataclasses import replace
+
+import pytest
+
+from augdistill.claims.design import unequal
 from augdistill.claims.judging import judge
+from augdistill.claims.schema import Arm
 from claim_tables import CLAIMED, CLAIMS, STRATEGIES, Table, both, judged, meta, with_status
 
 
@@ -35,3 +41,32 @@ def test_claims_that_exclude_each_other_say_so_when_both_are_supported():
     assert (
         "claim 9, also supported, excludes it: the difference is real and within the margin" in verdicts["7b"].warnings
     )
+
+
+@pytest.mark.parametrize(
+    ("plus", "minus", "words"),
+    [
+        ({"variant": "optim.epochs=30"}, {}, "budget (optim.epochs)"),
+        ({"variant": "optim.epochs=30"}, {"variant": "optim.epochs=30"}, ""),
+        ({"variant": "distillation.loss=dkd"}, {}, ""),
+        ({"student_aug": "flip-crop"}, {}, "augmentation (student_aug)"),
+        (
+            {"student_aug": "mixup", "variant": "distillation.inputs=both,distillation.loss=dkd"},
+            {"variant": "distillation.loss=dkd"},
+            "budget (distillation.inputs) and augmentation (student_aug)",
+        ),
+        ({"variant": "optim.milestones=[300, 360, 420],optim.epochs=480"}, {}, "budget (optim.epochs)"),
+    ],
+)
+def test_arms_of_unequal_budget_or_augmentation_are_said_to_be(plus, minus, words):
+    first, second = (Arm("student", "lenet", "baseline", **{"student_aug": "baseline", **a}) for a in (plus, minus))
+    assert unequal(first, second) == unequal(second, first) == words
+
+
+def test_the_verdict_says_so_too():
+    frame = both(CLAIMED).students(dict.fromkeys(STRATEGIES, 0.7), student_aug="mixup").frame()
+    claim = next(c for c in CLAIMS.claims if c.id == "2")
+    group = replace(claim.parts[0], plus=replace(claim.parts[0].plus, student_aug="mixup"))
+    changed = replace(CLAIMS, claims=(replace(claim, parts=(group,)),))
+    (verdict,) = judge(frame, meta("2"), changed)
+    assert "arms of unequal augmentation (student_aug) are compared" in verdict.warnings

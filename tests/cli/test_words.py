@@ -122,7 +122,9 @@ def test_every_text_key_is_known_by_the_files_of_conf() -> None:
     """Strings, and lists of them, in every file; a new null says in one of two lists what it stands for."""
     undecided = set()
     for path in conf_dir().rglob("*.yaml"):
-        folder = path.parent.name if path.parent != conf_dir() else ""
+        folder = path.relative_to(conf_dir()).parts[0] if path.parent != conf_dir() else ""
+        if folder == "claims":  # which are no configs
+            continue
         for key, value in leaves(yaml.safe_load(path.read_text(encoding="utf-8"))):
             dotted = ".".join(filter(None, (folder, key)))
             command = "study" if folder == "study" or path.stem == "study" else "train-teacher"

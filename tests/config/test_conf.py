@@ -90,6 +90,8 @@ def test_every_file_is_composed_by_some_command() -> None:
     reached |= {files(folder(group))[choice].relative_to(conf_dir()) for _, group, choice in every_choice()}
     reached.add(Path("dataset/as-trained.yaml"))
     reached |= {Path("loss", f"{choice}.yaml") for choice in choices("loss")} | {Path("models.yaml")}
+    library = [path.relative_to(conf_dir()) for path in (conf_dir() / "study" / "claims").glob("*.yaml")]
+    reached |= {*library, *(Path(yaml.safe_load((conf_dir() / path).read_text())["claims_file"]) for path in library)}
     assert reached == {path.relative_to(conf_dir()) for path in conf_dir().rglob("*.yaml")}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from augdistill.losses.soft_targets import class_means, logit_sd, teacher_probabilities, zscore
+from augdistill.losses.soft_targets import class_means, ensemble_logits, logit_sd, teacher_probabilities, zscore
 from by_hand import log_softmax_by_hand, random_logits
 
 
@@ -14,6 +14,17 @@ def test_teacher_probabilities_are_a_softmax_at_temperature():
     logits = random_logits(8, 10)
     expected = [[math.exp(value) for value in log_softmax_by_hand(row, 20.0)] for row in logits.tolist()]
     np.testing.assert_allclose(teacher_probabilities(logits, 20.0).numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0, 20.0])
+def test_an_ensemble_teaches_the_mean_of_probabilities_at_t_or_of_logits(temperature):
+    members = torch.stack([random_logits(6, 5), 3 * random_logits(6, 5).flip(0), random_logits(6, 5).flip(1)])
+    mean = np.mean([[np.exp(log_softmax_by_hand(r, temperature)) for r in m.tolist()] for m in members], axis=0)
+    found = teacher_probabilities(ensemble_logits(members, temperature, "probabilities"), temperature)
+    np.testing.assert_allclose(found.numpy(), mean, rtol=1e-10)
+    np.testing.assert_allclose(ensemble_logits(members, temperature, "logits"), members.numpy().mean(0), rtol=1e-12)
+    one = ensemble_logits(members[:1], temperature, "probabilities")
+    np.testing.assert_allclose(teacher_probabilities(one, temperature), teacher_probabilities(members[0], temperature))
 
 
 def test_logit_sd_is_the_root_mean_square_of_centred_rows():

@@ -11,9 +11,12 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from augdistill.metrics.calibration import (
     Reliability,
+    adaptive_ece,
+    class_ece,
     ece,
     fit_temperature,
     mce,
+    overconfidence,
     reliability,
     scale_predictions,
     signed_gap,
@@ -222,3 +225,27 @@ def test_zeros_count_alike_where_a_temperature_is_fitted_and_where_it_is_applied
         found_nll = nll(found.log_probabilities, labels)
     assert found_nll == pytest.approx(expected, rel=1e-6)
     assert np.isfinite(found.log_probabilities).all()
+
+
+@pytest.mark.parametrize("bins", [3, 10, 15])
+def test_other_calibration_errors_are_those_of_loops(bins):
+    logits, labels = draw(3, samples=301, temperature=2.0)
+    logs = log_softmax(logits)
+    rows = sorted((np.exp(row.max()), row.argmax() == label) for row, label in zip(logs, labels, strict=True))
+    sizes = [301 // bins + (i < 301 % bins) for i in range(bins)]
+    ends = np.cumsum(sizes)
+    gaps = [abs(sum(p - hit for p, hit in rows[end - size : end])) for size, end in zip(sizes, ends, strict=True)]
+    assert adaptive_ece(logs, labels, bins) == pytest.approx(sum(gaps) / 301, abs=1e-12)
+    by_class = []
+    for k in range(5):
+        members = [[] for _ in range(bins)]
+        for probability, label in zip(np.exp(logs)[:, k].tolist(), labels, strict=True):
+            members[max(0, int(np.ceil(probability * bins)) - 1)].append(probability - (label == k))
+        by_class.append(sum(abs(sum(some)) for some in members) / 301)
+    assert class_ece(logs, labels, bins) == pytest.approx(np.mean(by_class), abs=1e-12)
+    members = naive_bins(np.exp(logs), labels, bins)
+    means = [np.mean(some, axis=0) for some in members if some]
+    sizes = [len(some) for some in members if some]
+    over = sum(n * c * max(c - a, 0) for n, (c, a) in zip(sizes, means, strict=True)) / 301
+    assert overconfidence(reliability(logs, labels, bins)) == pytest.approx(over, abs=1e-12)
+    assert over > 0.05

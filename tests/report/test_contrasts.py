@@ -5,7 +5,7 @@ from scipy import stats
 
 import saved_studies
 from augdistill.base.errors import ConfigError, RequestError
-from augdistill.report.contrasts import arm_of, contrast
+from augdistill.report.contrasts import arm_of, compared, contrast, table
 
 ARMS = ("--a", "teacher_aug=cutmix,model=lenet", "--b", "teacher_aug=baseline,model=lenet")
 RESCALED = "distillation.transform=rescale"
@@ -66,6 +66,14 @@ def test_cells_of_a_grid_are_arms_and_shared_runs_stand_in_each(saved):
     pair = [values(saved, RESCALED, teacher_aug="mixup"), values(saved, teacher_aug="baseline")]
     assert f"{stats.ttest_ind(*pair, equal_var=False).pvalue:.4f}" in line(text, "overall")
     assert "a: LeNet student of Mixup (teacher’s logits rescaled to the baseline’s s.d.)" in text
+
+
+def test_arms_of_unequal_budget_are_said_to_be(saved):
+    arms = ({"teacher_aug": aug, "model": "lenet"} for aug in ("cutmix", "baseline"))
+    found, where = compared(saved.store.outputs, "tiny", *arms)
+    for variants, said in ((("optim.epochs=9", ""), True), (("", ""), False)):
+        text = table(found, "accuracy", where, variants, classes=False)
+        assert ("note: arms of unequal budget (optim.epochs) are compared" in text) == said
 
 
 def test_another_metric_has_its_own_unit_and_no_classes(saved):

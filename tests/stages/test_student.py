@@ -12,9 +12,9 @@ from torch import Tensor
 
 import core
 from augdistill.augment import draw_epoch
-from augdistill.base.errors import ModelError, RunError, StoppedError
+from augdistill.base.errors import ConfigError, ModelError, RequestError, RunError, StoppedError
 from augdistill.data import split_validation
-from augdistill.stages import common, making, student, teacher
+from augdistill.stages import common, making, outputs, student, teacher
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.batches import make_batch, plan_epoch
 from composed import changed
@@ -273,6 +273,42 @@ def test_a_named_teacher_brings_its_own_choices(taught: Path) -> None:
         assert student.run(config).manifest == by_choice.manifest
     assert by_choice.manifest.provenance.parents == {"teacher": run.path.name}
     assert by_choice.config.aug == run.config.aug
+
+
+@pytest.mark.parametrize("mean", ["probabilities", "logits"])
+def test_several_teachers_teach_by_their_mean_whatever_their_order(mean: str, taught: Path) -> None:
+    runs = [teacher_run(taught), teacher_run(taught, "mixup")]
+    names_ = [run.path.name for run in runs]
+    words = (f"distillation.ensemble={mean}", "distillation.temperature=4")
+    config = student_config(taught, f"distillation.teacher=[{','.join(names_)}]", *words)
+    resolved = student.named(config, RunStore(taught), None)
+    again = student.named(student_config(taught, f"distillation.teacher=[{','.join(names_[::-1])}]", *words),
+                          RunStore(taught), None)  # fmt: skip
+    assert resolved.ref == again.ref
+    assert sorted(run.id for run in resolved.parents.values()) == sorted(run.id for run in runs)
+    assert resolved.ref.document["parents"] == {part: run.id for part, run in resolved.parents.items()}
+    alone = student.named(student_config(taught, f"distillation.teacher={names_[0]}", *words), RunStore(taught), None)
+    assert alone.ref.id != resolved.ref.id
+    assert "ensemble" not in alone.ref.document["config"]["distillation"]
+    device = common.device_of(config.runtime)
+    data = common.train_val_split(config, resolved.ref.document["data"], device)
+    found = student.soft_targets(resolved, data, device)
+    logits = [torch.from_numpy(outputs.logits(config, outputs.run(config, run)))[data.rows] for run in runs]
+    expected = torch.stack([softened(one, 4) for one in logits]).mean(0)
+    expected = softened(torch.stack(logits).double().mean(0), 4) if mean == "logits" else expected
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
+    made = student.run(config)
+    assert made.path.name.startswith("student-digits-lenet-ensemble-of-2-s")
+
+
+def test_several_teachers_run_not_live_and_are_different(taught: Path) -> None:
+    name, other = teacher_run(taught).path.name, teacher_run(taught, "mixup").path.name
+    with pytest.raises(RequestError, match=r"^several teachers teach by their outputs .*: distillation\.view=clean"):
+        student.run(student_config(taught, f"distillation.teacher=[{name},{other}]", *MIXUP))
+    with pytest.raises(RequestError, match="names a teacher twice"):
+        student.run(student_config(taught, f"distillation.teacher=[{name},{teacher_run(taught).id}]"))
+    with pytest.raises(ConfigError, match=r"distillation\.teacher="):
+        student_config(taught, f"distillation.teacher=[{name},{name}]")
 
 
 def test_rescaling_needs_the_plain_teacher_and_names_it(taught: Path, tmp_path: Path) -> None:

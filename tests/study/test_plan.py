@@ -22,6 +22,25 @@ def stages(plan, kind: str, **arm) -> list:
     return [s for s in plan.stages if s.kind == kind and all(s.arm[key] == value for key, value in arm.items())]
 
 
+def test_an_ensembles_students_wait_for_all_its_teachers_and_are_named_as_alone(outputs):
+    plan = make_plan(study(outputs, "study.teachers=[[baseline,cutmix]]", "study.blocks=2"))
+    plain = make_plan(study(outputs, "study.blocks=2"))
+    more = {stage.id: stage for stage in plan.stages if stage.id not in {other.id for other in plain.stages}}
+    assert {stage.kind for stage in more.values()} == {"student", "evaluation"}
+    students = stages(plan, "student", teacher_aug="ensemble-baseline-cutmix")
+    assert len(students) == 2 * 2
+    for stage in students:
+        block = stage.arm["block"]
+        both = ("baseline", "cutmix")
+        members = {one.id for aug in both for one in stages(plan, "outputs", teacher_aug=aug, block=block)}
+        assert {*stage.parents} == members
+        names = stage.config.distillation.teachers
+        assert [*names] == sorted(t.folder for aug in ("baseline", "cutmix")
+                                  for t in stages(plan, "teacher", teacher_aug=aug, block=block))  # fmt: skip
+    with pytest.raises(ConfigError, match=r"study\.teachers=.*members of an ensemble are of study\.aug"):
+        study(outputs, "study.teachers=[[baseline,rotation]]")
+
+
 def test_every_teacher_student_and_control_is_there_once(outputs):
     plan = make_plan(study(outputs, "study.students_per_teacher=2"))
     assert len(stages(plan, "teacher")) == 5 * 3

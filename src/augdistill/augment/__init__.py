@@ -13,7 +13,8 @@ A third one, `prepare(draws, side) -> draws`, may make of an epoch's draws what 
 batch by batch: the rows and columns in a box instead of its edges.
 
 A strategy that only moves pixels, so that normalising before it or after it is the same, says so by `moves_pixels`. It
-then sees the bytes themselves, a quarter of the floats, as long as no other strategy before it needed floats.
+then sees the bytes themselves, a quarter of the floats, as long as no other strategy before it needed floats. One for
+bytes alone, as equalising a histogram is, says so by `on_bytes`, and stands before those that need floats.
 
 This file imports no torch: the page asks it what strategies are called.
 """
@@ -46,7 +47,7 @@ class Augmentation:
     """A strategy: its module, and how it is called and drawn, on a light page and in the dark.
 
     `moves_pixels` says that `apply` takes bytes too, in which black is 0; `labels_only` that it changes the labels
-    alone, without chance: images and what a teacher says of them stay.
+    alone, without chance: images and what a teacher says of them stay; `on_bytes` that it takes bytes alone.
     """
 
     module: str
@@ -56,6 +57,12 @@ class Augmentation:
     marker: str
     moves_pixels: bool = False
     labels_only: bool = False
+    on_bytes: bool = False
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether bytes are still bytes after it."""
+        return self.moves_pixels or self.on_bytes
 
     @property
     def draw(self) -> "Callable[..., Draws]":
@@ -81,8 +88,13 @@ class Augmentation:
 
 def check_ops(ops: Ops, side: int, key: str = "aug") -> None:
     """Raise ConfigError, naming the full key under the config group `key`, for a strategy or a value that cannot be."""
+    floats = ""
     for name, params in ops:
         strategy = AUGMENTATIONS.find(f"{key}.ops", name)
+        if strategy.on_bytes and floats:
+            why = f"{name} is defined on bytes, which {floats} before it makes floats"
+            raise ConfigError(f"{key}.ops: {why}: put it first, {key}=[{name},{floats}]")
+        floats = floats or ("" if strategy.keeps_bytes else name)
         try:
             strategy.draw(np.random.default_rng(0), [1], side, **params)
         except ConfigError as error:
@@ -124,7 +136,7 @@ def apply_all(
     samples = Samples(images, targets, teacher, normalise.black)
     for (name, params), drawn in zip(ops, draws, strict=True):
         augmentation = AUGMENTATIONS[name]
-        if samples.is_bytes and not augmentation.moves_pixels:
+        if samples.is_bytes and not augmentation.keeps_bytes:
             samples = samples._replace(images=normalise(samples.images))
         black = samples.images.new_zeros(samples.images.shape[1]) if samples.is_bytes else normalise.black
         own = {key: params[key] for key in augmentation.wanted if key in params}
@@ -146,4 +158,14 @@ AUGMENTATIONS = Table[Augmentation]("strategies") | {
     "label-smoothing": Augmentation(
         "augdistill.augment.label_smoothing", "Label smoothing", "#a3091d", "#995c63", "*", True, labels_only=True
     ),
+    "random-resized-crop": Augmentation(
+        "augdistill.augment.random_resized_crop", "Resized crop", "#3104d1", "#b0b9fd", "<"
+    ),
+    "trivial-augment": Augmentation(
+        "augdistill.augment.trivial_augment", "TrivialAugment", "#5e01af", "#a5feb0", ">", on_bytes=True
+    ),
+    "rand-augment": Augmentation(
+        "augdistill.augment.rand_augment", "RandAugment", "#f4327f", "#da0e25", "8", on_bytes=True
+    ),
+    "augmix": Augmentation("augdistill.augment.augmix", "AugMix", "#8466a5", "#dcb26d", "H", on_bytes=True),
 }

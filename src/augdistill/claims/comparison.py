@@ -13,7 +13,7 @@ from augdistill.claims.samples import KEY, Runs, main_arms, sample
 from augdistill.claims.schema import Arm
 from augdistill.stats import contrasts as st
 
-COLUMNS = (*KEY, "variant", "precision")
+COLUMNS = (*KEY, "precision")
 CLASS_PREFIX = "class_accuracy["
 
 
@@ -105,6 +105,7 @@ def _rows(results: pd.DataFrame, where: Mapping[str, str], option: str) -> pd.Da
 
 def _arm(rows: pd.DataFrame, option: str) -> Arm:
     """The one arm of the rows."""
+    rows = rows.reindex(columns=KEY, fill_value="").fillna("")
     for name in KEY:
         found = sorted(set(rows[name]))
         if len(found) > 1:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from augdistill.claims.expansion import Contrast, Spec
 from augdistill.claims.parts import Part
 from augdistill.claims.samples import Runs, describe
-from augdistill.claims.schema import Claim, Claims, Study
+from augdistill.claims.schema import Arm, Claim, Claims, Study
 from augdistill.claims.verdict import Verdict
 from augdistill.stats.decisions import SUPPORTED
+
+BUDGET = ("epochs", "batch_size", "inputs", "stop_accuracy")  # last words of the keys that decide how long one trains
 
 
 def exclusions(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -32,6 +34,10 @@ def about_design(claim: Claim, study: Study, claims: Claims, specs: list[Spec], 
         warnings.append(f"exploratory: the claim is about {claim.dataset}, the study about {study.dataset}")
     if study.base != "baseline":
         warnings.append(f"exploratory: judged on top of {study.base}")
+    contrasts = [spec for spec in specs if isinstance(spec, Contrast)]
+    for words in dict.fromkeys(unequal(*pair) for spec in contrasts for pair in spec.pairs):
+        if words:
+            warnings.append(f"arms of unequal {words} are compared")
     if left_out:
         warnings.append(f"not in this study: {'; '.join(left_out)}")
     models = {arm.model for spec in specs if isinstance(spec, Contrast) for pair in spec.pairs for arm in pair}
@@ -40,6 +46,18 @@ def about_design(claim: Claim, study: Study, claims: Claims, specs: list[Spec], 
         if stand_in in models:
             warnings.append(f"{stand_in} stands in for {model}")
     return warnings
+
+
+def unequal(plus: Arm, minus: Arm) -> str:
+    """Return in what two arms differ that makes their contrast one of budget or of students' augmentation; else ""."""
+    keys = sorted({one.partition("=")[0] for one in plus.changed ^ minus.changed})
+    budget = [key for key in keys if key.rpartition(".")[2] in BUDGET]
+    augmented = [key for key in keys if key.startswith(("student_aug.", "aug."))]
+    own = {arm.student_aug or "baseline" for arm in (plus, minus) if arm.role != "teacher"}
+    if len(own) > 1:
+        augmented.append("student_aug")
+    parts = [("budget", budget), ("augmentation", augmented)]
+    return " and ".join(f"{what} ({', '.join(names)})" for what, names in parts if names)
 
 
 def about_runs(specs: list[Spec], parts: Sequence[Part], runs: Runs, study: Study) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
-from augdistill.claims.schema import IN_DISTRIBUTION, Arm, Claim, Claims, Group, Quantity, Study
+from augdistill.claims.schema import BASELINE, IN_DISTRIBUTION, Arm, Claim, Claims, Group, Quantity, Study
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,10 @@ def _own(arm: Arm, study: Study, claims: Claims) -> Arm | None:
 
 
 def _stand_in(arm: Arm, study: Study, claims: Claims) -> Arm | None:
+    if arm.role != "teacher" and arm.student_aug == BASELINE and BASELINE not in study.student_augs:
+        arm = replace(arm, student_aug=study.student_augs[0])
+    if arm.role != "teacher" and not arm.model and len(study.students) == 1:
+        arm = replace(arm, model=study.students[0])
     if arm.role == "teacher" or arm.model in study.students:
         return arm
     stand_in = claims.stand_ins.get(arm.model, "")

@@ -23,7 +23,7 @@ from augdistill.claims.expansion import Contrast, Spec, expand
 from augdistill.claims.looks import Looks, family_hash, family_of
 from augdistill.claims.parts import Part, judge_part
 from augdistill.claims.printed import Numbers, agrees_with_print, load_published, printed_difference, printed_numbers
-from augdistill.claims.samples import Predictions, Runs, main_arms
+from augdistill.claims.samples import Predictions, Runs, arms_named
 from augdistill.claims.schema import Claim, Claims, Study
 from augdistill.claims.verdict import Detectable, LookInfo, Verdict
 from augdistill.stats import contrasts as st
@@ -57,7 +57,7 @@ def judge(
     bad meta.
     """
     study = Study.from_meta(meta, claims)
-    runs = Runs(main_arms(results[results["study"] == study.name]))
+    runs = Runs(arms_named(results[results["study"] == study.name], claims))
     looks = looks or Looks()
     now = max(1, len({block for places in runs.cells.values() for block, _ in places}))
     planned = looks.planned(study)

@@ -95,5 +95,7 @@ def _mean(spec: Contrast, claims: Claims, numbers: Numbers) -> float:
 
 
 def _number(arm: Arm, metric: str, claims: Claims, numbers: Numbers, test_set: str) -> float:
+    if arm.variant:
+        return float("nan")
     names = claims.printed.metrics.get(metric, metric), claims.printed.test_sets.get(test_set, test_set)
-    return numbers.get((*vars(arm).values(), *names), float("nan"))
+    return numbers.get((arm.role, arm.model, arm.teacher_aug, arm.student_aug, *names), float("nan"))

@@ -11,9 +11,9 @@ import pandas as pd
 from augdistill.base.arrays import Floats
 from augdistill.base.status import KEPT
 from augdistill.claims.expansion import Contrast
-from augdistill.claims.schema import Arm
+from augdistill.claims.schema import Arm, Claims
 
-KEY = ["role", "model", "teacher_aug", "student_aug"]
+KEY = ["role", "model", "teacher_aug", "student_aug", "variant"]
 LOST = ("diverged", "collapsed")
 MOST_LOST = 0.2
 """With a larger share of an arm's runs lost, what is left no longer stands for the arm."""
@@ -62,7 +62,7 @@ class Runs:
         self.cells: dict[tuple[Arm, str, str], dict[Unit, dict[str, float]]] = {}
         self.status: dict[Arm, dict[tuple[int, int, str], str]] = {}
         self.precision: dict[Arm, set[str]] = {}
-        filled = results[KEY].fillna("").astype(str)
+        filled = results.reindex(columns=KEY, fill_value="").fillna("").astype(str)
         arms = [Arm(*key) for key in zip(*(filled[name] for name in KEY), strict=True)]
         columns = ("block", "student_seed", "metric", "test_set", "status", "run", "precision")
         values = results["value"].astype(float).tolist()
@@ -75,9 +75,14 @@ class Runs:
 
     def like(self, arm: Arm) -> list[Arm]:
         """Return the arms of the results that an arm stands for: those of any model, if it leaves the model open."""
-        return [
-            found for found in self.status if arm in (found, Arm(found.role, "", found.teacher_aug, found.student_aug))
-        ]
+        return [found for found in self.status if arm in (found, replace(found, model=""))]
+
+    def teachers(self, arm: Arm) -> list[Arm]:
+        """Return the teacher of a student: in a cell of a grid that of the cell, where it changes the teacher."""
+        named = [like for like in self.like(Arm("teacher", teacher_aug=arm.teacher_aug)) if not like.variant]
+        others = [each for each in self.status if (each.role, each.teacher_aug) == ("teacher", arm.teacher_aug)]
+        own = [each for each in others if each.variant and each.changed <= arm.changed]
+        return [max(own, key=lambda each: len(each.changed))] if own else named
 
     def runs(self, arm: Arm, metric: str, test_set: str) -> dict[Unit, dict[str, float]]:
         """Return run -> value by block and student seed, of an arm's finished runs."""
@@ -97,6 +102,8 @@ class Runs:
     def losses(self, arm: Arm) -> list[Loss]:
         """Return what an arm, and the teacher of its students, lost to divergence and collapse."""
         teacher = [Arm("teacher", teacher_aug=arm.teacher_aug)] if arm.role == "student" else []
+        if arm.variant and teacher:
+            teacher = self.teachers(arm)
         found = []
         for each in (arm, *teacher):
             status = [word for like in self.like(each) for word in self.status[like].values() if word != "missing"]
@@ -159,7 +166,9 @@ def responses(
     inside = [arm for pair in pairs for arm in pair]
     models = list(dict.fromkeys(arm.model for arm in inside))
     roles = {arm.role for arm in inside}
-    like = {found for arm in runs.status for found in (arm, replace(arm, model="")) if found.model in models}
+    cells = {arm.variant for arm in inside}
+    every = [arm for arm in runs.status if arm.variant in cells]
+    like = {found for arm in every for found in (arm, replace(arm, model="")) if found.model in models}
     keys = dict.fromkeys(replace(arm, model="") for arm in (*inside, *sorted(like, key=str)) if arm.role in roles)
     weights = dict.fromkeys(keys, 0.0)
     for plus, minus in pairs:
@@ -224,13 +233,28 @@ def main_arms(results: pd.DataFrame) -> pd.DataFrame:
     return results[results["variant"].fillna("") == ""] if "variant" in results else results
 
 
+def arms_named(results: pd.DataFrame, claims: Claims) -> pd.DataFrame:
+    """Return the rows of a study's main arms, and those of the cells that claims name, with what teaches them."""
+    cells = [arm for claim in claims.claims for arm in map(in_cell, claim.variants) if arm.variant]
+    if not cells or "variant" not in results:
+        return main_arms(results)
+    parts = {name: in_cell(name).changed for name in set(results["variant"].fillna(""))}
+    kept = [name for name, own in parts.items() if not name or any(own <= cell.changed for cell in cells)]
+    return results[results["variant"].fillna("").isin(kept)]
+
+
+def in_cell(variant: str) -> Arm:
+    """Return a student's arm of a cell."""
+    return Arm("student", variant=variant)
+
+
 def describe(arm: Arm) -> str:
     """Return an arm in words: student lenet of mixup."""
     words = [arm.role, *([arm.model] if arm.model else [])]
     words += ["of" if arm.role == "student" else "with", arm.teacher_aug] if arm.role != "control" else ["on labels"]
     if arm.student_aug not in ("", "baseline"):
         words += ["itself with", arm.student_aug]
-    return " ".join(words)
+    return " ".join(words) + (f" ({arm.variant})" if arm.variant else "")
 
 
 def _pair(

@@ -1,8 +1,10 @@
 """The paper's claims and a study's choices as data: dataclasses, made of `claims.yaml` and of a study by pydantic."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -17,6 +19,7 @@ CLAIMS = Path(__file__).with_name("claims.yaml")
 ROLES = ("teacher", "student", "control")
 IN_DISTRIBUTION = "in-distribution"
 BASELINE = "baseline"
+NAMED = re.compile(r"\$(\w+)")
 
 T = TypeVar("T")
 
@@ -39,16 +42,25 @@ def is_role(role: str) -> str:
 
 @dataclass(frozen=True)
 class Arm(Written):
-    """The runs compared: values of the columns of the results; an empty model or teacher_aug leaves the column open."""
+    """The runs compared: values of the columns of the results; an empty model or teacher_aug leaves the column open.
+
+    `variant` is the cell of a grid, "distillation.temperature=20"; "" is the main arm.
+    """
 
     role: Annotated[str, AfterValidator(is_role)]
     model: str = ""
     teacher_aug: str = ""
     student_aug: str = ""
+    variant: str = ""
 
     def filled(self, binding: Mapping[str, str]) -> "Arm":
         """Return the arm with every $name replaced by its value."""
-        return Arm(*(binding[value[1:]] if value.startswith("$") else value for value in vars(self).values()))
+        return Arm(*(NAMED.sub(lambda name: binding[name[1]], value) for value in vars(self).values()))
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """What its cell changes, each "key=value"."""
+        return frozenset(re.split(r",(?=[\w.-]+=)", self.variant)) - {""}
 
 
 def completed(arm: Arm) -> Arm:
@@ -136,6 +148,17 @@ class Claim(Written):
     power: tuple[Power, ...] = ()
 
     @property
+    def variants(self) -> set[str]:
+        """The cells of grids that its parts name, each $name replaced by each of its values; "" is the main arm."""
+        groups, found = (*self.parts, *self.beside), set()
+        for group in groups:
+            names = {**group.over, **group.average}
+            arms = [group.plus, group.minus, *(each.arm for each in (group.x, group.y, group.given) if each)]
+            for values in product(*names.values()):
+                found |= {arm.filled(dict(zip(names, values, strict=True))).variant for arm in arms if arm}
+        return found
+
+    @property
     def scale(self) -> float:
         """What a value of the metric is multiplied by to be in `unit`."""
         return 100.0 if self.unit == "pt" else 1.0
@@ -188,6 +211,8 @@ class Study(Written):
     primary: tuple[str, ...] = ()
     looks: int = 1
     base: str = BASELINE
+    student_augs: tuple[str, ...] = (BASELINE,)
+    """the students' own strategies; an arm that names none has the first, where the baseline is not among them"""
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any], claims: Claims) -> "Study":
@@ -262,9 +287,9 @@ def _check(claim: Claim, where: str) -> None:
             )
         names = {*group.over, *group.average}
         for arm in (group.plus, group.minus, *(q.arm for q in (group.x, group.y, group.given) if q)):
-            for value in () if arm is None else vars(arm).values():
-                if value.startswith("$") and value[1:] not in names:
-                    raise ConfigError(f"{where}: {value} has no values; `over` or `average` must list them")
+            for name in NAMED.findall("" if arm is None else " ".join(vars(arm).values())):
+                if name not in names:
+                    raise ConfigError(f"{where}: ${name} has no values; `over` or `average` must list them")
 
 
 @cache

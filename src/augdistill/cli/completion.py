@@ -8,6 +8,7 @@ from typing import Any
 
 from augdistill.base.checks import nearest
 from augdistill.base.errors import RequestError
+from augdistill.cli.library import names
 from augdistill.cli.words import FLAGS_WITH_VALUES, loaded
 from augdistill.config.places import AS_TRAINED, choices, conf_dir, files
 
@@ -176,6 +177,8 @@ def of_saved_results(command: str, before: Sequence[str]) -> Iterator[str]:
     """Yield the actions, studies, runs and options of a command that composes no config."""
     if command in ACTIONS and not before:
         yield from ACTIONS[command]
+    if command == "claims" and not before:
+        yield from names()
     if command in ("report", "compare"):
         yield from below(before, "studies")
     if command == "export" or (command == "runs" and before and before[0] in ACTIONS["runs"][1:]):

@@ -33,6 +33,7 @@ COMMANDS = {
     "gc": "the runs that no study needs, and their size",
     "data": "what datasets are there; fetch NAME gets one",
     "report": "a study's tables, figures and verdicts again: report NAME",
+    "claims": "ready studies of what papers claim: claims NAME",
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
     "doctor": "versions, device, datasets, whether results can be written",
     "completion": "of commands, keys and choices: bash, zsh or fish",

@@ -154,6 +154,13 @@ def export(
         print(line)
 
 
+def claims(outputs: Path, name: str | None) -> None:
+    """List the ready studies of what papers claim, with what each judges; of one also its paper and numbers."""
+    from augdistill.cli.library import listed
+
+    print(listed(name))
+
+
 def doctor(outputs: Path, dataset_root: Path, **runtime: str | int | bool) -> None:
     """Say what this machine has and what augdistill will do with it."""
     from augdistill.cli.listing import examine
@@ -218,6 +225,12 @@ def commands() -> dict[str, Command]:
             (*common, *exporting()),
             ("run",),
             "RUN [format=onnx|torchscript|torch-export|safetensors] [--int8] [--benchmark]",
+        ),
+        "claims": Command(
+            claims,
+            (*common, Option("name", or_null(text), "null", "the plain word after the command")),
+            ("name",),
+            "[NAME]",
         ),
         "doctor": Command(doctor, (*common, root, *computing()), (), "[dataset.root=FOLDER] [runtime.device=cuda ...]"),
     }

@@ -42,6 +42,9 @@ def unknown_choice(command: str, path: str, options: Sequence[str] | None, typed
     words = filter(None, map(OVERRIDE.fullmatch, typed.values()))
     keys = [word[2] for word in words if word[2].partition("@")[0] == group and choice in word[3]]
     key = keys[-1] if keys else group
+    if group == "study" and choice.startswith("claims/"):
+        there = sorted(f"claims/{file.stem}" for file in (conf_dir() / "study" / "claims").glob("*.yaml"))
+        return f"{key}={choice} is unknown{nearest(choice, there)}: augdistill claims lists those there are"
     if is_prefixed(choice) and choice.partition("/")[0] not in plugins.installed():
         return f"{key}={plugins.absent(choice)}"
     example = f", as in {key}={known[0]}" if known else ""

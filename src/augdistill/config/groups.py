@@ -106,8 +106,21 @@ class Loss(Named):
 
 AsGroup = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)  # of a name alone
 TheLoss = Annotated[Loss, by_name(Loss, "loss"), AsGroup, Chosen("loss")]
-SOFT_TARGETS = ("view", "transform", "sd", "teacher", "teacher_weights")  # of a distillation: what is learnt from
+SOFT_TARGETS = (
+    "view",
+    "transform",
+    "sd",
+    "teacher",
+    "ensemble",
+    "teacher_weights",
+)  # of a distillation: what is learnt from
 WEIGHTS = ("alpha", "label_weight", "mixed_labels")  # of a distillation: how much of the label, how much of the teacher
+
+
+def as_one_text(names: object) -> object:
+    """Return a list of names as it is typed, [a,b]."""
+    is_list = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return f"[{','.join(names)}]" if is_list else names  # type: ignore[arg-type]
 
 
 class Distillation(Group):
@@ -123,7 +136,8 @@ class Distillation(Group):
     view: Literal["same", "clean", "independent"] = "same"
     transform: Literal["none", "rescale", "zscore", "class-mean"] = "none"
     sd: Positive | None = None
-    teacher: Text | None = None
+    teacher: Annotated[Text | None, BeforeValidator(as_one_text)] = None
+    ensemble: Literal["probabilities", "logits"] = "probabilities"
     teacher_weights: Literal["trained", "untrained"] = "trained"
     mixed_labels: Literal["mixed", "teacher-only", "none"] = "mixed"
     inputs: Literal["augmented", "both"] = "augmented"
@@ -140,6 +154,23 @@ class Distillation(Group):
         if self.sd is not None and self.transform != "rescale":
             raise wrong("null, or with distillation.transform=rescale the wanted s.d., above 0", "sd", self.sd)
         return self
+
+    @model_validator(mode="after")
+    def has_one_teacher_or_distinct_ones(self) -> Self:
+        if len(self.teachers) > 1:
+            if len(set(self.teachers)) < len(self.teachers) or not all(self.teachers):
+                raise wrong("names of different teachers, with commas between them", "teacher", self.teacher, "[a,b]")
+            if self.transform == "rescale" and self.sd is None:
+                raise wrong("of several teachers the wanted s.d., above 0", "sd", self.sd, 3.0)
+            if self.teacher_weights == "untrained":
+                raise wrong("trained, of several teachers", "teacher_weights", self.teacher_weights, "trained")
+        return self
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The teachers that `teacher` names, several as [a,b]."""
+        named = "" if self.teacher is None else self.teacher.strip().removeprefix("[").removesuffix("]")
+        return tuple(name.strip() for name in named.split(",")) if named else ()
 
     @property
     def weights(self) -> tuple[float, float]:

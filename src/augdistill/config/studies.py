@@ -126,6 +126,12 @@ def of_known_arms(arms: object, info: ValidationInfo) -> object:
     return arms
 
 
+def as_ensembles(value: object) -> object:
+    """Return lists of strategies as lists of stacks, each written with "+"."""
+    return [as_stack(name) for name in value] if isinstance(value, list | tuple) else value
+
+
+OfSeveral = Annotated[Many[Text], BeforeValidator(as_ensembles), AfterValidator(without_repeats), MinLen(2)]
 Claim = Annotated[Text, AsText]
 Name = Annotated[str, AfterValidator(is_a_name)]
 Stacks = Annotated[
@@ -158,6 +164,9 @@ class Study(Group):
         default={}, examples=[Whole("+study.ops.cutmix.prob=1.0")]
     )
     imported: Annotated[Many[Name], AfterValidator(without_repeats)] = Field(default=(), examples=[["theirs"]])
+    teachers: Annotated[Many[OfSeveral], AfterValidator(without_repeats)] = Field(
+        default=(), examples=[[["baseline", "mixup"]]]
+    )
     distillation: TheDistillation
     arms: Annotated[dict[str, dict[str, Any]], BeforeValidator(of_known_arms)] = Field(
         default={}, examples=[Whole("study.arms.cutmix.optim.lr=0.02")]
@@ -190,6 +199,13 @@ class Study(Group):
     def fits_together(self) -> Self:
         if taken := [name for name in self.imported if name in (*self.aug, LABELS)]:
             raise wrong(f"{taken[0]} is a strategy of this study, too", "imported", list(self.imported), [])
+        for member in (name for members in self.teachers for name in members):
+            if member not in self.aug:
+                raise wrong(f"members of an ensemble are of study.aug: {', '.join(self.aug)}", "teachers", member,
+                            [list(self.aug[:2])])  # fmt: skip
+        if self.teachers and {*self.student_aug} != {BASELINE} and self.distillation.view != "clean":
+            raise wrong("of several teachers, whose outputs are stored, clean", "distillation.view",
+                        self.distillation.view, "clean")  # fmt: skip
         if self.base is not None and self.base not in self.aug:
             arms = ", ".join(self.aug)
             raise wrong(f"the strategy that others are judged against is one of study.aug: {arms}", "base", self.base,
@@ -211,6 +227,11 @@ class Study(Group):
     def values_of(self, arm: str) -> dict[str, Any]:
         """Return the values that one arm has of its own, by their dotted keys in a "student" config."""
         return dotted(self.arms.get(arm, {}))
+
+    @property
+    def ensembles(self) -> dict[str, tuple[str, ...]]:
+        """The members of each ensemble, by the name that its arm has."""
+        return {f"ensemble-{'-'.join(members).replace('+', '.')}": members for members in self.teachers}
 
     @property
     def reference(self) -> str:

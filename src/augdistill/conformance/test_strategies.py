@@ -35,10 +35,17 @@ def batch(dtype: torch.dtype = torch.float64, seed: int = 0) -> Samples:
 
 
 def applied(name: str, samples: Samples, draws: dict[str, Tensor] | None = None) -> Samples:
-    """Return a batch after a strategy with its defaults."""
+    """Return a batch after a strategy with its defaults; one that takes bytes alone gets the images as bytes."""
     entry, params = AUGMENTATIONS[name], parameters("aug", name)
+    if entry.on_bytes and not samples.is_bytes:
+        samples = samples._replace(images=as_pixels(samples.images), black=torch.zeros_like(samples.black))
     wanted = {key: params[key] for key in entry.wanted}
     return entry.apply(samples, prepared(name) if draws is None else draws, **wanted)
+
+
+def as_pixels(images: Tensor) -> Tensor:
+    """Return normal images as bytes, in their memory format, which the meta device has, too."""
+    return (images.abs() * 80).clamp(max=255).to(torch.uint8)
 
 
 @every_strategy
@@ -69,6 +76,8 @@ def test_shapes_dtypes_and_memory_format_stay(name: str, dtype: torch.dtype, mem
     samples = samples._replace(images=samples.images.contiguous(memory_format=memory))
     found = applied(name, samples)
     assert found.images.is_contiguous(memory_format=memory)
+    if AUGMENTATIONS[name].on_bytes:
+        samples = samples._replace(images=as_pixels(samples.images))
     for before, after in zip(samples, found, strict=True):
         assert after is not None
         assert before is not None
@@ -79,7 +88,7 @@ def test_shapes_dtypes_and_memory_format_stay(name: str, dtype: torch.dtype, mem
 def test_bytes_stay_bytes_where_a_strategy_moves_pixels(name: str) -> None:
     if not AUGMENTATIONS[name].moves_pixels:
         pytest.skip(f"{name} makes values of its own")
-    pixels = (batch().images.abs() * 80).clamp(max=255).to(torch.uint8)
+    pixels = as_pixels(batch().images)
     zeros = torch.zeros(3, dtype=torch.uint8)
     found = applied(name, batch()._replace(images=pixels, black=zeros)).images
     assert found.dtype == torch.uint8

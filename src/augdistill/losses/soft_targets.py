@@ -3,6 +3,8 @@
 Shapes: N or B samples, K classes.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,18 @@ from augdistill.losses.shared import widened
 def teacher_probabilities(teacher_logits: Tensor, temperature: float | Tensor) -> Tensor:
     """Return softmax(logits / T) of teacher logits [B,K]; rescale or standardise these before, where that is wanted."""
     return (widened(teacher_logits) / temperature).softmax(dim=1)
+
+
+def ensemble_logits(members: Tensor, temperature: float, mean: str) -> Tensor:
+    """Return logits [N,K] of several teachers' [M,N,K]: their mean, or those whose softmax at T is their mean softmax.
+
+    `mean` is "logits" or "probabilities"; computed in float64.
+    """
+    wide = members.double()
+    if mean == "logits":
+        return wide.mean(dim=0).to(members.dtype)
+    logs = (wide / temperature).log_softmax(dim=2).logsumexp(dim=0) - math.log(len(members))
+    return (temperature * logs).to(members.dtype)
 
 
 def logit_sd(logits: Tensor) -> Tensor:

@@ -61,6 +61,33 @@ def mce(diagram: Reliability, at_least: int = 1) -> float:
     return float(gaps.max()) if gaps.size else float("nan")
 
 
+def overconfidence(diagram: Reliability) -> float:
+    """Return confidence x (confidence - accuracy) of over-confident bins, averaged over samples (arXiv 1905.11001)."""
+    share = diagram.counts / diagram.counts.sum()
+    return float(np.nansum(share * diagram.confidence * np.maximum(diagram.confidence - diagram.accuracy, 0)))
+
+
+def adaptive_ece(log_probabilities: Floats, labels: Ints, bins: int = BINS) -> float:
+    """Return the ECE of log-probabilities [N, K] over bins of equally many samples (Nixon et al., 2019)."""
+    confidence = np.exp(log_probabilities.max(axis=1))
+    correct = log_probabilities.argmax(axis=1) == labels
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    return float(sum(abs(confidence[rows].sum() - correct[rows].sum()) for rows in parts) / len(labels))
+
+
+def class_ece(log_probabilities: Floats, labels: Ints, bins: int = BINS) -> float:
+    """Return the mean over classes of the gap between a class's probability and its share (Kull et al., 2019).
+
+    Bins have equal width; every sample is in one bin of each class.
+    """
+    probabilities, edges = np.exp(log_probabilities).round(12), np.arange(1, bins) / bins
+    gaps = []
+    for k, of_class in enumerate(probabilities.T):
+        gap = np.bincount(np.searchsorted(edges, of_class), of_class - (labels == k), bins)
+        gaps.append(np.abs(gap).sum() / len(labels))
+    return float(np.mean(gaps))
+
+
 def fit_temperature(logits: NDArray[Any], labels: Ints) -> float:
     """Return the temperature in [0.01, 1000] that minimises the NLL of softmax(logits / temperature).
 

@@ -1,6 +1,6 @@
 """The table of metrics: one entry each, which says all that the rest of the package asks of it."""
 
-from augdistill.metrics.calibration import ece, mce, signed_gap
+from augdistill.metrics.calibration import adaptive_ece, class_ece, ece, mce, overconfidence, reliability, signed_gap
 from augdistill.metrics.classification import accuracy, brier, nll
 from augdistill.metrics.entry import EMBEDDINGS, EXTERNAL, HUMAN, HUMAN_EXTERNAL, TEACHER, Metric
 from augdistill.metrics.human import cross_entropy, diagonal_mean, entropy, kl, off_diagonal_mean, zeros
@@ -12,6 +12,7 @@ MACRO = ("table-5", "table-6")
 CALIBRATION = ("table-calibration",)
 OFFERED = ("table-teachers", "figure-properties")
 FIDELITY = ("table-fidelity",)
+FINE = 15  # bins, as most papers have; the ECE's own are the paper's 10
 
 
 def _information(temperature: int) -> Metric:
@@ -67,6 +68,35 @@ METRICS = Table[Metric]("metrics") | {
         "MCE, bins of 50", "share", "lower", lambda p: mce(p.reliability, at_least=50), stands_in=CALIBRATION
     ),
     "ece_scaled": Metric("ECE, scaled", "share", "lower", lambda p: ece(p.scaled_reliability), stands_in=CALIBRATION),
+    "overconfidence": Metric(
+        "Over-confidence", "share", "lower", lambda p: overconfidence(p.reliability), stands_in=CALIBRATION + OFFERED
+    ),
+    "ece_15": Metric("ECE, 15 bins", "share", "lower", lambda p: ece(reliability(p.log_probabilities, p.labels, FINE))),
+    "adaptive_ece": Metric(
+        "Adaptive ECE",
+        "share",
+        "lower",
+        lambda p: adaptive_ece(p.log_probabilities, p.labels),
+        stands_in=CALIBRATION + OFFERED,
+    ),
+    "adaptive_ece_15": Metric(
+        "Adaptive ECE, 15 bins", "share", "lower", lambda p: adaptive_ece(p.log_probabilities, p.labels, FINE)
+    ),
+    "class_ece": Metric(
+        "Class-wise ECE",
+        "share",
+        "lower",
+        lambda p: class_ece(p.log_probabilities, p.labels),
+        stands_in=CALIBRATION + OFFERED,
+        digits=4,
+    ),
+    "class_ece_15": Metric(
+        "Class-wise ECE, 15 bins",
+        "share",
+        "lower",
+        lambda p: class_ece(p.log_probabilities, p.labels, FINE),
+        digits=4,
+    ),
     "nll_scaled": Metric("NLL, scaled", "nats", "lower", lambda p: nll(p.scaled.log_probabilities, p.labels)),
     "scaling_temperature": Metric(
         "Scaling T", "", None, lambda p: p.scaled.temperature, stands_in=CALIBRATION, digits=2

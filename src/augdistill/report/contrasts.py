@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from augdistill.base.checks import nearest
 from augdistill.base.errors import ConfigError, RequestError
 from augdistill.claims.comparison import COLUMNS, Comparison, compare
+from augdistill.claims.design import unequal
 from augdistill.claims.parts import Part
 from augdistill.report.page.warnings import arm_text
 from augdistill.results import labels
@@ -84,6 +86,8 @@ def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, st
         rows += [row(part.label, part, 100, p) for part, p in zip(found.classes, found.p_holm, strict=True)]
         how += "; p of classes by Holm over the classes"
     name = labels.metric(metric)
+    words = unequal(*(replace(arm, variant=variant) for arm, variant in zip((found.a, found.b), variants, strict=True)))
+    notes = [*([f"arms of unequal {words} are compared"] if words else []), *found.overall.warnings]
     lines = [
         f"{name} on {labels.test_set(test_set)}{f', {unit}' if unit else ''}, means ± s.d. over blocks",
         how,
@@ -93,7 +97,7 @@ def table(found: Comparison, metric: str, test_set: str, variants: tuple[str, st
         ),
         pd.DataFrame(rows, columns=HEADS).to_string(index=False),
         *([f"no test: {found.overall.reason}"] if found.overall.reason else []),
-        *(f"note: {warning}" for warning in found.overall.warnings),
+        *(f"note: {note}" for note in notes),
     ]
     return "\n".join(lines)
 

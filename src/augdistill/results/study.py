@@ -23,6 +23,7 @@ from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPla
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
+MATCHING = "matching"  # among students' own strategies: those of their teachers
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class SavedStudy:
     @property
     def augs(self) -> list[str]:
         """The teachers' strategies, in the study's order, then the teachers that were imported."""
-        return [*self.design.aug, *self.design.imported]
+        return [*self.design.aug, *self.design.imported, *self.ensembles]
 
     @property
     def base(self) -> str:
@@ -135,6 +136,13 @@ class SavedStudy:
         return self.plan.claims is not None
 
     @property
+    def ensembles(self) -> list[str]:
+        """The arms that several teachers teach, by name."""
+        places = (stage.arm.teacher_aug for stage in self.plan.stages if isinstance(stage, ModelStage))
+        known = {*self.design.aug, *self.design.imported, LABELS}
+        return list(dict.fromkeys(name for name in places if name.startswith("ensemble-") and name not in known))
+
+    @property
     def question(self) -> str | None:
         """What its page asks; None for what every page asks."""
         return self.design.question
@@ -146,7 +154,9 @@ class SavedStudy:
         named = {"name": self.name, "augs": self.augs, "students": self.students, "dataset": self.dataset}
         asked = {"claims": design.claims, "primary": design.primary, "margins": design.margins}
         planned = {"blocks": design.blocks, "looks": design.looks}
-        return {**named, **asked, **planned, "base": self.base, "test_set": self.test_set}
+        own = [name for name in design.written.get("student_aug", ()) if name != MATCHING]
+        more = {"student_augs": own} if own else {}
+        return {**named, **asked, **planned, **more, "base": self.base, "test_set": self.test_set}
 
     @cached_property
     def results(self) -> pd.DataFrame:

@@ -1,23 +1,44 @@
 """The runs that a student learns from: found by its config, and examined before it begins."""
 
-from augdistill.base.errors import RunError
+from augdistill.base.errors import RequestError, RunError
 from augdistill.config.groups import Aug
 from augdistill.config.jobs import ImportedConfig, StudentConfig
 from augdistill.stages import imported, names, teacher
 from augdistill.stages.commands import missing_teacher
 from augdistill.stages.refusals import check_suffices
 from augdistill.store.evaluations import WEIGHTS
-from augdistill.store.identity import dataset_fields, reference_of, teacher_of, teacher_ref
+from augdistill.store.identity import dataset_fields, of_members, reference_of, teacher_of, teacher_ref
 from augdistill.store.runs import Run, RunStore
 
 
 def with_parents(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, dict[str, Run]]:
     """Return the config with all that its teacher decides, and the runs that it learns from, by what they are."""
+    if config.distillation.alpha > 0 and len(config.distillation.teachers) > 1:
+        return with_ensemble(config, store)
     config, teacher_run = with_teacher(config, store)
     reference = reference_of(config)
     reference_run = with_teacher(reference, store)[1] if reference else None
     found = {"teacher": teacher_run, "reference": reference_run}
     return config, {part: run for part, run in found.items() if run}
+
+
+def with_ensemble(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, dict[str, Run]]:
+    """Return the config and the teachers that it names, by their places; RequestError where they had to run live."""
+    distillation = config.distillation
+    if config.student_aug.ops and distillation.view != "clean" and distillation.transform != "class-mean":
+        needs = "distillation.view=clean, or students without strategies of their own"
+        raise RequestError(f"several teachers teach by their outputs for the training images: {needs}")
+    found = []
+    for name in distillation.teachers:
+        one = config.model_copy(update={"distillation": distillation.model_copy(update={"teacher": name})})
+        known, run = with_teacher(one, store)
+        assert run is not None
+        found.append(run)
+        config = config.model_copy(update={"dataset": known.dataset})
+    by_id = {run.id: run for run in found}
+    if len(by_id) < len(found):
+        raise RequestError(f"distillation.teacher={distillation.teacher} names a teacher twice")
+    return config, {part: by_id[ref.id] for part, ref in of_members([run.ref for run in found]).items()}
 
 
 def with_teacher(config: StudentConfig, store: RunStore) -> tuple[StudentConfig, Run | None]:

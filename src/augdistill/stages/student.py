@@ -19,7 +19,7 @@ from augdistill.base.text import now
 from augdistill.config.groups import Distillation
 from augdistill.config.jobs import StudentConfig
 from augdistill.losses.shared import Term, distillation_loss, loss_dtype
-from augdistill.losses.soft_targets import class_means, logit_sd, teacher_probabilities, zscore
+from augdistill.losses.soft_targets import class_means, ensemble_logits, logit_sd, teacher_probabilities, zscore
 from augdistill.metrics.health import health
 from augdistill.stages import common, folders, making, names, outputs
 from augdistill.stages.parents import with_parents, with_teacher
@@ -67,8 +67,9 @@ def named(config: StudentConfig, store: RunStore, planned: str | None) -> Resolv
     """Return the student of a config; DataError if it is not the one that was planned."""
     config, parents = with_parents(config, store)
     taught_by = parents.get("teacher")
-    own = (taught_by.ref, taught_by.imported_name) if taught_by else ()
-    ref = student_ref(config, names.dataset_header(config).fingerprint, *own)
+    alone, called = (taught_by.ref, taught_by.imported_name) if taught_by else (None, None)
+    members = [] if taught_by else [run.ref for run in parents.values()]
+    ref = student_ref(config, names.dataset_header(config).fingerprint, alone, called, members)
     names.check_planned(ref, planned)
     return ResolvedStudent(config, parents, ref)
 
@@ -90,7 +91,8 @@ def train(resolved: ResolvedStudent, store: RunStore, folder: Path, device: Devi
         role="student",
         own_view=bool(resolved.parents) and config.distillation.view == "independent",
     )
-    arm = (resolved.parents["teacher"].imported_name or config.aug.name) if resolved.parents else "labels"
+    several = f"{len(resolved.parents)} teachers" if resolved.parents else "labels"
+    arm = taught_by.imported_name or config.aug.name if (taught_by := resolved.parents.get("teacher")) else several
     hooks = making.hooks_of(config, data, device, f"{config.student.name} from {arm}", stop)
     diverged, history = "", []
     try:
@@ -181,8 +183,12 @@ def teacher_logits(
 ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Return the teacher's stored logits [N,K] on the images that train, and what turns logits into probabilities."""
     config = resolved.config
-    stored = outputs.logits(config, outputs.run(config, resolved.parents["teacher"]))[data.rows]
-    logits = torch.from_numpy(stored).to(device.device)
+    taught_by = [run for part, run in resolved.parents.items() if part != "reference"]
+    stored = [outputs.logits(config, outputs.run(config, run))[data.rows] for run in taught_by]
+    logits = torch.from_numpy(stored[0]).to(device.device)
+    if len(stored) > 1:
+        members = torch.stack([torch.from_numpy(one) for one in stored]).to(device.device)
+        logits = ensemble_logits(members, config.distillation.temperature, config.distillation.ensemble)
     return logits, make_soft_targets(config.distillation, logits, reference_sd(config, data.rows))
 
 

@@ -29,6 +29,7 @@ ADDED_LATER: Mapping[str, Any] = {
     "distillation.label_weight": None,
     "distillation.mixed_labels": "mixed",
     "distillation.inputs": "augmented",
+    "distillation.ensemble": "probabilities",
 }
 
 # Fields of "student" configs in which those that train together as a bank may differ; all others they share.
@@ -91,27 +92,41 @@ def reference_of(config: StudentConfig) -> StudentConfig | None:
     return config.model_copy(update={"aug": Aug(ops={}), "distillation": distillation.model_copy(update=plain)})
 
 
-def student_ref(config: StudentConfig, fingerprint: str, teacher: Ref | None = None, called: str | None = None) -> Ref:
+def student_ref(
+    config: StudentConfig,
+    fingerprint: str,
+    teacher: Ref | None = None,
+    called: str | None = None,
+    members: Sequence[Ref] = (),
+) -> Ref:
     """Return the name of the student that a config makes on data with this `fingerprint`.
 
     `teacher` is the one that `distillation.teacher` names, None for the one that the config's choices make; people read
-    what it is `called`, where that is not its strategies.
+    what it is `called`, where that is not its strategies. `members` are all of them where it names several.
     """
     augmented = bool(config.student_aug.ops)
     reference = reference_of(config)
     distillation = distillation_fields(config.distillation, augmented, reference is not None)
     labels_only = distillation["alpha"] == 0
     made_by = {**model_document(config), "distillation": distillation}
-    arm = "labels" if labels_only else called or config.aug.name
+    of_several = f"ensemble-of-{len(members)}" if members else ""
+    arm = "labels" if labels_only else called or of_several or config.aug.name
     if augmented:
         arm += f"_{config.student_aug.name}"
     label = folder_label(config, arm)
-    parents = {}
-    if not labels_only:
+    parents: dict[str, str] = {}
+    if not labels_only and members:
+        parents |= {part: ref.id for part, ref in of_members(members).items()}
+    elif not labels_only:
         parents["teacher"] = (teacher or teacher_ref(teacher_of(config), fingerprint)).id
     if reference is not None:
         parents["reference"] = teacher_ref(teacher_of(reference), fingerprint).id
     return make_ref("student", label, made_by, fingerprint, parents)
+
+
+def of_members(members: Sequence[Ref]) -> dict[str, Ref]:
+    """Return the members of an ensemble as parents, in an order that does not depend on how they were named."""
+    return {f"teacher-{place}": ref for place, ref in enumerate(sorted(members, key=lambda ref: ref.id), 1)}
 
 
 def outputs_ref(teacher: Ref, config: RunConfig, fingerprint: str) -> Ref:
@@ -225,6 +240,8 @@ def distillation_fields(distillation: Distillation, augmented: bool, has_referen
     unused = {"teacher", "inputs"} if augmented and transform != "class-mean" else {"teacher", "inputs", "view"}
     values = {**distillation.plain(), "transform": transform, **label_fields(distillation, augmented)}
     kept = {key: value for key, value in values.items() if key not in unused} | inputs
+    if len(distillation.teachers) < 2:
+        kept["ensemble"] = "probabilities"  # of one, which is no field of older runs
     loss = kept.pop("loss")
     if loss["name"] != "kd":
         return {**kept, "loss": loss}

@@ -20,6 +20,7 @@ from augdistill.config.jobs import StudentConfig
 from augdistill.config.studies import BASELINE, LABELS, MATCHING, Study, StudyConfig
 from augdistill.store.identity import reference_of
 
+ENSEMBLE = "ensemble"  # the role of an arm that several teachers of its block teach
 IMPORTED = "imported"  # the role of an arm whose teacher came from elsewhere, the same one in every block
 VARIED = (
     "dataset",
@@ -36,12 +37,16 @@ VARIED = (
 
 @dataclass(frozen=True)
 class StudentJob:
-    """A student's config, the distinct choice that it is a seed of, and its place in the design."""
+    """A student's config, the distinct choice that it is a seed of, and its place in the design.
+
+    Of several teachers `members` are the strategies, each with the config of a student of that teacher alone.
+    """
 
     config: StudentConfig
     choice: str
     arm: Config
     teacher_variant: str
+    members: tuple[tuple[str, StudentConfig], ...] = ()
 
 
 def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iterator[StudentJob]:
@@ -57,22 +62,31 @@ def student_jobs(config: StudyConfig, checked: dict[str, StudentConfig]) -> Iter
         arms = [("distilled", aug, own) for aug in study.aug for own in student_augs(study, aug)]
         plain = [own for own in study.student_aug if own != MATCHING]
         arms += [(IMPORTED, name, own) for name in study.imported for own in plain]
+        arms += [(ENSEMBLE, name, own) for name in study.ensembles for own in plain]
         for (role, aug, own), k in itertools.product(labels + arms, range(study.students_per_teacher)):
             key = f"{role} {aug} {own} {student} {variant}"
             if key not in checked:
                 whole = f"study.{'factors' if study.factors else 'grids'}, the cell {cell}"
                 arm = LABELS if role == LABELS else aug
-                config_of_arm = student_config(config, BASELINE if role == IMPORTED else aug, own, student)
+                trained = {IMPORTED: BASELINE, ENSEMBLE: study.ensembles.get(aug, (aug,))[0]}.get(role, aug)
+                config_of_arm = student_config(config, trained, own, student)
                 if role == IMPORTED:
                     config_of_arm = with_value(config_of_arm, ["distillation", "teacher"], aug)
                 checked[key] = checked_arm(config_of_arm, study, arm, variant, whole)
             seed = block * study.students_per_teacher + k
             place = {"block": block, "student_seed": seed, "variant": cell}
-            place["teacher_aug"] = {LABELS: LABELS, IMPORTED: aug}.get(role) or name_in(study, aug, checked[key].aug)
+            place["teacher_aug"] = {LABELS: LABELS, IMPORTED: aug, ENSEMBLE: aug}.get(role) or name_in(
+                study, aug, checked[key].aug
+            )
             place["student_aug"] = name_in(study, own, checked[key].student_aug)
             of_teacher = {name: value for name, value in variant.items() if makes_another_teacher(name)}
             job = checked[key].model_copy(update={"seed": seed, "teacher_seed": block})
-            yield StudentJob(job, key, place, variant_name(of_teacher))
+            ensemble = study.ensembles.get(aug, ()) if role == ENSEMBLE else ()
+            members = [(name, checked[f"distilled {name} {own} {student} {variant}"]) for name in ensemble]
+            taught = tuple(
+                (name, one.model_copy(update={"seed": seed, "teacher_seed": block})) for name, one in members
+            )
+            yield StudentJob(job, key, place, variant_name(of_teacher), taught)
 
 
 def checked_arm(config: Config, study: Study, arm: str, variant: Mapping[str, Any], cell: str) -> StudentConfig:
@@ -108,7 +122,7 @@ def count_students(study: Study) -> int:
     cells = 1 + sum(math.prod(map(len, grid.values())) for grid in study.grids)
     if study.factors:
         cells = len(cells_of(study, study.first_block))
-    arms = (len(study.aug) + len(study.imported) + 1) * (len(study.student_aug) + len(study.aug))
+    arms = (len(study.aug) + len(study.imported) + len(study.teachers) + 1) * (len(study.student_aug) + len(study.aug))
     return study.blocks * study.students_per_teacher * len(study.students) * cells * arms
 
 

@@ -12,6 +12,7 @@ from augdistill.claims.expansion import expand
 from augdistill.claims.schema import Claim, Study, check_claims, load_claims, parse_claims
 from augdistill.config import Config, studies
 from augdistill.config.folders import read_plain
+from augdistill.study.arms import variant_name, variants
 
 
 def claims_of(study: studies.Study) -> Config | None:
@@ -30,10 +31,15 @@ def claims_of(study: studies.Study) -> Config | None:
     check_claims(study.plain(), claims)
     augs, base = study.aug, study.reference
     models = tuple(student.name for student in study.students.values())
-    design = Study(study.name, study.blocks, (), augs, models, study.dataset.name, "", base=base)
+    own = tuple(name for name in study.student_aug if name != studies.MATCHING) or (studies.BASELINE,)
+    design = Study(study.name, study.blocks, (), augs, models, study.dataset.name, "", base=base, student_augs=own)
+    cells = {variant_name(variant) for variant in variants(study)}
     for claim in claims.claims:
         for metric in metrics_in(claim):
             check_metric(f"{file}, claim {claim.id}: metric", metric)
+        if unknown := sorted(claim.variants - cells) if claim.id in study.claims else []:
+            has = "; ".join(sorted(cells - {""})) or "none"
+            raise ConfigError(f"{file}, claim {claim.id}: variant {unknown[0]!r} is no cell of study.grids: {has}")
         if claim.id in study.claims and not expand(claim.parts, claim, design, claims)[0]:
             has = f"it has students {', '.join(models)} and strategies {', '.join(augs)}"
             raise ConfigError(f"{file}, claim {claim.id}: the study has none of the arms that it compares: {has}")

@@ -167,8 +167,19 @@ def check_reported(study: Study, sets: "TestSets") -> None:
 def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> None:
     """Add a student, before it what it needs, after it its evaluations; what is there already is shared."""
     config = job.config
-    teacher, parents, role = None, [], "control"
-    if config.distillation.alpha > 0:
+    teacher, parents, role, members = None, [], "control", []
+    if job.members:
+        role = "student"
+        for aug, member in job.members:
+            alone = replace(job, config=member, arm={**job.arm, "teacher_aug": aug}, members=())
+            ref, outputs = add_teacher(stages, alone, member, sets)
+            members.append(ref)
+            parents.append(outputs.id)
+        named_all = f"[{','.join(sorted(member.folder for member in members))}]"
+        config = config.model_copy(
+            update={"distillation": config.distillation.model_copy(update={"teacher": named_all})}
+        )
+    elif config.distillation.alpha > 0:
         role = "student"
         named = config.distillation.teacher is not None
         teacher, outputs = (add_imported if named else add_teacher)(stages, job, config, sets)
@@ -178,7 +189,8 @@ def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> 
     place = {**job.arm, "role": role, "model": config.student.name}
     if role == "control":
         place["teacher_aug"] = "labels"
-    ref = sets.known_as(student_ref(config, sets.training, teacher, config.distillation.teacher))
+    called = None if members else config.distillation.teacher
+    ref = sets.known_as(student_ref(config, sets.training, teacher, called, members))
     threads = sets.study.runtime.threads.student
     stage = sets.add(stages, ref, config, tuple(dict.fromkeys(parents)), threads, place)
     sets.share(place, stage)
