@@ -59,6 +59,7 @@ OPENS = {  # module -> why what it opens need not go through base.reading.opened
     "data.mnist": "gzip, of what is open",
     "export": "what it has just written",
     "conformance": "files of configs",
+    "shift.digital": "a JPEG that it has just made, in memory",
 }
 READERS = {"read_text", "read_bytes", "fdopen", "memmap", "load_file", "safe_open", "fromfile", "loadtxt", "genfromtxt"}
 

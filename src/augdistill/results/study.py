@@ -17,9 +17,10 @@ from augdistill.base.text import removal
 from augdistill.claims.schema import BASELINE, Claims, load_claims, parse_claims
 from augdistill.data import test_set_name
 from augdistill.results.frame import load_plan, load_results, read_scores, run_status, stage_runs
+from augdistill.results.shift import with_relative_errors
 from augdistill.store.documents import ModelManifest
 from augdistill.store.evaluations import PREDICTIONS
-from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan, SavedStage
+from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan, SavedStage, ShiftStage
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
@@ -150,7 +151,13 @@ class SavedStudy:
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        return load_results(self.plan, self.runs)
+        return with_relative_errors(load_results(self.plan, self.runs), self.base)
+
+    @cached_property
+    def shift_sets(self) -> list[str]:
+        """What the plan evaluates under, beside its test sets, in its order: digits-test+made-corruptions, ..."""
+        stages = (stage for stage in self.plan.stages if isinstance(stage, ShiftStage))
+        return list(dict.fromkeys(stage.arm.test_set for stage in stages))
 
     @cached_property
     def places(self) -> list[Place]:
@@ -172,7 +179,7 @@ class SavedStudy:
     @cached_property
     def scored(self) -> list[tuple[SavedStage, Run]]:
         """The stages that hold scores, evaluations and teachers' outputs, with their runs, as far as they are there."""
-        stages = (stage for stage in self.plan.stages if not isinstance(stage, ModelStage))
+        stages = (stage for stage in self.plan.stages if not isinstance(stage, ModelStage | ShiftStage))
         return [(stage, self.runs[stage.folder]) for stage in stages if stage.folder in self.runs]
 
     @cached_property
