@@ -172,7 +172,7 @@ def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
 def print_results(name: str, store: RunStore) -> None:
     """Print a study's accuracies, write its report, and say where the page is."""
     from augdistill.report.command import report
-    from augdistill.report.console import accuracy_table
+    from augdistill.report.console import accuracy_table, shift_lines
     from augdistill.results.study import SavedStudy
 
     saved = SavedStudy.load(name, store.outputs)
@@ -180,6 +180,8 @@ def print_results(name: str, store: RunStore) -> None:
     for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
         if test_set != "distillation" and test_set not in saved.shift_sets:
             print(accuracy_table(frame, test_set), end="\n\n")
+    if saved.shift_sets:
+        print("\n".join(shift_lines(saved)), end="\n\n")
     report(name, store.outputs)
 
 

@@ -199,6 +199,17 @@ class SavedStudy:
         stages = (stage for stage in self.plan.stages if isinstance(stage, EvaluationStage))
         return {(stage.about, stage.arm.test_set): stage.folder for stage in stages}
 
+    @cached_property
+    def _shifts(self) -> dict[tuple[str, str], str]:
+        """(run's folder, shifted set) -> the folder of the evaluation of that run."""
+        stages = (stage for stage in self.plan.stages if isinstance(stage, ShiftStage))
+        return {(stage.about, stage.arm.test_set): stage.folder for stage in stages}
+
+    def shift_arrays(self, place: Place, where: str) -> dict[str, Any] | None:
+        """Return the arrays of a run's evaluation under shift (corruptions, radii, ...), None if it is not there."""
+        run = self.runs.get(self._shifts.get((place.folder, where), ""))
+        return None if run is None else read_scores(run, self.classes).arrays
+
     def evaluation(self, folder: str, test_set: str) -> Run | None:
         """Return the evaluation of a run on a test set, if it is there."""
         return self.runs.get(self._evaluations.get((folder, test_set), ""))
