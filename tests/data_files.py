@@ -185,3 +185,15 @@ def load(root: Path, name: str = "cifar10", split: str = "train", **params: obje
 def packed_folders(root: Path) -> list[Path]:
     """Return the folders of packed splits below `root`."""
     return sorted(path for path in (root / "cache").iterdir() if path.is_dir())
+
+
+def write_cifar10_c(root: Path, truth: np.ndarray) -> Path:
+    """Write CIFAR-10-C for test images with these labels: the 15 corruptions, a further one, the labels."""
+    from augdistill.shift import CORRUPTIONS
+
+    folder = root / "CIFAR-10-C"
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate([*CORRUPTIONS, "spatter"]):
+        np.save(folder / f"{name}.npy", pixels(5 * len(truth), 32, 32, 3, seed=seed))
+    np.save(folder / "labels.npy", np.tile(truth, 5))
+    return folder

@@ -11,8 +11,10 @@ import numpy as np
 import data_files
 from augdistill.config.checking import typed
 from augdistill.config.studies import StudyConfig
-from augdistill.metrics import score, score_against_humans
+from augdistill.metrics import Scores, score, score_against_humans
+from augdistill.metrics.unknown import FOUND, SCORES
 from augdistill.results.study import SavedStudy
+from augdistill.shift import CORRUPTIONS
 from augdistill.store.identity import Ref
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import make_plan
@@ -102,6 +104,9 @@ def publish(store: RunStore, stage: Any, classes: list[str], status: str, parent
         if stage.job["config"]["dataset"]["validation"]:
             facts["validation_accuracy"] = 0.6 + 0.01 * (stage.arm["block"] % 10)
         (folder / "history.csv").write_text(history(stage.kind, stage.arm["teacher_aug"]))
+    elif stage.kind == "shift":
+        facts = {"test_set": stage.arm["test_set"]}
+        (folder / "metrics.json").write_text(json.dumps(shifted_scores(stage).to_json()))
     else:
         write_scores(folder, stage)
     if stage.kind == "evaluation":
@@ -113,6 +118,35 @@ def publish(store: RunStore, stage: Any, classes: list[str], status: str, parent
     ref = Ref(stage.kind, stage.id, stage.folder, {"parents": parents})
     written = "diverged" if status == "diverged" else "finished"
     store.publish(ref, written, stage.job["config"], {**made, **times, "parents": {}, "notes": notes}, **facts)
+
+
+def shifted_scores(stage: Any) -> Scores:
+    """Return made-up scores under shift: better under sharp strategies and for teachers, worse further away."""
+    arm, under = stage.arm, stage.config.under
+    key = [*arm["role"].encode(), *arm["model"].encode(), *arm["teacher_aug"].encode(), arm["block"]]
+    rng = np.random.default_rng([*key, arm["student_seed"] + 1])
+    level = 0.5 * SKILL[arm["role"]] + 0.04 * (SHARPNESS.get(arm["teacher_aug"], 4.0) - 4) + 0.02 * rng.normal()
+    if under.kind == "corruptions":
+        table = np.clip(level + 0.05 * rng.normal(size=(15, len(under.severities))), 0, 1)
+        logits, truth, _ = logits_of(arm, IMAGES)
+        arrays = {
+            "corruptions": [*CORRUPTIONS],
+            "severities": [*under.severities],
+            **{
+                f"{what}_under": (scale * table).tolist() for what, scale in (("accuracy", 1), ("ece", 0.2), ("nll", 3))
+            },
+            "reliability": score(logits, truth).arrays["reliability"],
+        }
+        return Scores({"accuracy": float(table.mean()), "ece": float(0.2 * table.mean())}, arrays, "none")
+    if under.kind == "attack":
+        radii = [0.0, *under.radii]
+        at = [level / (1 + 0.2 * index) for index in range(len(radii))]
+        others = {f"{way}_accuracy_at": [(value + level) / 2 for value in at] for way in ("noise", "transfer")}
+        return Scores(
+            {"robust_accuracy": float(np.mean(at[1:]))}, {"radii": radii, "accuracy_at": at, **others}, "none"
+        )
+    found = {f"{what}_{name}": level for what in FOUND for name in SCORES}
+    return Scores(found, {"known": IMAGES, "unknown": IMAGES, "neighbours": 1}, "none")
 
 
 def history(kind: str, strategy: str) -> str:

@@ -30,7 +30,7 @@ GLOBAL_DRAWS = {
 IN_PLACE_DRAWS = {"uniform_", "normal_", "bernoulli_", "random_", "exponential_", "geometric_", "log_normal_"}
 ENVIRONMENT = {  # module -> the variables that it reads or sets
     "base.safepath": {"PYTHONSAFEPATH"},
-    "cli.main": {"HYDRA_FULL_ERROR"},
+    "cli.main": {"AUGDISTILL_OUTPUTS", "HYDRA_FULL_ERROR"},
     "cli.plain": {"AUGDISTILL_DATA"},
     "report.figures.style": {"MPLBACKEND"},
     "stages.names": {"AUGDISTILL_DATA"},
@@ -59,6 +59,7 @@ OPENS = {  # module -> why what it opens need not go through base.reading.opened
     "data.mnist": "gzip, of what is open",
     "export": "what it has just written",
     "conformance": "files of configs",
+    "shift.digital": "a JPEG that it has just made, in memory",
 }
 READERS = {"read_text", "read_bytes", "fdopen", "memmap", "load_file", "safe_open", "fromfile", "loadtxt", "genfromtxt"}
 

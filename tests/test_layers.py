@@ -15,7 +15,7 @@ FLOORS = (  # from the ground up; a folder imports from lower floors alone, fold
     ("base",),
     ("plugins",),  # what other packages add to the tables and configs of all floors above
     ("stats", "config"),
-    ("augment", "models", "losses", "claims", "store"),
+    ("augment", "models", "losses", "shift", "claims", "store"),
     ("data", "metrics", "training"),
     ("stages", "results"),
     ("study", "report", "export"),
@@ -23,7 +23,15 @@ FLOORS = (  # from the ground up; a folder imports from lower floors alone, fold
     ("cli", "conformance"),
     ("api",),  # does what commands do
 )
-TENSORS = ("augment", "models", "losses", "data", "metrics", "training")  # values come as arguments, never as a config
+TENSORS = (
+    "augment",
+    "models",
+    "losses",
+    "shift",
+    "data",
+    "metrics",
+    "training",
+)  # values are arguments, no config
 NEVER = {  # folder -> what it has to do without, though that stands below
     **{folder: {"config", "store"} for folder in TENSORS},
     "claims": {"config"},
@@ -52,8 +60,14 @@ WITHOUT_TORCH = {
     "augment",
     "models",
     "losses",
+    "shift",
 }
-TABLES = {"augment", "models", "losses"}  # say what their entries are called without torch; their modules do not
+TABLES = {
+    "augment",
+    "models",
+    "losses",
+    "shift",
+}  # say what entries are called without torch; their modules do not
 HYDRA = {"cli.composing", "cli.repository", "cli.sources", "cli.sweeps"}  # imported when a command composes
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

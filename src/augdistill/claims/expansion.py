@@ -106,7 +106,9 @@ def _bindings(over: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
 
 
 def _test_set(name: str, study: Study) -> str:
-    return study.test_set if name == IN_DISTRIBUTION else name
+    """The study's own name of a set of images; what follows a + is what it is evaluated under."""
+    own, shifted, under = name.partition("+")
+    return f"{study.test_set}{shifted}{under}" if own == IN_DISTRIBUTION else name
 
 
 def _own(arm: Arm, study: Study, claims: Claims) -> Arm | None:

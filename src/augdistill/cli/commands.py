@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.text import duration, pluralise
-from augdistill.cli.listing import all_scores, evaluations_table, scores_table, table
+from augdistill.cli.listing import all_scores, evaluations_table, scores_table, shifts_table, table
 from augdistill.config import Config
 from augdistill.config.checking import check_command, typed
 from augdistill.config.commands import (
     AsTrained,
     DistillCommand,
+    EvaluateAttackCommand,
     EvaluateCommand,
     ImportTeacherCommand,
     TrainTeacherCommand,
@@ -194,13 +195,16 @@ def in_order(state: str) -> tuple[bool, str]:
 def print_results(name: str, store: RunStore) -> None:
     """Print a study's accuracies, write its report, and say where the page is."""
     from augdistill.report.command import report
-    from augdistill.report.console import accuracy_table
+    from augdistill.report.console import accuracy_table, shift_lines
     from augdistill.results.study import SavedStudy
 
-    frame = SavedStudy.load(name, store.outputs).results
+    saved = SavedStudy.load(name, store.outputs)
+    frame = saved.results
     for test_set in dict.fromkeys(frame.test_set[frame.metric == "accuracy"]):
-        if test_set != "distillation":
+        if test_set != "distillation" and test_set not in saved.shift_sets:
             print(accuracy_table(frame, test_set), end="\n\n")
+    if saved.shift_sets:
+        print("\n".join(shift_lines(saved)), end="\n\n")
     report(name, store.outputs)
 
 
@@ -239,11 +243,31 @@ def evaluate(composed: Config) -> None:
     done += [run for run in completed if run.path not in {made.path for made in done}]
     for why in skipped:
         log.warning("skipped: %s", why)
+    shifts = [made for run in models for made in evaluating.shifts_of(run, config, where, failed)]
     print_evaluations([run for run in done if run.kind == "evaluation"], known - {run.id for run in completed}, config)
+    if shifts:
+        print(shifts_table(shifts))
     if failed and config.run:
         raise failed[0]
     if failed:
         raise WorkError(f"{pluralise(len(failed), 'evaluation')} could not be made; all others are there")
+
+
+def evaluate_attack(composed: Config) -> None:
+    """Attack every finished run that was not attacked so yet, or one run, and print how accurate they still are."""
+    config = typed(EvaluateAttackCommand, composed)
+    from augdistill.stages import evaluating
+
+    failed: list[AugdistillError] = []
+    runs, where = to_evaluate(config)
+    models = [run for run in runs if config.run or (run.status == "finished" and has_weights(run))]
+    done = [made for run in models for made in evaluating.shifts_of(run, config, where, failed)]
+    if done:
+        print(shifts_table(done))
+    if failed and config.run:
+        raise failed[0]
+    if failed:
+        raise WorkError(f"{pluralise(len(failed), 'run')} could not be attacked; all others were")
 
 
 def print_evaluations(done: Sequence[Run], known: Collection[str], config: EvaluateCommand) -> None:
@@ -260,7 +284,7 @@ def has_weights(run: Run) -> bool:
     return run.status != "finished" or WEIGHTS in run.manifest.files
 
 
-def to_evaluate(config: EvaluateCommand) -> tuple[list[Run], AsTrained]:
+def to_evaluate(config: EvaluateCommand | EvaluateAttackCommand) -> tuple[list[Run], AsTrained]:
     """Return the runs that a config names, at least one, and where their data lie now."""
     where = config.dataset
     if not isinstance(where, AsTrained):
@@ -290,7 +314,7 @@ def validate(command: str, composed: Config) -> None:
         from augdistill.study.claims import claims_of
 
         claims_of(config.study)
-    elif isinstance(config, EvaluateCommand) and config.predictions is None:
+    elif isinstance(config, EvaluateAttackCommand) or (isinstance(config, EvaluateCommand) and not config.predictions):
         to_evaluate(config)
 
 

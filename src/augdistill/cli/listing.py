@@ -67,6 +67,22 @@ def evaluations_table(evaluations: Sequence[Run]) -> str:
     return scores_table([(run.evaluation.test_set, scalars, run.manifest.config["run"]) for run, scalars in read])
 
 
+def shifts_table(shifts: Sequence[Run]) -> str:
+    """Return a line per evaluation under shift: under what, its main numbers, run."""
+    from augdistill.results.scores import load_scores
+    from augdistill.store.evaluations import METRICS_FILE
+
+    rows = []
+    heads = {"accuracy": "accuracy", "ece": "ECE", "nll": "NLL", "auroc_msp": "AUROC", "fpr95_msp": "FPR95"}
+    for run in shifts:
+        scores = load_scores(run.file(METRICS_FILE))
+        words = [f"{head} {scores.scalars[name]:.4f}" for name, head in heads.items() if name in scores.scalars]
+        at = zip(scores.arrays.get("radii", ()), scores.arrays.get("accuracy_at", ()), strict=False)
+        words += [f"accuracy at {radius:g}/255 {value:.4f}" for radius, value in at]
+        rows.append((run.shift.test_set, ", ".join(words), run.manifest.config["run"]))
+    return table(("under", "", "run"), sorted(rows))
+
+
 def scores_table(rows: Sequence[tuple[str, dict[str, Any], str]]) -> str:
     """Return a line per test set, scores by name, and what was scored."""
     from augdistill.metrics import METRICS

@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("augdistill")
 
-COMPOSING = ("study", "train-teacher", "distill", "evaluate", "import-teacher")  # what Hydra composes a config for
+COMPOSING = (
+    "study",
+    "train-teacher",
+    "distill",
+    "evaluate",
+    "evaluate-attack",
+    "import-teacher",
+)  # what Hydra composes a config for
 COMMANDS = {
     "study": "teachers, students, evaluations and a page: study NAME",
     "train-teacher": "train one teacher: aug=cutmix seed=1",
     "distill": "distil one student from that teacher: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
+    "evaluate-attack": "accuracy under attack: attack=pgd attack.images=100",
     "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE",
     "export": "a model as a file that others run: export RUN format=onnx",
     "runs": "list, show, diff, verify (checksums), tag or remove runs",

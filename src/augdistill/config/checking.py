@@ -20,6 +20,7 @@ from augdistill.config.jobs import (
     ImportedConfig,
     ModelConfig,
     RunConfig,
+    ShiftConfig,
     StudentConfig,
     TeacherConfig,
 )
@@ -63,10 +64,12 @@ def check(kind: str, config: Mapping[str, Any]) -> ModelConfig:
     return typed(model, config)
 
 
-def check_job(kind: str, config: Mapping[str, Any]) -> RunConfig | EvaluationConfig:
+def check_job(kind: str, config: Mapping[str, Any]) -> RunConfig | EvaluationConfig | ShiftConfig:
     """Return the typed config of a stage of any kind, as it was sent to who runs it; raises ConfigError."""
     if kind == "evaluation":
         return typed(EvaluationConfig, config)
+    if kind == "shift":
+        return typed(ShiftConfig, config)
     if kind == "teacher" and "imported" in config:
         return typed(ImportedConfig, config)
     return check("student" if kind == "outputs" else kind, config)

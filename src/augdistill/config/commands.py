@@ -9,6 +9,7 @@ from augdistill.base.checks import is_name
 from augdistill.config.base import ByName, Chosen, Group, Text, Whole, by_name, wrong
 from augdistill.config.groups import Dataset, TheDataset, TheRuntime
 from augdistill.config.jobs import Means, Side, Stds, StudentConfig, TeacherConfig
+from augdistill.config.shift import Attack, ManyCorruptions, ManyUnknown
 from augdistill.config.studies import StudyConfig
 
 
@@ -62,7 +63,19 @@ class EvaluateCommand(Command):
     run: Text | None = Field(default=None, examples=["teacher-digits-resnet18-baseline-s0-1f2e3d4c"])
     predictions: Text | None = Field(default=None, examples=["predictions.npz"])
     normalisation: Literal["training", "own"] = "training"
+    corruptions: ManyCorruptions = Field(default=(), examples=[["made"]])
+    unknown: ManyUnknown = Field(default=(), examples=[["noise"]])
     all: bool = False
+
+
+class EvaluateAttackCommand(Command):
+    """Attacks runs, and says how accurate they still are."""
+
+    dataset: Annotated[Group, RunsOwn(BY_NAME.known, BY_NAME.model), Chosen("dataset")]
+    runtime: TheRuntime
+    run: Text | None = Field(default=None, examples=["teacher-digits-resnet18-baseline-s0-1f2e3d4c"])
+    source: Text | None = Field(default=None, examples=["student-digits-lenet-labels-s0-1f2e3d4c"])
+    attack: Annotated[Attack, Chosen("attack")]
 
 
 class ImportTeacherCommand(Command):
@@ -94,5 +107,6 @@ COMMANDS: dict[str, type[Group]] = {
     "distill": DistillCommand,
     "study": StudyConfig,
     "evaluate": EvaluateCommand,
+    "evaluate-attack": EvaluateAttackCommand,
     "import-teacher": ImportTeacherCommand,
 }

@@ -60,6 +60,7 @@ class Shares(Group):
     outputs: Share = 0.5
     student: Share = 0.2
     evaluation: Share = 0.2
+    shift: Share = 0.2
 
 
 class Ray(Executor):

@@ -1,4 +1,4 @@
-"""The whole configs of jobs: of a teacher, of a student, and of an evaluation."""
+"""The whole configs of jobs: of a teacher, of a student, of an evaluation, and of one under shift."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from augdistill.config.groups import (
     TheStudent,
     TheTeacher,
 )
+from augdistill.config.shift import Under
 
 
 class ModelConfig(Group):
@@ -152,6 +153,22 @@ class EvaluationConfig(Group):
     runtime: EvaluationRuntime = EvaluationRuntime()
 
 
+class ShiftConfig(Group):
+    """An evaluation of the run in a folder `under` corruptions, an attack, or beside unknown images.
+
+    `source` is the folder of a run whose gradients make the images of a transferred attack.
+    """
+
+    run: str
+    outputs: Text
+    under: Under
+    source: str | None = None
+    root: str | None = None
+    verify: bool | None = None
+    path: str | None = None
+    runtime: EvaluationRuntime = EvaluationRuntime()
+
+
 @dataclass(frozen=True)
 class DataOf:
     """Where the data of the run in a folder lie now; root, verify and path None: as the run was trained."""
@@ -173,7 +190,7 @@ class DatasetAt:
 
 RunConfig = ModelConfig | ImportedConfig  # of what a run is asked for that holds a model, or outputs
 HasDataset = RunConfig | DatasetAt
-SaysWhere = EvaluationConfig | DataOf
+SaysWhere = EvaluationConfig | ShiftConfig | DataOf
 
 
 def watched(optim: Optim, validation: int, key: str) -> None:

@@ -38,6 +38,7 @@ from augdistill.config.groups import (
     strategies,
 )
 from augdistill.config.jobs import watched
+from augdistill.config.shift import ManyAttacks, ManyCorruptions, ManyUnknown
 
 BASELINE = "baseline"
 LABELS = "labels"  # the control that has no teacher
@@ -177,6 +178,9 @@ class Study(Group):
     factors: dict[FactorName, Factor] = Field(default={}, examples=[EXAMPLE])
     design: FactorialDesign = FactorialDesign()
     normalisation: Literal["training", "own"] = "training"
+    corruptions: ManyCorruptions = Field(default=(), examples=[["made"]])
+    attacks: ManyAttacks = Field(default=(), examples=[["pgd"]])
+    unknown: ManyUnknown = Field(default=(), examples=[["noise"]])
     blocks: AtLeastOne = 5
     first_block: Count = 0
     students_per_teacher: AtLeastOne = 1

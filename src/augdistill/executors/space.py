@@ -8,7 +8,7 @@ from typing import Any
 from augdistill.base.errors import RequestError
 from augdistill.config.executors import Executor
 from augdistill.config.groups import Model
-from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig
+from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig, ShiftConfig
 from augdistill.data import HUMAN_LABELS, Header
 from augdistill.stages import names
 from augdistill.store.runs import RunStore
@@ -16,6 +16,7 @@ from augdistill.study.plan import Plan, Stage
 
 FILES = 50_000  # bytes of a run's manifest, config, history and log; about what the largest of ours have
 METRICS = 100_000  # bytes of metrics.json
+SHIFT = 5_000_000  # bytes of predictions under shift: five for each of 75 x 10,000 corrupted images
 REPORT = 50_000_000  # bytes of a report's tables and figures
 STATES = 6  # times its weights, that a run has on the disk while it trains: three checkpoints, with momentum
 
@@ -92,6 +93,8 @@ def written(stage: Stage, training: Header, counts: Mapping[str, int], models: M
     if isinstance(config, EvaluationConfig):
         width = next((models[parent][1] for parent in stage.parents if parent in models), 0)
         return counts[config.test_set] * (row + 4 * width) + METRICS + FILES
+    if isinstance(config, ShiftConfig):
+        return SHIFT + METRICS + FILES
     if stage.kind == "outputs":
         return training.count * row + METRICS + FILES
     return models[stage.id][0] + config.dataset.validation * row + FILES

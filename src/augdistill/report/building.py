@@ -1,6 +1,6 @@
 """From studies to a report: everything is computed here, once; `page` and `files` only write it down."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from augdistill.claims.judging import Floors, join, judge
 from augdistill.claims.looks import family_of
 from augdistill.claims.schema import Study
 from augdistill.claims.verdict import Verdict
-from augdistill.report.figures import FIGURES, Figure, FigureContext, make_figures, style
+from augdistill.report.figures import FIGURES, Figure, FigureContext, FigureEntry, make_figures, style
 from augdistill.report.figures.images import freeze_layout
 from augdistill.report.page.headline import Headline, headline
 from augdistill.report.page.provenance import Provenance, provenance
 from augdistill.report.page.warnings import shared_runs, study_warnings
-from augdistill.report.tables import TABLES, Table, make_table
+from augdistill.report.tables import TABLES, Table, TableEntry, make_table
 from augdistill.results.cells import Cells
 from augdistill.results.looks import load_looks, record_look
 from augdistill.results.study import SavedStudy
@@ -106,6 +106,11 @@ def floors(saved: SavedStudy) -> Floors:
     return floor
 
 
+def asked(entries: Mapping[str, TableEntry] | Mapping[str, FigureEntry], saved: SavedStudy) -> list[str]:
+    """Return the names of tables or figures without those under shift where a study asks for nothing there."""
+    return [name for name, entry in entries.items() if saved.shift_sets or "shift" not in entry.needs]
+
+
 def build_study(
     saved: SavedStudy, verdicts: Sequence[Verdict], folder: Path, prefix: str = "", others: Sequence[SavedStudy] = ()
 ) -> StudyReport:
@@ -115,14 +120,14 @@ def build_study(
     tables: list[Table] = []
     figures: list[Figure] = []
     left_out: list[tuple[str, str]] = []
-    for name in TABLES:
+    for name in asked(TABLES, saved):
         table = make_table(name, saved, cells)
         if isinstance(table, str):
             left_out.append((name, table))
         else:
             tables.append(replace(table, key=prefix + table.key))
     with style.applied(**{"font.family": context.fonts}):
-        for name in FIGURES:
+        for name in asked(FIGURES, saved):
             drawn = make_figures(name, context)
             if isinstance(drawn, str):
                 left_out.append((name, drawn))

@@ -1,8 +1,13 @@
-"""A study's accuracies as a table of plain text."""
+"""A study's accuracies as a table of plain text, and a line for each set of images under shift."""
 
 import pandas as pd
 
 from augdistill.claims.samples import block_means
+from augdistill.report.tables.paper import strategies
+from augdistill.results import labels
+from augdistill.results.cells import Cells, arm
+from augdistill.results.inheritance import questions
+from augdistill.results.study import SavedStudy
 
 
 def accuracy_table(results: pd.DataFrame, test_set: str) -> str:
@@ -42,3 +47,23 @@ def cell(row: pd.Series) -> str:
     """Return one cell; the s.d. needs two blocks."""
     spread = f" ± {100 * row['std']:.1f}" if row["count"] > 1 else ""
     return f"{100 * row['mean']:.1f}{spread} ({int(row['count'])})"
+
+
+def shift_lines(saved: SavedStudy) -> list[str]:
+    """Return a line for each set of images under shift: accuracy, or AUROC, of all students by strategy.
+
+    A strategy's number is the mean over its students' models of the means over blocks.
+    """
+    cells, lines = Cells(saved), []
+    for metric, where in questions(saved, cells):
+        numbers = []
+        for strategy in strategies(saved):
+            found = (cells.get(arm("student", student, strategy), metric, where) for student in saved.students)
+            means = [cell.mean for cell in found if cell is not None and cell.n]
+            if means:
+                value = labels.scale(metric) * sum(means) / len(means)
+                numbers.append(f"{strategy} {labels.number(value, labels.digits(metric, where))}")
+        if numbers:
+            what = labels.with_percent(f"{labels.metric(metric)} of students", metric)
+            lines.append(f"{labels.test_set(where)}, {what}: {', '.join(numbers)}")
+    return lines

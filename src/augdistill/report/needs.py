@@ -15,6 +15,7 @@ NEEDS: dict[str, tuple[Callable[[SavedStudy, Cells], bool], str]] = {
         "no run was scored against human labels (CIFAR-10H)",
     ),
     "grids": (lambda saved, cells: saved.variants != [""] and not saved.design.factors, "the study has no grids"),
+    "shift": (lambda saved, cells: bool(saved.shift_sets), "the study asks for nothing under shift"),
     "factors": (lambda saved, cells: bool(saved.design.factors), "the study has no factors"),
     "histories": (
         lambda saved, cells: any(place.run and "history.csv" in place.run.manifest.files for place in saved.places),

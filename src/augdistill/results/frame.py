@@ -15,9 +15,10 @@ from augdistill.base.text import removal
 from augdistill.metrics import Scores
 from augdistill.metrics.health import health
 from augdistill.results.scores import load_scores
+from augdistill.results.shift import shift_values
 from augdistill.store.documents import ModelManifest
 from augdistill.store.evaluations import METRICS_FILE
-from augdistill.store.plans import EvaluationStage, ModelStage, OutputsStage, SavedPlan, SavedStage
+from augdistill.store.plans import EvaluationStage, ModelStage, OutputsStage, SavedPlan, SavedStage, ShiftStage
 from augdistill.store.runs import Run, RunStore, read_run
 
 DISTILLATION = "distillation"
@@ -76,7 +77,7 @@ def load_results(plan: SavedPlan, runs: Mapping[str, Run]) -> pd.DataFrame:
         elif run is not None:
             classes = classes_of(about)
             scores = read_scores(run, classes)
-            values = scores.scalars | class_accuracies(scores, classes)
+            values = scores.scalars | class_accuracies(scores, classes) | shift_values(scores.arrays)
             rows += [{**facts, "metric": name, "value": value} for name, value in values.items()]
     columns = ["study", *ARM, "test_set", "metric", "value", "status", "run", "precision"]
     return pd.DataFrame(rows, columns=columns)
@@ -134,7 +135,7 @@ def place_of(plan: SavedPlan, stage: SavedStage) -> dict[str, Any]:
     is_outputs = isinstance(stage, OutputsStage)
     place = {key: getattr(stage.arm, key) for key in ARM} | ({"role": "teacher"} if is_outputs else {})
     test_set = DISTILLATION if is_outputs else plan.study.test_set
-    if isinstance(stage, EvaluationStage):
+    if isinstance(stage, EvaluationStage | ShiftStage):
         test_set = stage.arm.test_set
     return {"study": plan.name, **place, "test_set": test_set, "run": stage.about}
 

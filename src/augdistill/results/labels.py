@@ -8,9 +8,12 @@ from augdistill.augment import AUGMENTATIONS
 from augdistill.data import DATASETS
 from augdistill.losses import LOSSES
 from augdistill.metrics import METRICS, Metric
+from augdistill.metrics.shifted import entry_under
 from augdistill.models import MODELS
 
 ARMS = {"baseline": "Baseline", "labels": "Labels only"}  # that are no strategy
+PUBLISHED = {"cifar10-c": "CIFAR-10-C", "cifar100-c": "CIFAR-100-C"}
+UNDER = {"made-corruptions": "made corruptions", "fgsm": "FGSM", "pgd": "PGD", "pgd-l2": "PGD, L2"}
 SPLITS = {"distillation": "Distillation set", "validation": "Validation split"}  # that are no test set of a dataset
 VARIED = {
     "distillation.temperature": "T = {}",
@@ -83,7 +86,11 @@ def names() -> dict[str, str]:
 
 def test_set(name: str) -> str:
     """Return a test set's name as it is written."""
-    known = SPLITS | {dataset.TEST_SET: dataset.LABEL for dataset in DATASETS.values()}
+    known = SPLITS | PUBLISHED | {dataset.TEST_SET: dataset.LABEL for dataset in DATASETS.values()}
+    own, shifted, under = name.partition("+")
+    if shifted and own in known:
+        beside = under.removeprefix("unknown-")
+        return f"{known[own]} beside {beside}" if beside != under else f"{known[own]}, {UNDER.get(under, under)}"
     return known.get(name, name.removesuffix("-test").removeprefix("image-folder-"))
 
 
@@ -92,7 +99,7 @@ test_set.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its
 
 def metric(name: str) -> str:
     """Return a metric's name as it is written."""
-    return entry(name).label.replace(" - ", " − ") if name in METRICS else name
+    return entry(name).label.replace(" - ", " − ")
 
 
 def column(name: str) -> str:
@@ -112,7 +119,8 @@ def scale(name: str) -> int:
 
 def entry(name: str) -> Metric:
     """Return a metric's entry; of one that has none, as the accuracy within one class, what tables assume."""
-    return METRICS.get(name) or Metric(name, "", None, lambda p: float("nan"), percent=name.startswith(CLASS_ACCURACY))
+    known = METRICS.get(name) or entry_under(name)
+    return known or Metric(name, "", None, lambda p: float("nan"), percent=name.startswith(CLASS_ACCURACY))
 
 
 def digits(name: str, where: str) -> int:

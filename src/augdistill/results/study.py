@@ -17,9 +17,10 @@ from augdistill.base.text import removal
 from augdistill.claims.schema import BASELINE, Claims, load_claims, parse_claims
 from augdistill.data import test_set_name
 from augdistill.results.frame import load_plan, load_results, read_scores, run_status, stage_runs
+from augdistill.results.shift import with_relative_errors
 from augdistill.store.documents import ModelManifest
 from augdistill.store.evaluations import PREDICTIONS
-from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan, SavedStage
+from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan, SavedStage, ShiftStage
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
@@ -160,7 +161,13 @@ class SavedStudy:
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        return load_results(self.plan, self.runs)
+        return with_relative_errors(load_results(self.plan, self.runs), self.base)
+
+    @cached_property
+    def shift_sets(self) -> list[str]:
+        """What the plan evaluates under, beside its test sets, in its order: digits-test+made-corruptions, ..."""
+        stages = (stage for stage in self.plan.stages if isinstance(stage, ShiftStage))
+        return list(dict.fromkeys(stage.arm.test_set for stage in stages))
 
     @cached_property
     def places(self) -> list[Place]:
@@ -182,7 +189,7 @@ class SavedStudy:
     @cached_property
     def scored(self) -> list[tuple[SavedStage, Run]]:
         """The stages that hold scores, evaluations and teachers' outputs, with their runs, as far as they are there."""
-        stages = (stage for stage in self.plan.stages if not isinstance(stage, ModelStage))
+        stages = (stage for stage in self.plan.stages if not isinstance(stage, ModelStage | ShiftStage))
         return [(stage, self.runs[stage.folder]) for stage in stages if stage.folder in self.runs]
 
     @cached_property
@@ -201,6 +208,17 @@ class SavedStudy:
         """(run's folder, test set) -> the folder of the evaluation of that run."""
         stages = (stage for stage in self.plan.stages if isinstance(stage, EvaluationStage))
         return {(stage.about, stage.arm.test_set): stage.folder for stage in stages}
+
+    @cached_property
+    def _shifts(self) -> dict[tuple[str, str], str]:
+        """(run's folder, shifted set) -> the folder of the evaluation of that run."""
+        stages = (stage for stage in self.plan.stages if isinstance(stage, ShiftStage))
+        return {(stage.about, stage.arm.test_set): stage.folder for stage in stages}
+
+    def shift_arrays(self, place: Place, where: str) -> dict[str, Any] | None:
+        """Return the arrays of a run's evaluation under shift (corruptions, radii, ...), None if it is not there."""
+        run = self.runs.get(self._shifts.get((place.folder, where), ""))
+        return None if run is None else read_scores(run, self.classes).arrays
 
     def evaluation(self, folder: str, test_set: str) -> Run | None:
         """Return the evaluation of a run on a test set, if it is there."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from augdistill.base.errors import AugdistillError, NoMemoryError, RequestError
-from augdistill.config.jobs import DataOf, DatasetAt
-from augdistill.stages import completion, evaluation, names
+from augdistill.config.commands import AsTrained, EvaluateAttackCommand, EvaluateCommand
+from augdistill.config.jobs import DataOf, DatasetAt, EvaluationRuntime, ShiftConfig
+from augdistill.config.shift import Attack, Corruptions, Unknown
+from augdistill.stages import completion, evaluation, names, shift
 from augdistill.store.runs import Run, RunStore
 
 log = logging.getLogger("augdistill")
@@ -39,6 +41,36 @@ def evaluations_of(
                 skipped[why] = None
             else:
                 done.append(evaluation.run(job, wait))
+    return done
+
+
+def shifts_of(
+    run: Run, config: EvaluateCommand | EvaluateAttackCommand, where: AsTrained, failed: list[AugdistillError]
+) -> list[Run]:
+    """Return the evaluations under shift of a run that a command asks for, made where they are not there.
+
+    One that cannot be made goes to `failed`.
+    """
+    if run.status != "finished":
+        return []
+    source = config.source if isinstance(config, EvaluateAttackCommand) else None
+    asked: list[Corruptions | Attack | Unknown] = (
+        [config.attack] if isinstance(config, EvaluateAttackCommand) else [*config.corruptions, *config.unknown]
+    )
+    done = []
+    for under in asked:
+        job = ShiftConfig(
+            run=run.path.name,
+            outputs=config.outputs,
+            under=under,
+            source=source,
+            root=where.root,
+            verify=where.verify,
+            path=where.path,
+            runtime=EvaluationRuntime(device=config.runtime.device, threads=config.runtime.threads),
+        )
+        with keeping(failed, f"{run.path.name} under {under.name}"):
+            done.append(shift.run(job, config.wait))
     return done
 
 

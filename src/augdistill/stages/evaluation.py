@@ -27,14 +27,20 @@ log = logging.getLogger(__name__)
 def run(config: EvaluationConfig, wait: bool = True, planned: str | None = None) -> Run:
     """Return an evaluation, made if it is not there yet. Raises DataError if the test set is not there."""
     store = RunStore(Path(config.outputs))
-    evaluated = store.get(config.run)
-    folders.check_has_weights(evaluated)
+    evaluated = model_run(store, config.run)
     trained = names.located(config, evaluated.config.dataset, evaluated.manifest.document.data)
     fingerprint = names.test_fingerprint(config.test_set, DatasetAt(trained, config.outputs))
     ref = names.evaluation_name(config, evaluated.ref, trained, evaluated.config.runtime.precision, fingerprint)
     return making.find_or_make(
         ref, store, wait, planned, lambda folder: evaluate(config, evaluated, trained, ref, store, folder)
     )
+
+
+def model_run(store: RunStore, name: str) -> Run:
+    """Return the finished run of a model with weights; raises RunError for any other."""
+    evaluated = store.get(name)
+    folders.check_has_weights(evaluated)
+    return evaluated
 
 
 def evaluate(

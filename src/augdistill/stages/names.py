@@ -9,10 +9,20 @@ from augdistill.base.errors import ConfigError, DataError
 from augdistill.config import choices
 from augdistill.config.checking import check_group
 from augdistill.config.groups import Dataset
-from augdistill.config.jobs import DataOf, DatasetAt, EvaluationConfig, HasDataset, SaysWhere, StudentConfig
+from augdistill.config.jobs import (
+    DataOf,
+    DatasetAt,
+    EvaluationConfig,
+    HasDataset,
+    SaysWhere,
+    ShiftConfig,
+    StudentConfig,
+)
 from augdistill.config.places import AS_TRAINED, written
-from augdistill.data import HUMAN_LABELS, Header, header, is_there, load_human_labels, test_set_name
-from augdistill.store.identity import Ref, evaluation_ref
+from augdistill.config.shift import MADE, MADE_SET, NOISE, PUBLISHED, Attack, Corruptions, Unknown
+from augdistill.data import HUMAN_LABELS, Header, corrupted, header, is_there, load_human_labels, test_set_name
+from augdistill.shift import VERSION
+from augdistill.store.identity import Ref, evaluation_ref, shift_ref
 from augdistill.store.runs import Run
 
 
@@ -148,3 +158,37 @@ def evaluation_name(config: EvaluationConfig, run: Ref, trained: Dataset, precis
     made_by = {"precision": precision, "normalisation": config.normalisation}
     called = test_set_name(config.test_set, trained.plain())
     return evaluation_ref(run, test_set_name(config.test_set), made_by, fingerprint, called)
+
+
+def shift_name(
+    config: ShiftConfig, run: Ref, trained: Dataset, precision: str, source: Ref | None = None, fingerprint: str = ""
+) -> Ref:
+    """Return the name of the evaluation of a run under shift; `fingerprint` is that of its images, where it is known.
+
+    An attack is computed in float32, whatever the run was trained in.
+    """
+    under = config.under
+    how = {"precision": "fp32" if isinstance(under, Attack) else precision}
+    data = fingerprint or shift_fingerprint(config.under, DatasetAt(trained, config.outputs))
+    called = under.called(test_set_name(trained.name, trained.plain()))
+    return shift_ref(run, called, {**under.plain(), **how}, data, source)
+
+
+def shift_fingerprint(under: Corruptions | Attack | Unknown, config: DatasetAt) -> str:
+    """Return the fingerprint of the images that a run is evaluated on under shift; raises DataError, ConfigError."""
+    dataset = config.dataset
+    if isinstance(under, Corruptions) and under.name != MADE:
+        if dataset.name != PUBLISHED[under.name]:
+            about = f"{under.name} is about {PUBLISHED[under.name]}, not {dataset.name}"
+            raise ConfigError(f"corruptions={under.name}: {about}: type corruptions=made for its own test images")
+        return corrupted.fingerprint(under.name, Path(dataset.root), Path(config.outputs) / "cache")
+    own = test_fingerprint(dataset.name, config)
+    if isinstance(under, Corruptions):
+        return f"{own}+{MADE_SET}-{VERSION}"
+    if isinstance(under, Attack):
+        return own
+    if under.name == dataset.name:
+        raise ConfigError(f"unknown={under.name} are the classes that the model knows: name another dataset, or noise")
+    if under.name == NOISE:
+        return f"{own}+{NOISE}"
+    return f"{own}+{test_fingerprint(under.name, config)}"

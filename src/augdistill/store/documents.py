@@ -9,10 +9,10 @@ from pydantic import ConfigDict, Discriminator, Field, TypeAdapter, model_valida
 
 from augdistill.base.model import Id, Integer, Many, Name, Printable, Proven, Real, Record, fits
 from augdistill.config import Config
-from augdistill.config.jobs import EvaluationConfig
+from augdistill.config.jobs import EvaluationConfig, ShiftConfig
 
-Kind = Literal["teacher", "outputs", "student", "evaluation"]
-KINDS: tuple[Kind, ...] = ("teacher", "outputs", "student", "evaluation")
+Kind = Literal["teacher", "outputs", "student", "evaluation", "shift"]
+KINDS: tuple[Kind, ...] = ("teacher", "outputs", "student", "evaluation", "shift")
 
 
 class OfRun(Record):
@@ -101,8 +101,17 @@ class EvaluationManifest(Manifest):
     accuracy: Real | None = None
 
 
+class ShiftManifest(Manifest):
+    """What the manifest of an evaluation under shift says; `accuracy` is its mean."""
+
+    kind: Literal["shift"]
+    config: Annotated[Config, fits(OfRun)]
+    test_set: Name
+    accuracy: Real | None = None
+
+
 MANIFESTS: TypeAdapter[Manifest] = TypeAdapter(
-    Annotated[ModelManifest | OutputsManifest | EvaluationManifest, Discriminator("kind")]
+    Annotated[ModelManifest | OutputsManifest | EvaluationManifest | ShiftManifest, Discriminator("kind")]
 )
 
 
@@ -155,13 +164,20 @@ class EvaluationJob(Job):
     config: Annotated[Config, fits(EvaluationConfig)]
 
 
+class ShiftJob(Job):
+    """The job of an evaluation under shift."""
+
+    kind: Literal["shift"]
+    config: Annotated[Config, fits(ShiftConfig)]
+
+
 class TrainingJob(Job):
     """Any other job."""
 
     kind: Literal["teacher", "outputs", "student"]
 
 
-JOBS: TypeAdapter[Job] = TypeAdapter(Annotated[EvaluationJob | TrainingJob, Discriminator("kind")])
+JOBS: TypeAdapter[Job] = TypeAdapter(Annotated[EvaluationJob | ShiftJob | TrainingJob, Discriminator("kind")])
 
 
 class StageReport(Record):

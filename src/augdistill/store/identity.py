@@ -17,7 +17,7 @@ from augdistill.config.jobs import ImportedConfig, ModelConfig, RunConfig, Stude
 from augdistill.plugins import stated_versions
 
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
-VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1}
+VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1, "shift": 1}
 # Fields added after a release, with the default at which they stay out of identities: {"optim.example": 0.5}.
 ADDED_LATER: Mapping[str, Any] = {
     "optim.stop_accuracy": None,
@@ -144,6 +144,15 @@ def evaluation_ref(run: Ref, test_set: str, made_by: Config, fingerprint: str, c
     """
     label = f"{called or test_set}-{run.folder}"
     return make_ref("evaluation", label, {"test_set": test_set, **made_by}, fingerprint, {"run": run.id})
+
+
+def shift_ref(run: Ref, called: str, under: Config, fingerprint: str, source: Ref | None = None) -> Ref:
+    """Return the name of the evaluation of `run` under what is `called` so, on data with this `fingerprint`.
+
+    `source` is the run whose gradients make the images of a transferred attack.
+    """
+    parents = {"run": run.id, **({"source": source.id} if source else {})}
+    return make_ref("shift", f"{called}-{run.folder}", {"under": under}, fingerprint, parents)
 
 
 def make_ref(kind: str, label: str, made_by: Config, fingerprint: str, parents: Mapping[str, str] | None = None) -> Ref:

@@ -202,6 +202,18 @@ class EvaluationStage(SavedStage):
         return str(self.job.config["run"])
 
 
+class ShiftStage(SavedStage):
+    """A stage that evaluates a run under shift."""
+
+    kind: Literal["shift"]
+    job: SavedEvaluationJob
+    arm: EvaluatedArm
+
+    @property
+    def about(self) -> str:
+        return str(self.job.config["run"])
+
+
 def is_our_command(text: str) -> str:
     """Return a command line of `augdistill study` or `report`; ValueError for what a shell would read otherwise."""
     words = shlex.split(text)
@@ -215,7 +227,7 @@ class SavedPlan(Record):
 
     name: Name
     study: Design
-    stages: Many[Annotated[ModelStage | OutputsStage | EvaluationStage, Discriminator("kind")]]
+    stages: Many[Annotated[ModelStage | OutputsStage | EvaluationStage | ShiftStage, Discriminator("kind")]]
     skipped: dict[str, str] = Field({})
     shared: Many[SharedArm] = ()
     claims: Config | None = None

@@ -20,7 +20,7 @@ from augdistill.base.files import WRITING, checksum, write_atomic, write_json
 from augdistill.base.locks import held, holder
 from augdistill.base.reading import in_short, names_by_digits, read_json, read_text, sha256
 from augdistill.base.text import removal
-from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest
+from augdistill.store.documents import MANIFESTS, EvaluationManifest, Manifest, ModelManifest, ShiftManifest
 from augdistill.store.tags import tags
 
 if TYPE_CHECKING:  # the whole schema, which no manifest needs
@@ -64,6 +64,13 @@ class Run:
         """What the manifest of an evaluation says; raises RunError for a run of another kind."""
         if not isinstance(self.manifest, EvaluationManifest):
             raise RunError(f"{self.path / MANIFEST} is of no evaluation: {removal(self.path)}")
+        return self.manifest
+
+    @property
+    def shift(self) -> ShiftManifest:
+        """What the manifest of an evaluation under shift says; raises RunError for a run of another kind."""
+        if not isinstance(self.manifest, ShiftManifest):
+            raise RunError(f"{self.path / MANIFEST} is of no evaluation under shift: {removal(self.path)}")
         return self.manifest
 
     @cached_property

@@ -74,7 +74,8 @@ def metrics_in(claim: Claim) -> Iterator[str]:
 def check_metric(key: str, metric: str) -> None:
     """Raise ConfigError for a metric that no table of results has."""
     from augdistill.metrics import METRICS
+    from augdistill.metrics.shifted import SHIFTED, entry_under
 
-    known = {*METRICS, *(name for claim in load_claims().claims for name in metrics_in(claim))}
-    if not metric.startswith("class_accuracy["):
+    known = {*METRICS, *SHIFTED, *(name for claim in load_claims().claims for name in metrics_in(claim))}
+    if not metric.startswith("class_accuracy[") and entry_under(metric) is None:
         one_of(key, metric, sorted(known))

@@ -12,7 +12,14 @@ from augdistill.base.errors import AugdistillError, DataError, RequestError, as_
 from augdistill.base.files import write_json
 from augdistill.base.reading import read_json
 from augdistill.config import Config
-from augdistill.config.jobs import DatasetAt, EvaluationConfig, ImportedConfig, RunConfig, StudentConfig
+from augdistill.config.jobs import (
+    DatasetAt,
+    EvaluationConfig,
+    ImportedConfig,
+    RunConfig,
+    ShiftConfig,
+    StudentConfig,
+)
 from augdistill.config.studies import Study, StudyConfig
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.stages import names
@@ -23,6 +30,7 @@ from augdistill.store.runs import Run, RunStore
 from augdistill.study.arms import StudentJob, count_students, student_jobs
 from augdistill.study.claims import claims_of
 from augdistill.study.imported import check_can_give, imported_teacher
+from augdistill.study.shift import Shifts
 
 VALIDATION = "validation"  # the test set of a report that is about held-out images
 MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
@@ -43,7 +51,7 @@ class Stage:
     id: str
     kind: str
     folder: str
-    config: RunConfig | EvaluationConfig
+    config: RunConfig | EvaluationConfig | ShiftConfig
     parents: tuple[str, ...]
     threads: int
     arm: Config = field(default_factory=dict)
@@ -253,6 +261,7 @@ class TestSets:
         self.teachers: dict[tuple[str, str, int], Ref] = {}
         self.shared: dict[tuple[str, ...], None] = {}
         self.elsewhere: dict[str, Run] = {}
+        self.shifts = Shifts(self.study, self.outputs)
         self.found, missing = names.test_sets(data, header)
         self.missing = {test_set_name(name, self.dataset): why for name, why in missing.items()}
 
@@ -301,7 +310,7 @@ class TestSets:
         self,
         stages: dict[str, Stage],
         ref: Ref,
-        config: RunConfig | EvaluationConfig,
+        config: RunConfig | EvaluationConfig | ShiftConfig,
         parents: tuple[str, ...],
         threads: int,
         arm: Config,
@@ -325,3 +334,5 @@ class TestSets:
             parents = (run.id, *images, *([taught[name].id] if teacher else []))
             place = {**arm, "test_set": test_set_name(name, self.dataset)}
             self.add(stages, ref, self.evaluation(run.folder, name), parents, 1, place)
+        for ref, shifted, waits, place in self.shifts.of(run, precision, arm, refs.get(self.study.dataset.name)):
+            self.add(stages, self.known_as(ref), shifted, waits, 1, place)

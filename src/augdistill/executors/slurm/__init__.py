@@ -134,7 +134,7 @@ def job_of(board: Board, stage: Stage, banks: Banks) -> Config:
 
     def with_needs(stage: Stage) -> Config:
         needs = [[parent.kind, parent.id, parent.folder] for parent in map(board.stages.__getitem__, stage.parents)]
-        return {**stage.job, "needs": needs, "awaited": stage.kind != "evaluation"}
+        return {**stage.job, "needs": needs, "awaited": stage.kind not in ("evaluation", "shift")}
 
     bank = [{**with_needs(member), "folder": member.folder} for member in banks.get(stage.id, ())]
     return {**with_needs(stage), **({"bank": bank} if bank else {})}

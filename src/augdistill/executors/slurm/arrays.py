@@ -128,7 +128,7 @@ def tasks_of(plan: Sequence[Stage], todo: Iterable[Stage], banks: Banks) -> dict
     for home, task in list(tasks.items()):
         others = [homes[parent] for stage in task for parent in stage.parents if homes[parent] != home]
         teacher = next((other for other in others if other in tasks), None)
-        if teacher is not None and all(stage.kind == "evaluation" for stage in task):
+        if teacher is not None and all(stage.kind in ("evaluation", "shift") for stage in task):
             tasks[teacher] += tasks.pop(home)
     return tasks
 

@@ -14,6 +14,7 @@ from augdistill.report.figures.humans import human_confidence, human_kl
 from augdistill.report.figures.latent import latent_space
 from augdistill.report.figures.properties import teacher_relations
 from augdistill.report.figures.reliability import reliability_curves
+from augdistill.report.figures.shift import accuracy_by_corruption, accuracy_by_radius, reliability_under_corruptions
 from augdistill.report.figures.sweeps import accuracy_over_values
 from augdistill.report.needs import lacking
 from augdistill.results import labels
@@ -72,5 +73,10 @@ FIGURES = Table[FigureEntry]("figures") | {
         "{student} accuracy against properties of its teacher", teacher_relations, metrics="figure-properties"
     ),
     "Training curves": FigureEntry("Training curves", training_curves, ("histories",)),
+    "Accuracy under corruptions": FigureEntry("Accuracy under each corruption", accuracy_by_corruption, ("shift",)),
+    "Reliability under corruptions": FigureEntry(
+        "Reliability curves under corruptions", reliability_under_corruptions, ("shift",)
+    ),
+    "Accuracy under attack": FigureEntry("Accuracy under attack", accuracy_by_radius, ("shift",)),
 }
 """By heading, in the order of the page; those of the paper have its number for a name."""

@@ -14,7 +14,7 @@ from augdistill.report.page.headline import question
 from augdistill.report.sentences import sentences
 from augdistill.report.tables import formats
 from augdistill.report.tables import verdicts as verdict_tables
-from augdistill.report.tables.layout import Column
+from augdistill.report.tables.layout import Column, Table
 from augdistill.results import labels
 from augdistill.results.cells import Cell
 from augdistill.results.frame import ArmKey
@@ -63,6 +63,8 @@ def render(report: Report) -> str:
         of_paper=not any(study.saved.has_own_claims for study in report.studies),
         main_figure=main_figure,
         other_figures=other_figures,
+        other_tables=other_tables,
+        shifted=shifted,
         swatches={study.saved.name: swatches(study) for study in report.studies},
         anchors={study.saved.name: anchors(study) for study in report.studies},
         behind=behind,
@@ -101,9 +103,24 @@ def main_figure(study: StudyReport) -> Any:
 
 
 def other_figures(study: StudyReport) -> list[Any]:
-    """Return all other figures."""
+    """Return all other figures but those under shift."""
     main = main_figure(study)
-    return [drawn for drawn in study.figures if drawn is not main]
+    return [drawn for drawn in study.figures if drawn is not main and not is_shifted(drawn)]
+
+
+def other_tables(study: StudyReport) -> list[Table]:
+    """Return the tables after the first but those under shift."""
+    return [table for table in study.tables[1:] if not is_shifted(table)]
+
+
+def shifted(study: StudyReport) -> tuple[list[Table], list[Figure]]:
+    """Return the tables and the figures under shift."""
+    return [table for table in study.tables if is_shifted(table)], [one for one in study.figures if is_shifted(one)]
+
+
+def is_shifted(shown: Table | Figure) -> bool:
+    """Return whether a table or figure is about corruptions, attacks or unknown images."""
+    return "table-shift-" in shown.key or "figure-shift-" in shown.key
 
 
 def swatches(study: StudyReport) -> dict[str, str]:

@@ -8,6 +8,7 @@ from augdistill.report.tables.factors import factor_cells, factor_effects
 from augdistill.report.tables.layout import Table
 from augdistill.report.tables.more import calibration, fidelity, teachers, variants
 from augdistill.report.tables.paper import image_sets, table_1, table_2, table_3, table_4, table_5, table_6
+from augdistill.report.tables.shift import inherited, shifted_accuracy, under_attack, unknown_images
 from augdistill.results import labels
 from augdistill.results.cells import Cells
 from augdistill.results.study import SavedStudy
@@ -55,5 +56,9 @@ TABLES: dict[str, TableEntry] = {
     "Fidelity": TableEntry("Fidelity of students to their teachers on {test_set}", fidelity, metrics="table-fidelity"),
     "Cells": TableEntry("What every cell of the design gave on {test_set}, %", factor_cells, ("factors",)),
     "Grids": TableEntry("Accuracy on {first_set} in every cell of the grids, %", variants, ("grids",)),
+    "Under shift": TableEntry("Accuracy under natural shift and under corruptions", shifted_accuracy, ("shift",)),
+    "Under attack": TableEntry("Accuracy under attack", under_attack, ("shift",)),
+    "Unknown images": TableEntry("Unknown images told from known ones", unknown_images, ("shift",)),
+    "Inherited": TableEntry("Does the student inherit it?", inherited, ("shift",)),
 }
 """By name, in the order of the page; those of the paper have its number for a name."""
