@@ -86,6 +86,9 @@ def everything():
         *(("accuracy", name) for name in ("cifar10-test", "cinic10-imagenet-test")),
         *((name, "cifar10-test") for name in ("ece", "class_separability", "discrimination_corrected")),
         *((name, "cifar10h") for name in ("human_ce", "human_kl_off_diagonal")),
+        ("accuracy", "cifar10-test+made-corruptions"),
+        ("robust_accuracy", "cifar10-test+pgd"),
+        *((name, "cifar10-test+unknown-mnist") for name in ("auroc_msp", "auroc_knn")),
     ):
         kwargs = {"metric": metric, "test_set": test_set}
         table.teachers(dict.fromkeys(STRATEGIES, 0.5), **kwargs)

@@ -21,6 +21,9 @@ SPECIFIED = {  # id: (kind, parts, margin, unit, paired parts), as in the claims
     "13": ("rank", 2, 0.5, "rho", 0),
     "14": ("difference", 8, 0.5, "pt", 0),
     "15": ("difference", 1, 0.05, "nat", 0),
+    "corruption": ("difference", 4, 0.5, "pt", 0),
+    "robustness-transfer": ("difference", 4, 0.5, "pt", 0),
+    "out-of-distribution": ("difference", 4, 0.01, "", 0),
 }
 
 
@@ -33,9 +36,9 @@ def test_every_claim_has_the_parts_and_margin_of_its_row():
         assert sum(part.pairs for part in verdict.parts) == pairs
         assert not [part.reason for part in verdict.parts if part.reason]
         assert verdict.outcome in OUTCOMES
-        assert (verdict.contrast is not None) == (claim.id in ("2", "12", "14"))
+        assert (verdict.contrast is not None) == (claim.id in ("2", "12", "14", *IDS[-3:]))
         assert claim.variance == ("pooled" if claim.metric == "accuracy" and kind != "rank" else "separate")
-        assert verdict.tests == (0 if kind == "rank" else 1 if claim.id == "2" else 13)
+        assert verdict.tests == (0 if kind == "rank" else 1 if claim.id == "2" else 16)
 
 
 def test_a_study_with_fewer_arms_is_judged_on_those_and_says_what_it_lacks():

@@ -70,6 +70,7 @@ KEYS = {  # of each command, what holds text
     "train-teacher": ("outputs", "dataset.root", "optim.schedule", "runtime.checkpoint_every"),
     "distill": ("outputs", "dataset.root", "distillation.teacher", "teacher_optim.select"),
     "evaluate": ("outputs", "dataset.root", "run", "predictions", "normalisation"),
+    "evaluate-attack": ("outputs", "dataset.root", "run", "source"),
     "import-teacher": ("outputs", "dataset.root", "name", "weights", "architecture", "predictions"),
     "study": (
         "outputs",

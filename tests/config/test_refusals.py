@@ -42,7 +42,7 @@ SEVERAL = {
     **dict.fromkeys(("mean", "std"), (list, type(None))),
     **dict.fromkeys(("clip_norm", "stop_accuracy", "sd", "mem_gb", "label_weight"), (int, float, type(None))),
     **dict.fromkeys(("warmup_epochs", "watch_seconds", "temperature", "weight_decay"), (int, float)),
-    **dict.fromkeys(("workers", "cpus", "minutes"), (int, type(None))),
+    **dict.fromkeys(("workers", "cpus", "minutes", "images"), (int, type(None))),
     "size": (int, float, type(None)),
     **dict.fromkeys(
         (
@@ -51,6 +51,7 @@ SEVERAL = {
             "target",
             "run",
             "predictions",
+            "source",
             "a",
             "b",
             "test_set",

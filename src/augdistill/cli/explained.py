@@ -30,8 +30,13 @@ EXAMPLES = {
     ),
     "evaluate": (
         "augdistill evaluate",
-        "augdistill evaluate run=RUN",
+        "augdistill evaluate run=RUN corruptions=made",
         "augdistill evaluate predictions=outputs.npz dataset=cifar10",
+    ),
+    "evaluate-attack": (
+        "augdistill evaluate-attack attack=pgd attack.images=100",
+        "augdistill evaluate-attack run=RUN attack=pgd-l2 source=OTHER",
+        "augdistill evaluate-attack attack=fgsm 'attack.radii=[2.0,8.0]'",
     ),
     "import-teacher": (
         "augdistill import-teacher name=theirs weights=theirs.safetensors architecture=torchvision/resnet18",
@@ -44,6 +49,7 @@ SUMMARIES = {
     "train-teacher": "Train a teacher on a data set under a stack of augmentation strategies.",
     "distill": "Distil a student from the teacher that the same choices made; distillation.alpha=0 trains on labels.",
     "evaluate": "Evaluate every finished run that has no current evaluation, or score predictions made elsewhere.",
+    "evaluate-attack": "Attack every finished run, or one, and say how accurate it still is at each radius.",
     "import-teacher": "A teacher from elsewhere, by its weights or by what it says of the training images.",
 }
 NOTES = (

@@ -21,6 +21,7 @@ from augdistill.config.places import files
 NULL_TEXT = {  # what is null in `conf/`, where nothing else says that it stands for text
     "run",
     "predictions",
+    "source",
     "name",
     "weights",
     "architecture",

@@ -104,16 +104,24 @@ def known_images(value: str) -> str:
 
 
 def by_file(value: object) -> object:
-    """Return an attack as a group: a name alone, or a group with the name, has the values of its YAML file."""
+    """Return an attack as a group: a name alone, or a group with the name, has the values of its YAML file.
+
+    One with a name of its own says how many steps it takes, so that no slip of the finger is an attack.
+    """
     group = {"name": value} if isinstance(value, str) else value
-    if not isinstance(group, Mapping) or group.get("name") not in choices("attack"):
+    if not isinstance(group, Mapping):
         return group
-    return {**parameters("attack", str(group["name"])), **group}
+    name = group.get("name")
+    if name in choices("attack"):
+        return {**parameters("attack", str(name)), **group}
+    if "steps" not in group:
+        raise unknown(name, choices("attack"))
+    return group
 
 
 def as_list(value: object) -> object:
-    """Return one as a list of one, None as none."""
-    return [] if value is None else [value] if isinstance(value, str | Mapping) else value
+    """Return one as a list of one."""
+    return [value] if isinstance(value, str | Mapping) else value
 
 
 def each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
