@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from augdistill.base.errors import ConfigError
+from augdistill.claims.arms import Arm
 from augdistill.claims.comparison import compare, not_significantly_below_best, pairing
-from augdistill.claims.schema import Arm
 from claim_tables import BLOCKS, CLAIMED, Table, both
 
 

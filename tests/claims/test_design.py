@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from augdistill.claims.arms import Arm
 from augdistill.claims.design import unequal
 from augdistill.claims.judging import judge
-from augdistill.claims.schema import Arm
 from claim_tables import CLAIMED, CLAIMS, STRATEGIES, Table, both, judged, meta, with_status
 
 

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from augdistill.base.errors import ConfigError
+from augdistill.claims.arms import Arm
 from augdistill.claims.judging import judge
 from augdistill.claims.samples import Runs, block_means
-from augdistill.claims.schema import Arm, parse_claims
+from augdistill.claims.schema import parse_claims
 from claim_tables import (
     CLAIMED,
     STRATEGIES,

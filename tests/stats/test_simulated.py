@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from augdistill.claims.arms import Arm
 from augdistill.claims.expansion import Contrast, expand
 from augdistill.claims.judging import judge
-from augdistill.claims.schema import Arm, Claim, Claims, Study, load_claims
+from augdistill.claims.schema import Claim, Claims, Study, load_claims
 from augdistill.stats import contrasts as st
 from augdistill.stats import decisions as de
 from augdistill.stats.pooled import pooled

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from augdistill.base.errors import ConfigError
+from augdistill.claims.arms import Arm
 from augdistill.claims.parts import Part, contrast_part
 from augdistill.claims.samples import KEY, Runs, main_arms, sample
-from augdistill.claims.schema import Arm
 from augdistill.stats import contrasts as st
 
 COLUMNS = (*KEY, "precision")

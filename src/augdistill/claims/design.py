@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from augdistill.claims.arms import Arm
 from augdistill.claims.expansion import Contrast, Spec
 from augdistill.claims.parts import Part
 from augdistill.claims.samples import Runs, describe
-from augdistill.claims.schema import Arm, Claim, Claims, Study
+from augdistill.claims.schema import Claim, Claims, Study
 from augdistill.claims.verdict import Verdict
 from augdistill.stats.decisions import SUPPORTED
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
-from augdistill.claims.schema import BASELINE, IN_DISTRIBUTION, Arm, Claim, Claims, Group, Quantity, Study
+from augdistill.claims.arms import BASELINE, Arm, Quantity
+from augdistill.claims.schema import IN_DISTRIBUTION, Claim, Claims, Group, Study
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from augdistill.claims.arms import Arm
 from augdistill.claims.expansion import Contrast, Correlation, Spec
 from augdistill.claims.samples import (
     MOST_LOST,
@@ -17,7 +18,7 @@ from augdistill.claims.samples import (
     responses,
     sample,
 )
-from augdistill.claims.schema import Arm, Claim
+from augdistill.claims.schema import Claim
 from augdistill.stats import contrasts as st
 from augdistill.stats.images import image_variance, with_images
 from augdistill.stats.pooled import UNEQUAL, pooled, sd_ratio

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from augdistill.claims.arms import Arm
 from augdistill.claims.expansion import Contrast, Spec, expand
-from augdistill.claims.schema import Arm, Claim, Claims, Study
+from augdistill.claims.schema import Claim, Claims, Study
 from augdistill.stats.ranks import spearman
 
 PUBLISHED = Path(__file__).with_name("published.csv")

@@ -10,8 +10,9 @@ import pandas as pd
 
 from augdistill.base.arrays import Floats
 from augdistill.base.status import KEPT
+from augdistill.claims.arms import Arm
 from augdistill.claims.expansion import Contrast
-from augdistill.claims.schema import Arm, Claims
+from augdistill.claims.schema import Claims
 
 KEY = ["role", "model", "teacher_aug", "student_aug", "variant"]
 LOST = ("diverged", "collapsed")

@@ -2,14 +2,13 @@
 
 import logging
 import sys
-from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.text import duration, pluralise
-from augdistill.cli.listing import all_scores, evaluations_table, scores_table, shifts_table, table
+from augdistill.cli.listing import all_scores, evaluations_table, scores_table, shifts_table
 from augdistill.config import Config
 from augdistill.config.checking import check_command, typed
 from augdistill.config.commands import (
@@ -20,18 +19,17 @@ from augdistill.config.commands import (
     ImportTeacherCommand,
     TrainTeacherCommand,
 )
-from augdistill.config.executors import Executor, Slurm
+from augdistill.config.executors import Slurm
 from augdistill.config.jobs import DataOf, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.runs import Run, RunStore
 
 if TYPE_CHECKING:
-    from augdistill.study.plan import Plan, Stage
+    pass
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=ModelConfig)
-ENDED = ("finished", "diverged")
 
 
 def train_teacher(composed: Config) -> Run:
@@ -124,6 +122,8 @@ def study(composed: Config, typed_as: str | None = None) -> None:
             for stage in plan.stages:
                 enough_cpus(stage, config.executor)
     if config.dry_run:
+        from augdistill.cli.planned import print_plan
+
         print_plan(plan, store, config.executor)
         return
     plan.save(store.outputs / "studies" / plan.name, typed_as)
@@ -142,54 +142,6 @@ def study(composed: Config, typed_as: str | None = None) -> None:
         failed = [f"{pluralise(len(results.failed), 'stage')} failed"] if results.failed else []
         blocked = [f"{len(results.blocked)} not run for want of others"] if results.blocked else []
         raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
-
-
-def print_plan(plan: "Plan", store: RunStore, executor: Executor) -> None:
-    """Print what of a plan is there and what is not, and how long the rest takes if finished runs tell."""
-    from augdistill.executors import stage_statuses
-    from augdistill.study.estimate import time_left
-
-    found = stage_statuses(plan, store, executor)
-    states = {id: status.state for id, status in found.items()}
-    print(stages_table([(kind_in_words(stage), states[stage.id]) for stage in plan.stages]))
-    for stage in plan.stages:
-        if why := found[stage.id].why:
-            print(f"{states[stage.id]:10} {stage.folder} ({why})")
-    if all(state in ENDED for state in states.values()):
-        return
-    workers = executor.at_once
-    left, runs = time_left(plan, store, workers)
-    if left.computing:
-        print(
-            f"time left: about {duration(left.waiting)} with {workers} at once, {duration(left.computing)} one by one, "
-            f"told by {runs} finished runs of the same kinds"
-        )
-    if left.unknown:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in left.unknown.items())
-        print(f"no finished run tells how long these take: {kinds}")
-
-
-def kind_in_words(stage: "Stage") -> str:
-    """Return of which kind a stage is: a model by its name, an evaluation by its test set."""
-    what = {"evaluation": "test_set", "outputs": None}.get(stage.kind, "model")
-    return f"{stage.kind} {stage.arm[what]}" if what else stage.kind
-
-
-def stages_table(stages: Sequence[tuple[str, str]]) -> str:
-    """Return (kind, state) of stages as a table: how many of each kind are in each state, and of all."""
-    counts = Counter(stages)
-    kinds, states = (
-        list(dict.fromkeys(kind for kind, _ in stages)),
-        sorted({state for _, state in stages}, key=in_order),
-    )
-    rows = [(kind, [counts[kind, state] for state in states]) for kind in kinds]
-    rows.append(("together", [sum(column) for column in zip(*(row for _, row in rows), strict=True)]))
-    return table(("", *states, "all"), [(name, *(count or "" for count in row), sum(row)) for name, row in rows])
-
-
-def in_order(state: str) -> tuple[bool, str]:
-    """Return where a state stands among others: what has ended first."""
-    return state not in ENDED, state
 
 
 def print_results(name: str, store: RunStore) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from augdistill.base.text import capitalised
+from augdistill.claims.arms import BASELINE, Arm
 from augdistill.claims.expansion import Contrast, Correlation
 from augdistill.claims.parts import Part, turned
-from augdistill.claims.schema import Arm
 from augdistill.claims.verdict import Verdict
 from augdistill.results import labels
 from augdistill.stats import decisions as de
@@ -243,14 +243,15 @@ def _is_reference(plus: Arm, minus: Arm) -> bool:
     """Whether the first arm is what the second is compared with: plainer, or the teachers of its students."""
     if plus.role == "control" or (plus.role == "teacher" and minus.role != "teacher"):
         return True
-    plain = {"baseline", ""}
+    plain = {BASELINE, ""}
     return plus.teacher_aug in plain and minus.teacher_aug not in {*plain, "labels"} and plus.role == minus.role
 
 
 def _who(arms: Sequence[Arm], of: Sequence[Arm] = ()) -> str:
     """A group of arms in words: LeNet students of Mixup and CutMix teachers."""
     first = arms[0]
-    names = list(dict.fromkeys(_strategy(arm.teacher_aug) for arm in arms))
+    augs = dict.fromkeys(arm.teacher_aug for arm in arms)
+    names = [aug if aug == BASELINE else labels.strategy(aug) for aug in augs]
     listed = _joined(names) if len(names) <= FEW_STRATEGIES else "all"
     if first.role == "teacher":
         if of and of[0].role == "student" and len(names) > 1:
@@ -269,10 +270,6 @@ def _who(arms: Sequence[Arm], of: Sequence[Arm] = ()) -> str:
     if of and [arm.teacher_aug for arm in of] == [arm.teacher_aug for arm in arms]:
         return f"{who} without augmentation of their own"
     return f"{who} of {'the teachers' if listed == 'all' else f'{listed} teachers'}{tail}"
-
-
-def _strategy(name: str) -> str:
-    return "baseline" if name == "baseline" else labels.strategy(name)
 
 
 def part_label(part: Part) -> str:

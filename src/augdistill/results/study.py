@@ -14,7 +14,8 @@ from augdistill.base.errors import RunError
 from augdistill.base.reading import damage, read_arrays, read_text
 from augdistill.base.status import KEPT
 from augdistill.base.text import removal
-from augdistill.claims.schema import BASELINE, Claims, load_claims, parse_claims
+from augdistill.claims.arms import BASELINE
+from augdistill.claims.schema import Claims, load_claims, parse_claims
 from augdistill.data import test_set_name
 from augdistill.results.frame import load_plan, load_results, read_scores, run_status, stage_runs
 from augdistill.results.shift import with_relative_errors
