@@ -28,7 +28,8 @@ ALWAYS = [
     "mce_50",
     "ece_scaled",
 ]
-ALWAYS += ["nll_scaled", "scaling_temperature", *DISCRIMINATION[2], "class_separability", "logit_sd"]
+CALIBRATION = ["overconfidence", "ece_15", "adaptive_ece", "adaptive_ece_15", "class_ece", "class_ece_15"]
+ALWAYS += [*CALIBRATION, "nll_scaled", "scaling_temperature", *DISCRIMINATION[2], "class_separability", "logit_sd"]
 ALWAYS += [f"label_information_{temperature}" for temperature in (1, 2, 4, 10, 20)]
 EMBEDDINGS = [*DISCRIMINATION[0], *DISCRIMINATION[1], "dimensions", "dimensions_dropped"]
 EXTERNAL = ["nll_clipped", "nll_zeros"]
@@ -96,6 +97,12 @@ def test_scores_are_those_of_the_functions():
         mce=metrics.calibration.mce(diagram),
         mce_50=metrics.calibration.mce(diagram, 50),
         ece_scaled=metrics.calibration.ece(metrics.calibration.reliability(scaled.log_probabilities, labels)),
+        overconfidence=metrics.calibration.overconfidence(diagram),
+        ece_15=metrics.calibration.ece(metrics.calibration.reliability(logs, labels, 15)),
+        adaptive_ece=metrics.calibration.adaptive_ece(logs, labels, 10),
+        adaptive_ece_15=metrics.calibration.adaptive_ece(logs, labels, 15),
+        class_ece=metrics.calibration.class_ece(logs, labels, 10),
+        class_ece_15=metrics.calibration.class_ece(logs, labels, 15),
         nll_scaled=metrics.classification.nll(scaled.log_probabilities, labels),
         scaling_temperature=scaled.temperature,
         human_ce=metrics.human.cross_entropy(human, logs),

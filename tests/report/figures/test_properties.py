@@ -15,7 +15,15 @@ def values(source, role, model, aug, metric="accuracy"):
 
 def test_properties_correlate_means_over_strategies(source):
     found = {(relation.metric, relation.test_set): relation for relation in relations(source, "lenet")}
-    names = ["accuracy", "ece", "discrimination_corrected", "class_separability", "logit_sd", "label_information_20"]
+    calibrated = ["ece", "overconfidence", "adaptive_ece", "class_ece"]
+    names = [
+        "accuracy",
+        *calibrated,
+        "discrimination_corrected",
+        "class_separability",
+        "logit_sd",
+        "label_information_20",
+    ]
     own = [(name, "cifar10-test") for name in names]
     assert list(found) == own + [(name, "distillation") for name in names if not name.startswith("discrimination")]
     augs = source.saved.augs
