@@ -12,7 +12,13 @@ from augdistill.results.inheritance import Change, Inherited, change, inheritanc
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    words = ("study=quickstart", "study.students=[lenet]", "study.attacks=[pgd]", "study.unknown=[noise]")
+    words = (
+        "study=quickstart",
+        "study.students=[lenet]",
+        "study.corruptions=[made]",
+        "study.attacks=[pgd]",
+        "study.unknown=[noise]",
+    )
     return saved_studies.write_study(tmp_path_factory.mktemp("inherited"), *words)
 
 

@@ -11,7 +11,7 @@ from augdistill.report.figures import FigureContext, images, make_figures, shift
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory):
-    words = ("study=quickstart", "study.students=[lenet]", "study.attacks=[pgd]")
+    words = ("study=quickstart", "study.students=[lenet]", "study.corruptions=[made]", "study.attacks=[pgd]")
     return FigureContext.of(saved_studies.write_study(tmp_path_factory.mktemp("shift"), *words))
 
 
