@@ -19,7 +19,10 @@ from augdistill.training.device import Device
 from augdistill.training.loop import Loss, Task
 from core import COUNT, LOOP_RECIPE, MIXUP, small_model, small_set, two_part_loss
 
-ALL = [[name, parameters("aug", name)] for name in AUGMENTATIONS]
+BYTES_FIRST = sorted(
+    AUGMENTATIONS, key=lambda name: not AUGMENTATIONS[name].on_bytes
+)  # as such strategies want to stand
+ALL = [[name, parameters("aug", name)] for name in BYTES_FIRST]
 CLIPPED = {"clip_norm": 0.7, "warmup_epochs": 1.0}
 LESSON = Distillation(alpha=0.5, temperature=4.0)
 CASES: dict[str, dict[str, Any]] = {

@@ -238,7 +238,10 @@ def test_parameters_of_its_strategies_are_typed_as_those_of_ours(extra: Path) ->
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["aug=extra/shft"], r"aug=extra/shft is unknown \(did you mean extra/shift\?\): choose one of baseline, "),
+        (
+            ["aug=extra/shft"],
+            r"aug=extra/shft is unknown \(did you mean extra/shift\?\): choose one of augmix, baseline, ",
+        ),
         (["aug=gone/shift"], "aug=gone/shift needs the plugin gone, which is not installed here: pip install"),
         (["aug=gone/shift+cutmix"], "aug=gone/shift needs the plugin gone"),
         (["aug=cutmix", "aug.ops.extra/shift.flip=0"], "aug.ops.extra/shift.flip is not a config key"),

@@ -35,7 +35,7 @@ REFUSED = {
     "evaluate": ["no runs below", "augdistill train-teacher"],
     "evaluate run=nothing": ["no run is called nothing"],
     "evaluate run=22505397": ["no run is called 22505397"],
-    "train-teacher aug=null": ["aug=null is unknown: choose one of baseline"],
+    "train-teacher aug=null": ["aug=null is unknown: choose one of augmix, baseline"],
     "train-teacher teacher=18": ["teacher=18 is unknown: choose one of alexnet"],
     "study study.margins.7=x study.7a=1": ["study.7a is not a config key"],
     "evaluate predictions=nothing.npz": ["which dataset", "dataset=cifar10"],

@@ -177,7 +177,7 @@ REFUSED = [
     (
         "train-teacher",
         "aug=null",
-        "aug=null is unknown: choose one of baseline, cutmix, cutout, flip-crop, fmix, ",
+        "aug=null is unknown: choose one of augmix, baseline, cutmix, cutout, flip-crop, fmix, ",
     ),
     (
         "train-teacher",

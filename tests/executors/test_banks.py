@@ -120,6 +120,7 @@ MAY_DIFFER = {
     "transform",
     "sd",
     "teacher_weights",
+    "ensemble",
 }
 FIELDS = [
     *(("distillation", field) for field in (*(set(Distillation.model_fields) - {"loss"}), "beta")),

@@ -13,7 +13,7 @@ from augdistill.results.effects import effects
 def values(saved, student, aug, variant=""):
     rows = saved.results[saved.results.status == "finished"]
     same = (rows.role == "student") & (rows.model == student) & (rows.teacher_aug == aug) & (rows.variant == variant)
-    return 100 * rows[same & (rows.metric == "accuracy")].value.to_numpy()
+    return 100 * rows[same & (rows.metric == "accuracy") & (rows.test_set == saved.test_set)].value.to_numpy()
 
 
 def test_effects_are_welchs_with_holm_over_all_that_are_tested(saved):

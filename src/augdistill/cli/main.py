@@ -34,7 +34,7 @@ COMMANDS = {
     "train-teacher": "train one teacher: aug=cutmix seed=1",
     "distill": "distil one student from that teacher: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
-    "evaluate-attack": "accuracy under attack: attack=pgd attack.images=100",
+    "evaluate-attack": "accuracy under attack: attack=pgd run=RUN",
     "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE",
     "export": "a model as a file that others run: export RUN format=onnx",
     "runs": "list, show, diff, verify (checksums), tag or remove runs",
