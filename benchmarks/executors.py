@@ -12,7 +12,8 @@ from augdistill.executors import local, ray
 from augdistill.store.documents import Manifest
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.arms import student_jobs
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 from benchmarks.study import composed
 
 MODULES = {"local": local, "ray": ray}

@@ -28,7 +28,8 @@ from augdistill.executors.banks import Banks, banks_of
 from augdistill.executors.devices import devices
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.estimate import Rates, kind_of
-from augdistill.study.plan import Plan, Stage, make_plan
+from augdistill.study.plan import Plan, make_plan
+from augdistill.study.stage import Stage
 from benchmarks.measure import RowError
 from benchmarks.sides import Setting
 

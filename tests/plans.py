@@ -15,7 +15,8 @@ from augdistill.executors.base import Outcome
 from augdistill.store.documents import Manifest
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 FINISHED = Outcome("finished")
 

@@ -21,7 +21,8 @@ from augdistill.stages import run_job
 from augdistill.store.identity import DIFFERING, without
 from augdistill.store.runs import RunStore
 from augdistill.study.arms import with_value
-from augdistill.study.plan import Plan, Stage, make_plan
+from augdistill.study.plan import Plan, make_plan
+from augdistill.study.stage import Stage
 from composed import changed, study
 from plans import FINISHED
 from tiny import EXECUTOR, bad_teacher, is_without_the_bad_teachers_student, manifests, students, tiny_plan

@@ -32,7 +32,7 @@ COMPOSING = (
 COMMANDS = {
     "study": "teachers, students, evaluations and a page: study NAME",
     "train-teacher": "train one teacher: aug=cutmix seed=1",
-    "distill": "distil one student from that teacher: student=lenet aug=cutmix",
+    "distill": "distil one student from it: student=lenet aug=cutmix",
     "evaluate": "evaluate every finished run that has no current evaluation",
     "evaluate-attack": "accuracy under attack: attack=pgd run=RUN",
     "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE",

@@ -9,7 +9,8 @@ from augdistill.config.executors import Executor
 from augdistill.executors import stage_statuses
 from augdistill.store.runs import RunStore
 from augdistill.study.estimate import time_left
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 ENDED = ("finished", "diverged")
 

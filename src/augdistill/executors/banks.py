@@ -14,7 +14,8 @@ from augdistill.data import expected_shape
 from augdistill.losses import LOSSES
 from augdistill.models import outline, stacks
 from augdistill.store.identity import shared_by_bank
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 SMALL = 5_000_000  # parameters of a model that `auto` puts into banks, on a GPU, have to be fewer
 MOST = 25  # students in one, of `auto`

@@ -15,7 +15,8 @@ from augdistill.executors.display import DETAIL, Display
 from augdistill.stages import run_job
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.estimate import EtaEstimator
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 log = logging.getLogger(__name__)
 

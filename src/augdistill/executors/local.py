@@ -22,7 +22,8 @@ from augdistill.executors.base import Board, Outcome, Results, Work, attempt, qu
 from augdistill.executors.devices import devices, least_busy
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 PRELOAD = ["augdistill.stages.evaluation"]  # imports torch once; the workers are forked from there
 TIME_TO_SAVE = 60  # seconds that a worker has after its study's process is gone

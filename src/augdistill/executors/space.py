@@ -12,7 +12,8 @@ from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig, Shi
 from augdistill.data import HUMAN_LABELS, Header
 from augdistill.stages import names
 from augdistill.store.runs import RunStore
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 FILES = 50_000  # bytes of a run's manifest, config, history and log; about what the largest of ours have
 METRICS = 100_000  # bytes of metrics.json

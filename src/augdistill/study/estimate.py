@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from augdistill.base.checks import file_name
 from augdistill.config.jobs import EvaluationConfig, ModelConfig, RunConfig, ShiftConfig, StudentConfig
 from augdistill.store.runs import Run, RunStore
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 Kind = tuple[str, str]
 """how its folders' names begin, and what else counts"""

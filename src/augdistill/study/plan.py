@@ -4,7 +4,7 @@
 need is one stage.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from augdistill.base.checks import one_of, require
@@ -13,69 +13,24 @@ from augdistill.base.files import write_json
 from augdistill.base.reading import read_json
 from augdistill.config import Config
 from augdistill.config.jobs import (
-    DatasetAt,
-    EvaluationConfig,
     ImportedConfig,
-    RunConfig,
-    ShiftConfig,
     StudentConfig,
 )
 from augdistill.config.studies import Study, StudyConfig
-from augdistill.data import HUMAN_LABELS, test_set_name
-from augdistill.stages import names
+from augdistill.data import test_set_name
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.store.plans import SavedPlan
-from augdistill.store.runs import Run, RunStore
 from augdistill.study.arms import StudentJob, count_students, student_jobs
 from augdistill.study.claims import claims_of
-from augdistill.study.imported import check_can_give, imported_teacher
-from augdistill.study.shift import Shifts
+from augdistill.study.sets import SHARED, TestSets
+from augdistill.study.stage import Stage
 
 VALIDATION = "validation"  # the test set of a report that is about held-out images
 MOST_STUDENTS = 100_000  # the paper has 300; a slip of the finger would fill the memory
-SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
 PLACE = (*SHARED, "block", "student_seed")
 TRAINED = ("teacher", "student")
 GROWING = ("blocks", "students_per_teacher")  # more of them are the same design
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One job of a study: its run's id and folder, its config, the ids it waits for, its CPU threads.
-
-    `arm` is its place in the design. With `wait` false, a run that another process holds fails the stage. `bank` are
-    all the students that train together, this one among them.
-    """
-
-    id: str
-    kind: str
-    folder: str
-    config: RunConfig | EvaluationConfig | ShiftConfig
-    parents: tuple[str, ...]
-    threads: int
-    arm: Config = field(default_factory=dict)
-    wait: bool = True
-    bank: tuple["Stage", ...] = ()
-
-    @property
-    def ref(self) -> Ref:
-        return Ref(self.kind, self.id, self.folder, {})
-
-    @property
-    def job(self) -> Config:
-        """What who runs it is given, as JSON."""
-        job: Config = {"kind": self.kind, "config": self.config.plain(), "id": self.id}
-        if not self.wait:
-            job["wait"] = False
-        if self.bank:
-            job["bank"] = [{**member.job, "folder": member.folder} for member in self.bank]
-        return job
-
-    def saved(self) -> Config:
-        """Return what plan.json says of it, as JSON."""
-        names = {"id": self.id, "kind": self.kind, "folder": self.folder, "job": self.job}
-        return {**names, "parents": self.parents, "threads": self.threads, "arm": self.arm}
 
 
 @dataclass(frozen=True)
@@ -158,7 +113,7 @@ def make_plan(config: StudyConfig) -> Plan:
     return Plan(study.name, study, *known, claims)
 
 
-def check_reported(study: Study, sets: "TestSets") -> None:
+def check_reported(study: Study, sets: TestSets) -> None:
     """Raise ConfigError, or DataError where it is not there, for a `study.test_set` that no run is evaluated on."""
     wanted = study.test_set
     if wanted in (None, VALIDATION):
@@ -172,7 +127,7 @@ def check_reported(study: Study, sets: "TestSets") -> None:
         raise DataError(f"study.test_set={wanted}: {sets.missing[wanted]}")
 
 
-def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> None:
+def add_student(stages: dict[str, Stage], job: StudentJob, sets: TestSets) -> None:
     """Add a student, before it what it needs, after it its evaluations; what is there already is shared."""
     config = job.config
     teacher, parents, role, members = None, [], "control", []
@@ -205,7 +160,7 @@ def add_student(stages: dict[str, Stage], job: StudentJob, sets: "TestSets") -> 
     sets.add_evaluations(stages, ref, config, stage.arm, teacher if sets.is_evaluated(teacher) else None)
 
 
-def add_teacher(stages: dict[str, Stage], job: StudentJob, config: StudentConfig, sets: "TestSets") -> tuple[Ref, Ref]:
+def add_teacher(stages: dict[str, Stage], job: StudentJob, config: StudentConfig, sets: TestSets) -> tuple[Ref, Ref]:
     """Add the teacher of a "student" config, its evaluations and its outputs; return the names of it and of these."""
     study = sets.study
     threads = study.runtime.threads
@@ -230,7 +185,7 @@ def add_teacher(stages: dict[str, Stage], job: StudentJob, config: StudentConfig
     return teacher, outputs
 
 
-def add_imported(stages: dict[str, Stage], job: StudentJob, config: StudentConfig, sets: "TestSets") -> tuple[Ref, Ref]:
+def add_imported(stages: dict[str, Stage], job: StudentJob, config: StudentConfig, sets: TestSets) -> tuple[Ref, Ref]:
     """Add the teacher that a config names, which has to be there, its evaluations and its outputs; return two names."""
     teacher = sets.imported(config)
     threads, about = sets.study.runtime.threads, teacher.config
@@ -243,96 +198,3 @@ def add_imported(stages: dict[str, Stage], job: StudentJob, config: StudentConfi
     outputs = sets.known_as(outputs_ref(teacher.ref, config, sets.training))
     sets.add(stages, outputs, config, (teacher.id,), threads.student, {**stage.arm, "role": "outputs"})
     return teacher.ref, outputs
-
-
-class TestSets:
-    """The data of a study: the fingerprints of its training set and of the test sets that are there."""
-
-    __test__ = False  # no test class, whatever its name
-
-    def __init__(self, config: StudyConfig) -> None:
-        self.study, self.outputs, self.wait = config.study, config.outputs, config.wait
-        self.dataset = self.study.dataset.plain()
-        data = DatasetAt(self.study.dataset, self.outputs)
-        header = names.dataset_header(data)
-        self.training, self.images = header.fingerprint, header.count
-        self.evaluated: set[str] = set()
-        self.known: dict[str, dict[str, Ref]] = {}
-        self.teachers: dict[tuple[str, str, int], Ref] = {}
-        self.shared: dict[tuple[str, ...], None] = {}
-        self.elsewhere: dict[str, Run] = {}
-        self.shifts = Shifts(self.study, self.outputs)
-        self.found, missing = names.test_sets(data, header)
-        self.missing = {test_set_name(name, self.dataset): why for name, why in missing.items()}
-
-    def evaluation(self, run: str, test_set: str) -> EvaluationConfig:
-        """Return the config of one evaluation of this study."""
-        where = {key: self.dataset.get(key) for key in ("root", "path")}
-        how = {"normalisation": self.study.normalisation, "runtime": {"device": self.study.runtime.device}}
-        return names.evaluation_config(run, test_set, self.outputs, **how, **where)
-
-    def imported(self, config: StudentConfig) -> Run:
-        """Return the teacher from elsewhere that a config names; raises RequestError as `imported_teacher` does."""
-        name = str(config.distillation.teacher)
-        if name not in self.elsewhere:
-            self.elsewhere[name] = imported_teacher(name, config, self.training)
-        check_can_give(self.elsewhere[name], config)
-        return self.elsewhere[name]
-
-    def is_evaluated(self, teacher: Ref | None) -> bool:
-        """Return whether a teacher has evaluations: one that is known by its outputs alone has none."""
-        return teacher is not None and teacher.id in self.evaluated
-
-    def known_as(self, ref: Ref) -> Ref:
-        """Return the name of a run, its folder as it is there: of a user's own data it may have another label."""
-        if "path" not in self.dataset:
-            return ref
-        return replace(ref, folder=RunStore(Path(self.outputs)).folder(ref).name)
-
-    def refs(self, run: Ref, precision: str) -> dict[str, Ref]:
-        """Return the names of a run's evaluations, by test set."""
-        if run.id not in self.known:
-            dataset = self.study.dataset
-            self.known[run.id] = {
-                name: self.known_as(
-                    names.evaluation_name(self.evaluation(run.folder, name), run, dataset, precision, fingerprint)
-                )
-                for name, fingerprint in self.found.items()
-            }
-        return self.known[run.id]
-
-    def share(self, place: Config, stage: Stage) -> None:
-        """Note a place in the design whose run stands at another variant."""
-        if place["variant"] != stage.arm["variant"]:
-            self.shared[*(place[key] for key in SHARED), stage.arm["variant"]] = None
-
-    def add(
-        self,
-        stages: dict[str, Stage],
-        ref: Ref,
-        config: RunConfig | EvaluationConfig | ShiftConfig,
-        parents: tuple[str, ...],
-        threads: int,
-        arm: Config,
-    ) -> Stage:
-        """Return the stage of this name, added unless it is there."""
-        if ref.id not in stages:
-            stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, config, parents, threads, arm, self.wait)
-        return stages[ref.id]
-
-    def add_evaluations(
-        self, stages: dict[str, Stage], run: Ref, config: RunConfig, arm: Config, teacher: Ref | None
-    ) -> None:
-        """Add a run's evaluations; each waits for its run, its teacher's evaluation, and, about humans, the images'."""
-        if run.id in self.evaluated:
-            return
-        self.evaluated.add(run.id)
-        precision = config.runtime.precision
-        refs, taught = self.refs(run, precision), self.refs(teacher, precision) if teacher else {}
-        for name, ref in refs.items():
-            images = [refs[HUMAN_LABELS[name]].id] if HUMAN_LABELS.get(name) in refs else []
-            parents = (run.id, *images, *([taught[name].id] if teacher else []))
-            place = {**arm, "test_set": test_set_name(name, self.dataset)}
-            self.add(stages, ref, self.evaluation(run.folder, name), parents, 1, place)
-        for ref, shifted, waits, place in self.shifts.of(run, precision, arm, refs.get(self.study.dataset.name)):
-            self.add(stages, self.known_as(ref), shifted, waits, 1, place)

@@ -7,7 +7,7 @@ import pytest
 
 from augdistill.executors.banks import Banks
 from augdistill.executors.slurm.arrays import Array, ArrayTask, arrange, indices
-from augdistill.study.plan import Stage
+from augdistill.study.stage import Stage
 
 SIZE = 1000
 

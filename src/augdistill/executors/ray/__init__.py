@@ -31,7 +31,8 @@ from augdistill.executors.ray.clusters import (
 from augdistill.executors.ray.worker import LISTENER, Listener, run_stage
 from augdistill.stages import run_job
 from augdistill.store.runs import RunStore
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 log = logging.getLogger(__name__)
 

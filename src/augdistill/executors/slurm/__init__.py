@@ -34,7 +34,8 @@ from augdistill.executors.slurm.queues import (
     stage_statuses,
 )
 from augdistill.store.runs import RunStore
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 log = logging.getLogger(__name__)
 

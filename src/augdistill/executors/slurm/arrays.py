@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from augdistill.executors.banks import Banks
-from augdistill.study.plan import Stage
+from augdistill.study.stage import Stage
 
 SHORT = 20  # evaluations and outputs that one job takes where nothing else is due
 

@@ -12,7 +12,8 @@ from augdistill.base.text import printable_line
 from augdistill.executors.slurm.arrays import ArrayTask
 from augdistill.store.documents import StageReport
 from augdistill.store.runs import RunStore
-from augdistill.study.plan import Plan, Stage
+from augdistill.study.plan import Plan
+from augdistill.study.stage import Stage
 
 BROKEN = {"BOOT_FAIL", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"}
 ENDED = BROKEN | {
