@@ -148,4 +148,9 @@ def test_the_study_of_ones_own_runs_and_answers_with_its_own_claim(
     assert "<h1>Are students of CutMix teachers better calibrated?</h1>" in page
     planned = run_augdistill(["study", "--config-dir", "mine", "study=factors", "dry_run=true"], tmp_path)
     assert planned.code == 0, planned.stderr
-    assert "to do: 4 teachers, 4 outputs, 24 students" in planned.stdout
+    to_do = {line.split()[0]: line.split()[-1] for line in planned.stdout.splitlines()[1:6]}
+    assert {kind: to_do[kind] for kind in ("teacher", "outputs", "student")} == {
+        "teacher": "4",
+        "outputs": "4",
+        "student": "24",
+    }
