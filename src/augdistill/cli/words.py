@@ -125,7 +125,9 @@ def as_values(kind: str, raw: str, *, sweeping: bool) -> list[str]:
 
 
 def as_texts(raw: str) -> str:
-    """Return a list of texts, or one, quoted."""
+    """Return a list of texts, or one, quoted; a map among them, as of an attack's values, is left to Hydra's grammar."""
+    if raw.startswith("{") and raw.endswith("}"):
+        return raw
     if raw.startswith("[") and raw.endswith("]"):
         return f"[{','.join(map(as_texts, split(raw[1:-1], brackets=True)))}]" if raw[1:-1].strip() else "[]"
     return raw if FUNCTION.fullmatch(raw) else as_text(raw)
