@@ -109,6 +109,11 @@ def test_quoted_text_is_read_by_hydras_grammar_as_it_was(text: str) -> None:
     assert read == text == unquoted(quoted(text))
 
 
+def test_a_map_in_a_list_of_names_is_one():
+    typed = "study.attacks=[{name: pgd, images: 60}, fgsm]"
+    assert as_overrides("study", [typed]) == ["study.attacks=[{name: pgd, images: 60},'fgsm']"]
+
+
 @pytest.mark.parametrize("command", COMPOSING)
 def test_text_keys_hold_what_was_typed(command: str) -> None:
     """Each text stands for one of the keys, and as many at once as there are keys: composing takes most of the time."""

@@ -59,7 +59,7 @@ def check_every_file(outputs: Path, rng: random.Random, times: int) -> int:
 @pytest.mark.parametrize("times", [2, pytest.param(500, marks=pytest.mark.long)])
 def test_damage_to_every_kind_of_file_of_a_run_is_noticed(times: int, copied: Copied) -> None:
     outputs = copied("outputs")
-    assert {run.kind for run in RunStore(outputs).all()} == set(KINDS)
+    assert {run.kind for run in RunStore(outputs).all()} == {*KINDS} - {"shift"}  # whose files are of the same kinds
     done = check_every_file(outputs, random.Random(0), times)
     print(f"{done} times a file was damaged, noticed each time")
     assert done >= 18 * times

@@ -27,7 +27,11 @@ print(matplotlib.rcParams["text.usetex"], matplotlib.get_backend(auto_select=Fal
     [
         ("", "", "False None"),
         ("text.usetex: True\nfont.family: serif\nsavefig.bbox: tight\naxes.grid.axis: x\n", "", "True None"),
-        ("", "module://matplotlib_inline.backend_inline", "False None"),  # as Jupyter exports it, not installed here
+        (
+            "",
+            "module://nowhere_inline.backend_inline",
+            "False None",
+        ),  # as Jupyter exports one, where it is not installed
         ("", "svg", "False svg"),
     ],
 )

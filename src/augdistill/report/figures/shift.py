@@ -194,7 +194,7 @@ def draw_lines(panels: Sequence[tuple[str, list[Line]]], palette: style.Palette)
             )
         radii = found[0].radii
         ax.set_xticks(range(len(radii)), [f"{radius:g}" for radius in radii])
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, min(ax.get_ylim()[1], 103))  # what an interval says beyond 100 is no accuracy
         ax.set_title(title)
         ax.set_xlabel("radius, of 255")
     for ax in axes if style.NARROW.get() else axes[:1]:
