@@ -125,7 +125,7 @@ def as_values(kind: str, raw: str, *, sweeping: bool) -> list[str]:
 
 
 def as_texts(raw: str) -> str:
-    """Return a list of texts, or one, quoted; a map among them, as of an attack's values, is left to Hydra's grammar."""
+    """Return a list of texts, or one, quoted; a map among them, as of an attack, is left to Hydra's grammar."""
     if raw.startswith("{") and raw.endswith("}"):
         return raw
     if raw.startswith("[") and raw.endswith("]"):

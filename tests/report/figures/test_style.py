@@ -31,7 +31,7 @@ print(matplotlib.rcParams["text.usetex"], matplotlib.get_backend(auto_select=Fal
             "",
             "module://nowhere_inline.backend_inline",
             "False None",
-        ),  # as Jupyter exports one, where it is not installed
+        ),  # as Jupyter exports one, not there
         ("", "svg", "False svg"),
     ],
 )
