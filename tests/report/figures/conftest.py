@@ -18,12 +18,13 @@ def source(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FigureContex
     return FigureContext.of(saved_studies.write_study_on(data, outputs, "paper", *words, classes=HOSTILE))
 
 
+APART = {"grids", "factors", "shift"}  # what the study does not ask for
+
+
 @pytest.fixture(scope="session")
 def drawn(source: FigureContext) -> list[Figure]:
-    """Every figure that a study without grids and factors has."""
+    """Every figure that a study without grids, factors and shift has."""
     with style.applied():
-        made = {
-            name: make_figures(name, source) for name, one in FIGURES.items() if not {"grids", "factors"} & {*one.needs}
-        }
+        made = {name: make_figures(name, source) for name, one in FIGURES.items() if not APART & {*one.needs}}
     assert not [found for found in made.values() if isinstance(found, str)]
     return [images.freeze_layout(figure) for figures in made.values() for figure in figures]
