@@ -43,7 +43,7 @@ def test_rows_are_the_same_for_all_and_each_class_alike():
 
 def test_what_holds_no_model_is_refused(subjects, tmp_path):
     made = shift.run(job(subjects["control"], MADE))
-    with pytest.raises(RunError, match="holds no model: evaluate a teacher or a student"):
+    with pytest.raises(RunError, match="holds no model: name a teacher or a student"):
         shift.run(job(made, MADE))
     with pytest.raises(RunError, match="no run is called"):
         shift.run(ShiftConfig(run="nobody", outputs=str(tmp_path), under=MADE))
