@@ -27,6 +27,7 @@ def test_what_is_lacking_is_said_until_it_is_there(tmp_path):
         "human labels": "no run was scored against human labels (CIFAR-10H)",
         "grids": "the study has no grids",
         "factors": "the study has no factors",
+        "shift": "the study asks for nothing under shift",
         "histories": "",
     }
     assert lacking([], empty, Cells(empty)) == ""

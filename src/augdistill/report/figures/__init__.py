@@ -72,11 +72,11 @@ FIGURES = Table[FigureEntry]("figures") | {
     "Teacher properties": FigureEntry(
         "{student} accuracy against properties of its teacher", teacher_relations, metrics="figure-properties"
     ),
-    "Training curves": FigureEntry("Training curves", training_curves, ("histories",)),
     "Accuracy under corruptions": FigureEntry("Accuracy under each corruption", accuracy_by_corruption, ("shift",)),
     "Reliability under corruptions": FigureEntry(
         "Reliability curves under corruptions", reliability_under_corruptions, ("shift",)
     ),
     "Accuracy under attack": FigureEntry("Accuracy under attack", accuracy_by_radius, ("shift",)),
+    "Training curves": FigureEntry("Training curves", training_curves, ("histories",)),
 }
 """By heading, in the order of the page; those of the paper have its number for a name."""
