@@ -22,6 +22,9 @@ print(matplotlib.rcParams["text.usetex"], matplotlib.get_backend(auto_select=Fal
 """
 
 
+NOWHERE = "module://nowhere_inline.backend_inline"
+
+
 @pytest.mark.parametrize(
     ("settings", "backend", "told"),
     [
