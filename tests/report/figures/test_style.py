@@ -30,11 +30,7 @@ NOWHERE = "module://nowhere_inline.backend_inline"
     [
         ("", "", "False None"),
         ("text.usetex: True\nfont.family: serif\nsavefig.bbox: tight\naxes.grid.axis: x\n", "", "True None"),
-        (
-            "",
-            "module://nowhere_inline.backend_inline",
-            "False None",
-        ),  # as Jupyter exports one, not there
+        ("", NOWHERE, f"False {NOWHERE}"),
         ("", "svg", "False svg"),
     ],
 )
