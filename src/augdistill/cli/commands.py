@@ -199,10 +199,7 @@ def evaluate(composed: Config) -> None:
     print_evaluations([run for run in done if run.kind == "evaluation"], known - {run.id for run in completed}, config)
     if shifts:
         print(shifts_table(shifts))
-    if failed and config.run:
-        raise failed[0]
-    if failed:
-        raise WorkError(f"{pluralise(len(failed), 'evaluation')} could not be made; all others are there")
+    raise_failure(failed, config.run, "evaluation", "could not be made; all others are there")
 
 
 def evaluate_attack(composed: Config) -> None:
@@ -216,10 +213,15 @@ def evaluate_attack(composed: Config) -> None:
     done = [made for run in models for made in evaluating.shifts_of(run, config, where, failed)]
     if done:
         print(shifts_table(done))
-    if failed and config.run:
+    raise_failure(failed, config.run, "run", "could not be attacked; all others were")
+
+
+def raise_failure(failed: Sequence[AugdistillError], run: str | None, what: str, how: str) -> None:
+    """Raise what went wrong with the one run that was asked for, or how many of all went wrong; nothing if none did."""
+    if failed and run:
         raise failed[0]
     if failed:
-        raise WorkError(f"{pluralise(len(failed), 'run')} could not be attacked; all others were")
+        raise WorkError(f"{pluralise(len(failed), what)} {how}")
 
 
 def print_evaluations(done: Sequence[Run], known: Collection[str], config: EvaluateCommand) -> None:

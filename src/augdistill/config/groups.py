@@ -119,8 +119,9 @@ WEIGHTS = ("alpha", "label_weight", "mixed_labels")  # of a distillation: how mu
 
 def as_one_text(names: object) -> object:
     """Return a list of two names or more as it is typed, [a,b]."""
-    is_list = isinstance(names, list | tuple) and len(names) > 1 and all(isinstance(name, str) for name in names)
-    return f"[{','.join(names)}]" if is_list else names  # type: ignore[arg-type]
+    if isinstance(names, list | tuple) and len(names) > 1 and all(isinstance(name, str) for name in names):
+        return f"[{','.join(names)}]"
+    return names
 
 
 class Distillation(Group):

@@ -1,6 +1,7 @@
 """What numbers under shift are called, which no table of metrics computes: their evaluations compute them."""
 
 import re
+from typing import Literal
 
 from augdistill.metrics.entry import Metric
 from augdistill.metrics.table import METRICS
@@ -10,9 +11,8 @@ from augdistill.shift import LABELS
 INDEXED = re.compile(r"(\w+)\[([^\]]+)\]")  # a metric under one corruption, at one radius: accuracy[fog]
 
 
-def _entry(label: str, better: str = "higher", percent: bool = True) -> Metric:
-    side = "higher" if better == "higher" else "lower"
-    return Metric(label, "share", side, lambda p: float("nan"), percent=percent)  # type: ignore[arg-type]
+def _entry(label: str, better: Literal["higher", "lower"] = "higher", percent: bool = True) -> Metric:
+    return Metric(label, "share", better, lambda p: float("nan"), percent=percent)
 
 
 SHIFTED: dict[str, Metric] = {

@@ -190,28 +190,27 @@ class OutputsStage(SavedStage):
     kind: Literal["outputs"]
 
 
-class EvaluationStage(SavedStage):
+class StageOfRun(SavedStage):
+    """A stage that asks something of a run."""
+
+    job: SavedEvaluationJob
+    arm: EvaluatedArm
+
+    @property
+    def about(self) -> str:
+        return str(self.job.config["run"])
+
+
+class EvaluationStage(StageOfRun):
     """A stage that evaluates a run."""
 
     kind: Literal["evaluation"]
-    job: SavedEvaluationJob
-    arm: EvaluatedArm
-
-    @property
-    def about(self) -> str:
-        return str(self.job.config["run"])
 
 
-class ShiftStage(SavedStage):
+class ShiftStage(StageOfRun):
     """A stage that evaluates a run under shift."""
 
     kind: Literal["shift"]
-    job: SavedEvaluationJob
-    arm: EvaluatedArm
-
-    @property
-    def about(self) -> str:
-        return str(self.job.config["run"])
 
 
 def is_our_command(text: str) -> str:
