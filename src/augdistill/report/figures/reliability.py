@@ -72,19 +72,7 @@ def draw_reliability(panels: Sequence[tuple[str, list[Curve]]], palette: style.P
     for (title, found), ax in zip(panels, axes, strict=True):
         ax.plot([0, 1], [0, 1], color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
         for one in found:
-            name = one.strategy
-            ax.errorbar(
-                one.confidence,
-                one.accuracy,
-                yerr=np.nan_to_num(one.sd),
-                color=palette.colour(name),
-                marker=palette.marker(name),
-                ls=palette.line(name),
-                mfc=palette.fill(name),
-                ms=4.5,
-                lw=1.4,
-                elinewidth=0.9,
-            )
+            ax.errorbar(one.confidence, one.accuracy, yerr=np.nan_to_num(one.sd), **palette.curve(one.strategy))
         ax.set_title(title)
         ax.set_xlabel("confidence")
         ax.set_xlim(0, 1.02)

@@ -179,19 +179,7 @@ def draw_lines(panels: Sequence[tuple[str, list[Line]]], palette: style.Palette)
     for (title, found), ax in zip(panels, axes, strict=True):
         for index, one in enumerate(found):
             places = np.arange(len(one.radii)) + 0.05 * (index - (len(found) - 1) / 2)
-            name = one.strategy
-            ax.errorbar(
-                places,
-                one.means,
-                yerr=np.nan_to_num(one.halves),
-                color=palette.colour(name),
-                marker=palette.marker(name),
-                ls=palette.line(name),
-                mfc=palette.fill(name),
-                ms=4.5,
-                lw=1.3,
-                elinewidth=0.9,
-            )
+            ax.errorbar(places, one.means, yerr=np.nan_to_num(one.halves), **palette.curve(one.strategy))
         radii = found[0].radii
         ax.set_xticks(range(len(radii)), [f"{radius:g}" for radius in radii])
         ax.set_ylim(0, min(ax.get_ylim()[1], 103))  # what an interval says beyond 100 is no accuracy

@@ -140,6 +140,11 @@ class Palette:
         colour = self.colour(strategy)
         return {"marker": self.marker(strategy), "color": colour, "mfc": self.fill(strategy), "mec": colour, "mew": 1.4}
 
+    def curve(self, strategy: str) -> Any:
+        """Return what draws a strategy's points joined, with bars, as keyword arguments of `errorbar`."""
+        look = {"color": self.colour(strategy), "marker": self.marker(strategy), "ls": self.line(strategy)}
+        return {**look, "mfc": self.fill(strategy), "ms": 4.5, "lw": 1.4, "elinewidth": 0.9}
+
     def line(self, strategy: str) -> str:
         """Return the line style: dashed for stacks, dotted for labels only."""
         return ":" if strategy == "labels" else "--" if "+" in strategy else "-"
