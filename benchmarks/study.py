@@ -17,7 +17,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from PIL import Image
 
-from augdistill.cli import composing
+from augdistill.cli.composing import compose
 from augdistill.config.checking import typed
 from augdistill.config.executors import Local
 from augdistill.config.jobs import EvaluationConfig
@@ -73,7 +73,7 @@ def words_of(setting: Setting, here: Path) -> list[str]:
 
 def composed(words: list[str]) -> StudyConfig:
     """Return the typed config of `augdistill study` with these overrides."""
-    found = OmegaConf.to_container(composing.composed("study", words, None), resolve=True)
+    found = OmegaConf.to_container(compose.composed("study", words, None), resolve=True)
     assert isinstance(found, dict)
     return typed(StudyConfig, {str(key): value for key, value in found.items()})
 

@@ -10,7 +10,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from augdistill.cli import plain
-from augdistill.cli.composing import composed
+from augdistill.cli.composing.compose import composed
 from augdistill.cli.explained import EXAMPLES, SUMMARIES, chosen_groups, leaves, shown
 from augdistill.cli.main import COMMANDS, COMPOSING
 from augdistill.config.meanings import comments, meaning

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +69,8 @@ TABLES = {
     "losses",
     "shift",
 }  # say what entries are called without torch; their modules do not
-HYDRA = {"cli.composing", "cli.repository", "cli.sources", "cli.sweeps"}  # imported when a command composes
+# imported when a command composes
+HYDRA = {f"cli.composing.{name}" for name in ("compose", "repository", "sources", "sweeps")}
 IMPORTS_TORCH = {"torch", "torchvision", "torchmetrics", "safetensors.torch"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 
@@ -147,6 +149,13 @@ def violations(module: str, source: str) -> list[str]:
 @pytest.mark.parametrize("module", [module for module in MODULES if module])
 def test_the_rules_are_kept(module: str) -> None:
     assert violations(module, MODULES[module].read_text()) == []
+
+
+@pytest.mark.parametrize("top", [PACKAGE, Path(__file__).parent])
+def test_a_look_at_a_folder_shows_what_is_there(top: Path) -> None:
+    there = (path for path in top.rglob("*.*") if path.is_file() and path.parent.name != "__pycache__")
+    files = Counter(path.parent for path in there if path.name != "conftest.py")
+    assert {folder: count for folder, count in files.items() if count > MOST_FILES} == {}
 
 
 def test_every_module_has_its_floor() -> None:

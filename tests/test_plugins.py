@@ -15,7 +15,7 @@ import plugin_files
 from augdistill import plugins
 from augdistill.augment import AUGMENTATIONS
 from augdistill.base.errors import ConfigError
-from augdistill.cli.composing import composed
+from augdistill.cli.composing.compose import composed
 from augdistill.cli.refusals import one_line
 from augdistill.cli.words import as_overrides
 from augdistill.config import choices, parameters

@@ -10,7 +10,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from augdistill.base.errors import ConfigError, RequestError
-from augdistill.cli import composing
+from augdistill.cli.composing import compose
 from augdistill.cli.main import COMPOSING, as_config
 from augdistill.cli.words import (
     EXPONENT,
@@ -94,7 +94,7 @@ NUMBERS = {  # what is null in conf/ and stands for a number, of which NULL_TEXT
 
 def composed(command: str, *words: str) -> dict[str, Any]:
     """Return the config that these words give, in a sweep the last job's."""
-    return as_config(composing.composed(command, as_overrides(command, list(words)), None))
+    return as_config(compose.composed(command, as_overrides(command, list(words)), None))
 
 
 def at(config: Any, key: str) -> Any:
@@ -208,7 +208,7 @@ def test_in_a_sweep_commas_separate_values_and_each_is_text(command: str, word: 
     words = [written for written in as_overrides(command, ["-m", word]) if written != "-m"]
     (jobs,) = BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(words), max_batch_size=None)
     key = words[0].lstrip("+").partition("=")[0]
-    assert [at(as_config(composing.composed(command, job, None)), key) for job in jobs] == values
+    assert [at(as_config(compose.composed(command, job, None)), key) for job in jobs] == values
 
 
 def test_maps_whose_keys_are_anybodys_take_any_key() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from augdistill.base.errors import RequestError
 from augdistill.cli import commands, main
-from augdistill.cli.composing import parse_flags
+from augdistill.cli.composing.compose import parse_flags
 from augdistill.config.folders import has_resolver
 from hostile.attacks import ATTACKS, OURS, Attack
 from hostile.corpus import MARKER

@@ -139,7 +139,7 @@ def test_the_page_asks_the_studys_question_and_shows_its_claims_as_ours(outputs)
 
 @pytest.mark.slow
 def test_what_repeats_the_study_brings_its_claims_along(outputs) -> None:
-    from augdistill.cli.composing import composed
+    from augdistill.cli.composing.compose import composed
     from augdistill.cli.main import as_config
     from augdistill.report.files import write_files
 

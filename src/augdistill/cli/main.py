@@ -139,7 +139,7 @@ def helped(command: str, words: list[str]) -> str:
     """Return what --help prints of a command with these words, or of the keys that are named after it."""
     from itertools import pairwise
 
-    from augdistill.cli.composing import composed
+    from augdistill.cli.composing.compose import composed
     from augdistill.cli.explained import help_text
     from augdistill.cli.words import as_overrides
 
@@ -157,7 +157,7 @@ def compose(command: str, words: list[str]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from augdistill.cli.composing import compose_and_run
+    from augdistill.cli.composing.compose import compose_and_run
 
     jobs = Jobs(words)
     full_error = os.environ.get("HYDRA_FULL_ERROR")
@@ -165,7 +165,7 @@ def compose(command: str, words: list[str]) -> None:
     sys.argv = [f"augdistill {command}", *written]
     try:
         if not {*words}.isdisjoint(MULTIRUN) and {*words}.isdisjoint(SHOWS):
-            from augdistill.cli.sweeps import validate_jobs
+            from augdistill.cli.composing.sweeps import validate_jobs
 
             validate_jobs(command, written)
         compose_and_run(command, written, task_of(command, jobs))

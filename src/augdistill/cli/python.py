@@ -22,13 +22,13 @@ def composed(command: str, overrides: tuple[str, ...], choices: Mapping[str, Any
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from augdistill.cli import composing
+    from augdistill.cli.composing import compose
     from augdistill.cli.main import as_config
     from augdistill.cli.refusals import one_line
 
     try:
-        composing.check_words(written)
-        return as_config(composing.composed(command, written, None))
+        compose.check_words(written)
+        return as_config(compose.composed(command, written, None))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_line(command, error, dict(zip(written, words, strict=True)))) from None
 

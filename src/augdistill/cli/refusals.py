@@ -82,7 +82,7 @@ def config_keys(command: str, words: list[str]) -> list[str]:
     """Return every key of the command's config, dotted, with the groups that `words` choose."""
     from hydra.errors import HydraException
 
-    from augdistill.cli.composing import composed
+    from augdistill.cli.composing.compose import composed
 
     chosen = [word for word in words if re.fullmatch(r"[\w/-]+(@[\w.-]+)?=[^,=]+", word)]
     for overrides in (chosen, []):
@@ -110,7 +110,7 @@ def uncomposable(command: str, typed: Mapping[str, str]) -> str:
     """Return one line about the first override with which Hydra composes nothing, though it is one."""
     from omegaconf import OmegaConf
 
-    from augdistill.cli.composing import composed
+    from augdistill.cli.composing.compose import composed
     from augdistill.config.checking import explain
 
     plain = OmegaConf.to_container(composed(command, [], None), resolve=True)

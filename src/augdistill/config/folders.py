@@ -1,6 +1,6 @@
 """Reads the files of a folder of configs that may have come from elsewhere: plain values from inside the folder.
 
-What the values may be is for the schema to say, and which keys a file may not set, for `cli.composing`.
+What the values may be is for the schema to say, and which keys a file may not set, for `cli.composing.compose`.
 """
 
 import os

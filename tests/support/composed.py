@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
-from augdistill.cli import composing
+from augdistill.cli.composing import compose as composing
 from augdistill.config.base import Group
 from augdistill.config.checking import check, typed
 from augdistill.config.jobs import ModelConfig

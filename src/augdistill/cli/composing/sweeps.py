@@ -1,7 +1,7 @@
 """All jobs of a sweep are looked at before the first one runs, so that a wrong value leaves nothing behind."""
 
 from augdistill.base.errors import as_work_error
-from augdistill.cli.composing import check_words, composed, parse_flags
+from augdistill.cli.composing.compose import check_words, composed, parse_flags
 from augdistill.cli.main import as_config
 from augdistill.config import Config
 

@@ -10,7 +10,8 @@ from augdistill.base.reading import read_arrays
 from augdistill.config.jobs import ShiftConfig
 from augdistill.config.shift import Unknown
 from augdistill.metrics.unknown import directions, known_scores, neighbour_scores, separation
-from augdistill.stages import evaluation, names, shift, unknown
+from augdistill.stages import evaluation, names, shift
+from augdistill.stages.shift import unknown
 from data_files import write_mnist
 
 UNDER = Unknown(name="noise", images=15, reference=300, neighbours=0.01)

@@ -28,8 +28,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from augdistill import plugins
 from augdistill.base.errors import AugdistillError, ConfigError, RequestError
-from augdistill.cli.repository import InsideRepository, check_students, words_about
-from augdistill.cli.sources import one_line, search_path
+from augdistill.cli.composing.repository import InsideRepository, check_students, words_about
+from augdistill.cli.composing.sources import one_line, search_path
 from augdistill.config.folders import has_resolver
 
 Task = Callable[[DictConfig], None]

@@ -27,7 +27,7 @@ CONF = {
     "teacher/net.yaml": "name: {name}/net\n",
     "optim/net.yaml": "",
 }
-RECIPE = (Path(__file__).parents[1] / "conf" / "optim" / "lenet.yaml").read_text()
+RECIPE = (Path(__file__).parents[2] / "conf" / "optim" / "lenet.yaml").read_text()
 STUDY = """
 defaults:
   - tiny

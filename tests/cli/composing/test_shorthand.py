@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from augdistill.base.errors import ConfigError
-from augdistill.cli.composing import composed
+from augdistill.cli.composing.compose import composed
 from augdistill.cli.main import dispatch
 from augdistill.config.checking import typed
 from augdistill.config.studies import Study, StudyConfig

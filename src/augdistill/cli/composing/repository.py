@@ -10,7 +10,16 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from augdistill.base.errors import ConfigError
-from augdistill.cli.shorthand import AUGS, STUDENTS, Choices, Words, as_students, stacked, with_places, write_out
+from augdistill.cli.composing.shorthand import (
+    AUGS,
+    STUDENTS,
+    Choices,
+    Words,
+    as_students,
+    stacked,
+    with_places,
+    write_out,
+)
 from augdistill.config.folders import is_inside
 
 RECHOSEN = ("dataset", "teacher")  # what GROUP@study.GROUP=NAME chooses in place of a study's file

@@ -14,7 +14,8 @@ from augdistill.config.shift import Corruptions
 from augdistill.data import corrupted
 from augdistill.shift import CORRUPTIONS
 from augdistill.shift.corruptions import corrupt
-from augdistill.stages import common, corruptions, shift
+from augdistill.stages import common, shift
+from augdistill.stages.shift import corruptions
 from data_files import write_cifar10_c
 
 UNDER = Corruptions(name="made", severities=(1, 4), images=40)

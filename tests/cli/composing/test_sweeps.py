@@ -11,7 +11,7 @@ from augdistill.cli.main import exit_code_of
 from command_line import TINY, assert_refused, files
 from conftest import COMMAND
 
-TESTBED = Path(__file__).parents[2] / "scripts" / "slurm-testbed"
+TESTBED = Path(__file__).parents[3] / "scripts" / "slurm-testbed"
 LAUNCHERS = [  # Hydra's launchers, and the package that each needs
     ("joblib", "hydra_plugins.hydra_joblib_launcher"),
     pytest.param("submitit_local", "hydra_plugins.hydra_submitit_launcher", marks=pytest.mark.long),

@@ -12,7 +12,8 @@ from augdistill.base.errors import StoppedError
 from augdistill.base.reading import read_arrays
 from augdistill.config.jobs import ShiftConfig
 from augdistill.config.shift import Attack
-from augdistill.stages import attack, common, evaluation, names, shift
+from augdistill.stages import common, evaluation, names, shift
+from augdistill.stages.shift import attack
 from augdistill.store.runs import Run
 
 UNDER = Attack(name="pgd", steps=6, radii=(2.0, 16.0), images=None)

@@ -7,10 +7,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from augdistill.base.errors import ConfigError
-from augdistill.cli import repository
-from augdistill.cli.composing import composed
-from augdistill.cli.repository import check_students, words_about
-from augdistill.cli.shorthand import Words
+from augdistill.cli.composing import repository
+from augdistill.cli.composing.compose import composed
+from augdistill.cli.composing.repository import check_students, words_about
+from augdistill.cli.composing.shorthand import Words
 
 
 def said(command: str | None, *words: str) -> Words:

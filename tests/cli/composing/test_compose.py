@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from augdistill.base.errors import ConfigError, RequestError
-from augdistill.cli.composing import check_words, composed, difference, names_object, parse_flags
+from augdistill.cli.composing.compose import check_words, composed, difference, names_object, parse_flags
 
 
 def test_a_word_and_a_file_change_the_packaged_config_and_nothing_else(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hydra.core.object_type import ObjectType
 
 from augdistill.base.errors import ConfigError
-from augdistill.cli.sources import PlainSource, PluginSource, one_line, search_path
+from augdistill.cli.composing.sources import PlainSource, PluginSource, one_line, search_path
 from augdistill.config import conf_dir
 
 

@@ -105,7 +105,7 @@ def make(config: ShiftConfig, evaluated: Run, trained: Dataset, ref: Ref, folder
 
 def finder(config: ShiftConfig) -> Callable[[Subject], Found]:
     """Return what evaluates a model under what a config asks for."""
-    from augdistill.stages import attack, corruptions, unknown
+    from augdistill.stages.shift import attack, corruptions, unknown
 
     if isinstance(config.under, Corruptions):
         return corruptions.found
