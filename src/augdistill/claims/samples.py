@@ -63,6 +63,7 @@ class Runs:
         self.cells: dict[tuple[Arm, str, str], dict[Unit, dict[str, float]]] = {}
         self.status: dict[Arm, dict[tuple[int, int, str], str]] = {}
         self.precision: dict[Arm, set[str]] = {}
+        self.evaluated: dict[tuple[Arm, str, str], set[Unit]] = {}
         filled = results.reindex(columns=KEY, fill_value="").fillna("").astype(str)
         arms = [Arm(*key) for key in zip(*(filled[name] for name in KEY), strict=True)]
         columns = ("block", "student_seed", "metric", "test_set", "status", "run", "precision")
@@ -70,6 +71,8 @@ class Runs:
         for arm, value, *fields in zip(arms, values, *(results[name].tolist() for name in columns), strict=True):
             block, seed, metric, test_set, status, run, precision = fields
             self.status.setdefault(arm, {})[block, seed, run] = status
+            if isinstance(precision, str):  # an evaluation says in which one it was made
+                self.evaluated.setdefault((arm, metric, test_set), set()).add((block, seed))
             if status in KEPT and math.isfinite(value):
                 self.cells.setdefault((arm, metric, test_set), {}).setdefault((block, seed), {})[run] = value
                 self.precision.setdefault(arm, set()).add(str(precision))

@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import logging
 import os
-import shutil
 import stat
 import struct
 import tarfile
@@ -136,9 +135,9 @@ class Capped:
 def extract(archive: Path, target: Path, folder: str, max_files: int, max_bytes: int) -> None:
     """Unpack the regular files that lie below a folder named `folder` in a .tar.gz, into `target`.
 
-    Only names and contents are taken over: no links, owners, modes or devices. (Python's own extraction filters are
-    missing from early releases of 3.11.) Raises DataError, for the whole archive, on a member that is neither a plain
-    file nor a folder, on a name that leads elsewhere, above `max_files` members or `max_bytes` unpacked, or on damage.
+    Python's filter for data writes them: no owners, modes or devices. Raises DataError, for the whole archive, on a
+    member that is neither a plain file nor a folder, on a name that leads elsewhere, above `max_files` members or
+    `max_bytes` unpacked, or on damage.
     """
     try:
         # typeshed asks for a whole IO; a stream ("r|") needs read alone
@@ -148,12 +147,8 @@ def extract(archive: Path, target: Path, folder: str, max_files: int, max_bytes:
                     raise DataError(f"{archive.name} holds more than {max_files:,} members: nothing was kept")
                 parts = safe_parts(archive, member)
                 if member.isreg() and folder in parts[:-1]:
-                    path = target.joinpath(*parts[parts.index(folder) + 1 :])
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    content = tar.extractfile(member)
-                    assert content is not None
-                    with content, path.open("xb") as out:
-                        shutil.copyfileobj(content, out, BLOCK)
+                    inner = PurePosixPath(*parts[parts.index(folder) + 1 :])
+                    tar.extract(member.replace(name=str(inner), mode=None), target, filter="data")
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, FileExistsError, NotADirectoryError) as error:
         raise DataError(f"{archive.name} is damaged: {error}") from error
     except (ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:  # tarfile, on a hostile header

@@ -6,23 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-import numpy as np
-import pandas as pd
-
 from augdistill.base.status import KEPT
+from augdistill.claims.arms import Arm
 from augdistill.claims.comparison import not_significantly_below_best
 from augdistill.claims.printed import load_published
-from augdistill.claims.samples import block_means
+from augdistill.claims.samples import KEY, Runs, Unit, block_means
 from augdistill.metrics import METRICS
 from augdistill.results import labels
 from augdistill.results.frame import ArmKey, shared_arms
 from augdistill.results.study import SavedStudy
 
 NAN = float("nan")
-Unit = tuple[int, int]
-"""block, student seed"""
 PRINTED_TEST_SETS = {"cifar10h": "cifar10-test"}
-KEYS = ["role", "model", "teacher_aug", "student_aug", "variant", "test_set", "metric"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +75,11 @@ class Cells:
     """Every cell of a study, by arm, metric and test set; an arm whose runs are another's has the other's cells."""
 
     def __init__(self, saved: SavedStudy) -> None:
-        rows = saved.results.assign(variant=saved.results["variant"].fillna(""))
-        healthy = rows[rows["status"].isin(KEPT) & np.isfinite(rows["value"].astype(float))]
-        self.scored = _values(healthy)
+        read = Runs(saved.results)
+        runs = {_key(arm, metric, test_set): found for (arm, metric, test_set), found in read.cells.items()}
+        self.scored = {key: {unit: [*of.values()][-1] for unit, of in found.items()} for key, found in runs.items()}
         self.values = {key: block_means(values) for key, values in self.scored.items()}
-        self.evaluated = _values(rows.dropna(subset=["precision"]))
+        self.evaluated = {_key(*where): units for where, units in read.evaluated.items()}
         self.planned: dict[ArmKey, list[tuple[Unit, str]]] = {}
         for place in saved.places:
             self.planned.setdefault(place.arm, []).append(((place.block, place.student_seed), place.status))
@@ -112,7 +107,7 @@ class Cells:
         return any(key[5:] == (test_set, metric) and role in ("", key[0]) for key in self.values)
 
     def _lost(self, arm: ArmKey, key: tuple[str, ...]) -> str:
-        scored, evaluated = self.scored.get(key, {}), self.evaluated.get(key, {})
+        scored, evaluated = self.scored.get(key, {}), self.evaluated.get(key, set())
         counts: Counter[str] = Counter()
         for unit, status in self.planned[arm]:
             if unit not in scored:
@@ -167,13 +162,8 @@ def is_testable(cells: Iterable[Cell]) -> bool:
     return sum(cell.n > 1 for cell in cells) > 1
 
 
-def _values(rows: pd.DataFrame) -> dict[tuple[str, ...], dict[Unit, float]]:
-    """Values by block and student seed, by arm, test set and metric."""
-    found: dict[tuple[str, ...], dict[Unit, float]] = {}
-    columns = [rows[name].tolist() for name in (*KEYS, "block", "student_seed", "value")]
-    for *key, block, seed, value in zip(*columns, strict=True):
-        found.setdefault(tuple(key), {})[int(block), int(seed)] = float(value)
-    return found
+def _key(arm: Arm, metric: str, test_set: str) -> tuple[str, ...]:
+    return (*(getattr(arm, name) for name in KEY), test_set, metric)
 
 
 def arm(role: str, model: str, teacher_aug: str, student_aug: str = "baseline", variant: str = "") -> ArmKey:
