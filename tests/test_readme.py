@@ -67,6 +67,7 @@ def test_a_make_target_is_there(words: list[str]) -> None:
 PLANS = pytest.mark.slow  # thousands of runs, in a process of its own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -92,6 +93,7 @@ def test_a_command_is_accepted(words: list[str], run_augdistill: RunAugdistill, 
         job(words[0], config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [words for words in OURS if is_sweep(words)], ids=" ".join)
 def test_every_job_of_a_sweep_is_accepted(words: list[str]) -> None:
     command, *overrides = [word for word in words if word != "-m"]

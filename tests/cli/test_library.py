@@ -28,6 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_every_study_plans_and_asks_claims_that_its_cells_answer(root: Path, name: str) -> None:
     words = [f"study=claims/{name}", f"study.dataset.root={root}", "study.dataset.verify=false"]

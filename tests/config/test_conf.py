@@ -60,6 +60,7 @@ def test_a_command_composes_without_a_choice(command: str) -> None:
         assert job(command, config).dataset.name == "cifar10"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "group", "choice"), every_choice())
 def test_every_choice_of_every_group_composes(command: str, group: str, choice: str) -> None:
     config = compose(command, f"{group}={choice}")

@@ -32,6 +32,8 @@ from augdistill.training.sgd import sgd
 from core import BATCH, COUNT, LOOP_RECIPE, small_model, small_set
 from steps import BANKS, CASES, FORBIDDEN, at, made, members
 
+pytestmark = pytest.mark.slow  # what only a GPU uses
+
 EVERY = {**CASES, "alexnet": {"model": "alexnet"}, **BANKS, "bank of alexnets": {"model": "alexnet"}}
 ON_A_GPU = {name: case for name, case in EVERY.items() if "precision" not in case}  # each comes in both
 TOGETHER = [name for name in ON_A_GPU if name.startswith("bank")]

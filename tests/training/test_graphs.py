@@ -30,6 +30,8 @@ from core import COUNT, EPOCHS, LOOP_RECIPE, same, two_part_loss
 from steps import BANKS, CASES, at, made, members
 from tape import TapeRecorder
 
+pytestmark = pytest.mark.slow  # what only a GPU uses
+
 ON_A_GPU = {**CASES, "alexnet": {"model": "alexnet"}, **BANKS}  # AlexNet is too large for a tape
 NEEDS_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU at hand: not yet run")
 

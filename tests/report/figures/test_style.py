@@ -25,6 +25,7 @@ print(matplotlib.rcParams["text.usetex"], matplotlib.get_backend(auto_select=Fal
 NOWHERE = "module://nowhere_inline.backend_inline"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "backend", "told"),
     [
