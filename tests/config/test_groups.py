@@ -16,7 +16,8 @@ def test_what_groups_say_of_themselves(tmp_path: Path) -> None:
     assert Aug(ops={}).name == "baseline"
     assert config.aug.listed()[0] == ["flip-crop", {"flip": 0.5, "padding": 0.125}]
     assert config.teacher.parameters() == {"width": 6}
-    assert config.dataset.parameters() == {"size": 16, "channels": 1, "test_images": 360}
+    classes = list(range(10))
+    assert config.dataset.parameters() == {"size": 16, "channels": 1, "test_images": 360, "classes": classes}
     arguments = config.dataset.reader_arguments(str(tmp_path))
     assert arguments == {
         "root": Path("/somewhere"),
@@ -25,6 +26,7 @@ def test_what_groups_say_of_themselves(tmp_path: Path) -> None:
         "size": 16,
         "channels": 1,
         "test_images": 360,
+        "classes": classes,
     }
 
 

@@ -51,3 +51,17 @@ def test_digits_channels_are_equal() -> None:
 def test_digits_split_is_the_same_everywhere() -> None:
     labels = digits.read(Path(), "test", True).labels
     assert labels[:12].tolist() == [4, 9, 8, 0, 5, 9, 0, 8, 7, 7, 5, 1]  # as first released
+
+
+def test_some_classes_are_those_images_of_the_whole_in_their_order() -> None:
+    whole, some = (digits.read(Path(), "test", True, classes=classes) for classes in (range(10), [2, 5, 9]))
+    kept = np.isin(whole.labels, [2, 5, 9])
+    assert np.array_equal(some.images, whole.images[kept])
+    assert some.classes == ("2", "5", "9")
+    assert [int(some.classes[label]) for label in some.labels] == whole.labels[kept].tolist()
+
+
+@pytest.mark.parametrize("classes", [[], [3], [3, 3], [5, 2], [0, 10], [-1, 2], [0.0, 1.0], [True, 2]])
+def test_classes_that_are_no_digits_are_refused(classes: list) -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.classes=.*two or more digits, rising"):
+        digits.read(Path(), "train", True, classes=classes)

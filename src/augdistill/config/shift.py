@@ -14,6 +14,7 @@ from augdistill.config.places import choices, parameters, written
 MADE = "made"  # corruptions of a dataset's own test images, made here
 PUBLISHED = {"cifar10-c": "cifar10", "cifar100-c": "cifar100"}  # sets of files -> the dataset that they are about
 NOISE = "noise"  # unknown images of which every pixel is drawn
+HELD_OUT = "held-out"  # unknown images of the classes that `dataset.classes` leaves out
 MADE_SET = "made-corruptions"
 
 
@@ -71,7 +72,9 @@ class Attack(Group):
 
 
 class Unknown(Group):
-    """Images of no known class: the test images of another dataset, or noise, beside the model's own test images.
+    """Images of no known class beside the model's own test images: another dataset's test images, or noise.
+
+    Or held-out: those test images of its own dataset whose classes it does not know.
 
     At most `images` of either are looked at. The nearest `neighbours`, a share, are looked for among `reference`
     training images, at least one.
@@ -96,8 +99,12 @@ def plain_name(value: str) -> str:
 
 
 def known_images(value: str) -> str:
-    """Return the name of a dataset with a YAML file, or of noise."""
-    known = [NOISE, *(name for name in choices("dataset") if written("dataset", name).get("name") is not None)]
+    """Return the name of a dataset with a YAML file, of noise, or of what the model's own leaves out."""
+    known = [
+        NOISE,
+        HELD_OUT,
+        *(name for name in choices("dataset") if written("dataset", name).get("name") is not None),
+    ]
     if value not in known:
         raise unknown(value, known)
     return value

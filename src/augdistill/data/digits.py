@@ -1,5 +1,6 @@
 """Digits (Alpaydin and Kaynak, 1998): 1,797 grey images of 8 x 8 in ten classes, bundled with scikit-learn."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ SPLITS = ("train", "test")
 TEST_SET = "digits-test"
 LABEL = "Digits"
 COUNT = 1797
+CLASSES = tuple(range(10))
 TEST_COUNTS = range(10, COUNT - 9)  # with ten images on either side
 SIDE = 8
 LEVELS = 16  # pixels are counts 0..16
@@ -26,12 +28,18 @@ def where(root: Path, **params: object) -> str:
     return "scikit-learn"
 
 
-def shape(*, size: int = 16, channels: int = 1, test_images: int = 360) -> tuple[int, int, int]:
+def shape(
+    *, size: int = 16, channels: int = 1, test_images: int = 360, classes: Sequence[int] = CLASSES
+) -> tuple[int, int, int]:
     """Return the shape of an image; raises ConfigError on a parameter."""
     require(type(size) is int and size in SIZES, "dataset.size", size, f"{SIZES[0]} to {SIZES[-1]} pixels")
     require(type(channels) is int and channels in (1, 3), "dataset.channels", channels, "1 or 3")
     is_count = type(test_images) is int and test_images in TEST_COUNTS
     require(is_count, "dataset.test_images", test_images, f"{TEST_COUNTS[0]} to {TEST_COUNTS[-1]} of {COUNT} images")
+    known = list(classes)
+    is_some = all(type(label) is int for label in known) and len(known) > 1
+    is_some = is_some and known == sorted({*known} & {*CLASSES})
+    require(is_some, "dataset.classes", known, "two or more digits, rising, as in [0,1,2,3,4,5,6,7]")
     return channels, size, size
 
 
@@ -40,20 +48,32 @@ def source(root: Path, split: str, **params: object) -> Source:
     return Source(where(root), version=version("scikit-learn"))
 
 
-def read(root: Path, split: str, verify: bool, *, size: int = 16, channels: int = 1, test_images: int = 360) -> Pixels:
+def read(
+    root: Path,
+    split: str,
+    verify: bool,
+    *,
+    size: int = 16,
+    channels: int = 1,
+    test_images: int = 360,
+    classes: Sequence[int] = CLASSES,
+) -> Pixels:
     """Return the images [N, channels, size, size] and labels of a fixed stratified split with so many test images.
 
-    Three channels are equal. Raises ConfigError on a parameter.
+    Three channels are equal; of some `classes`, images of the others are left out of both splits. Raises ConfigError
+    on a parameter.
     """
     from sklearn.datasets import load_digits
 
-    image_shape = shape(size=size, channels=channels, test_images=test_images)
+    image_shape = shape(size=size, channels=channels, test_images=test_images, classes=classes)
     bundled = load_digits()
     labels = bundled.target.astype(np.int64)
     rows = dict(zip(SPLITS, stratified(labels, test_images, derive(0, "digits-split")), strict=True))[split]
+    known = np.array(classes)
+    rows = rows[np.isin(labels[rows], known)]
     images = enlarge(bundled.images[rows].astype(np.int64), size)
     images = np.repeat(images[:, None], image_shape[0], axis=1)
-    return Pixels(images, labels[rows], tuple("0123456789"), verified=True)
+    return Pixels(images, np.searchsorted(known, labels[rows]), tuple(map(str, known)), verified=True)
 
 
 def enlarge(images: np.ndarray, size: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from augdistill.config.jobs import (
     StudentConfig,
 )
 from augdistill.config.places import AS_TRAINED, written
-from augdistill.config.shift import MADE, MADE_SET, NOISE, PUBLISHED, Attack, Corruptions, Unknown
+from augdistill.config.shift import HELD_OUT, MADE, MADE_SET, NOISE, PUBLISHED, Attack, Corruptions, Unknown
 from augdistill.data import HUMAN_LABELS, Header, corrupted, header, is_there, load_human_labels, test_set_name
 from augdistill.shift import VERSION
 from augdistill.store.identity import Ref, evaluation_ref, shift_ref
@@ -191,4 +191,17 @@ def shift_fingerprint(under: Corruptions | Attack | Unknown, config: DatasetAt) 
         raise ConfigError(f"unknown={under.name} are the classes that the model knows: name another dataset, or noise")
     if under.name == NOISE:
         return f"{own}+{NOISE}"
+    if under.name == HELD_OUT:
+        whole = dataset_header(DatasetAt(with_all_classes(dataset), config.outputs), "test")
+        return f"{own}+{whole.fingerprint}"
     return f"{own}+{test_fingerprint(under.name, config)}"
+
+
+def with_all_classes(dataset: Dataset) -> Dataset:
+    """Return a dataset of some classes with all of them; raises ConfigError for one that leaves none out."""
+    whole = written("dataset", dataset.name).get("classes")
+    if whole is None or list(dataset.parameters()["classes"]) == whole:
+        why = f"dataset={dataset.name} leaves no class out: train on some with dataset=digits dataset.classes=[0,1,2]"
+        raise ConfigError(f"unknown={HELD_OUT}: {why}")
+    found: Dataset = check_group("dataset", {**dataset.plain(), "classes": whole})
+    return found

@@ -26,6 +26,7 @@ ADDED_LATER: Mapping[str, Any] = {
     "aug.cutmix.labels": "soft",
     "dataset.background": "white",
     "dataset.test_images": 360,
+    "dataset.classes": list(range(10)),
     "distillation.label_weight": None,
     "distillation.mixed_labels": "mixed",
     "distillation.inputs": "augmented",

@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from augdistill.base.errors import DataError
+from augdistill.base.errors import ConfigError, DataError
 from augdistill.base.reading import read_arrays
 from augdistill.config.jobs import ShiftConfig
 from augdistill.config.shift import Unknown
+from augdistill.data import digits
 from augdistill.metrics.unknown import directions, known_scores, neighbour_scores, separation
-from augdistill.stages import evaluation, names, shift
+from augdistill.stages import evaluation, names, shift, teacher
 from augdistill.stages.shift import unknown
+from core import teacher_config
 from data_files import write_mnist
 
 UNDER = Unknown(name="noise", images=15, reference=300, neighbours=0.01)
@@ -55,3 +57,20 @@ def test_images_are_made_to_fit():
     assert np.array_equal(unknown.fitted(colour, (1, 16, 16)), np.full((1, 1, 16, 16), 30))
     same = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
     assert np.array_equal(unknown.fitted(same, (3, 8, 8)), same)
+
+
+def test_held_out_images_are_those_of_the_classes_left_out(tmp_path):
+    run = teacher.run(teacher_config(tmp_path, "dataset.classes=[0,1,2,3,4,5,6]", "dataset.validation=0"))
+    made = shift.run(ShiftConfig(run=run.path.name, outputs=str(tmp_path), under=Unknown(name="held-out")))
+    whole = digits.read(tmp_path, "test", True)
+    kept = read_arrays(made.path / "predictions.npz", "")
+    assert len(kept["unknown_logits"]) == (whole.labels > 6).sum()
+    assert kept["unknown_logits"].shape[1] == 7
+    assert json.loads((made.path / "metrics.json").read_text())["scalars"].keys() >= {"auroc_energy", "fpr95_msp"}
+
+
+def test_nothing_is_held_out_where_all_classes_are_known(subjects):
+    run = subjects["teacher"]
+    config = ShiftConfig(run=run.path.name, outputs=str(run.path.parents[1]), under=Unknown(name="held-out"))
+    with pytest.raises(ConfigError, match=r"dataset=digits leaves no class out: .* dataset\.classes=\[0,1,2\]"):
+        shift.run(config)

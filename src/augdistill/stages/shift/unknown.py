@@ -7,7 +7,7 @@ from torch.nn import functional
 from augdistill.base.errors import DataError
 from augdistill.base.seeds import derive
 from augdistill.config.jobs import DatasetAt
-from augdistill.config.shift import NOISE, Unknown
+from augdistill.config.shift import HELD_OUT, NOISE, Unknown
 from augdistill.metrics.unknown import directions, known_scores, neighbour_scores, unknown_metrics
 from augdistill.stages import common, evaluation, names
 from augdistill.stages.shift import Found, Subject, chosen_rows
@@ -56,12 +56,20 @@ def unknown_images(subject: Subject, under: Unknown) -> np.ndarray:
     if under.name == NOISE:
         rng = np.random.default_rng(derive(0, "unknown-noise"))
         return rng.integers(0, 256, (len(subject.rows), *shape), dtype=np.uint8)
-    dataset = names.default_dataset(under.name, subject.trained)
-    images = common.dataset_images(DatasetAt(dataset, subject.config.outputs), "test")
+    is_held_out = under.name == HELD_OUT
+    find = (
+        names.with_all_classes(subject.trained) if is_held_out else names.default_dataset(under.name, subject.trained)
+    )
+    images = common.dataset_images(DatasetAt(find, subject.config.outputs), "test")
     if images.header.classes == subject.images.header.classes:
         classes = ", ".join(images.header.classes[:3])
         raise DataError(f"unknown={under.name} has the classes that {subject.run.path.name} knows ({classes}, ...)")
-    rows = chosen_rows(np.array(images.labels), under.images)
+    labels = np.array(images.labels)
+    there = np.arange(len(labels))
+    if is_held_out:
+        known = [images.header.classes.index(name) for name in subject.images.header.classes]
+        there = there[~np.isin(labels, known)]
+    rows = there[chosen_rows(labels[there], under.images)]
     return fitted(np.ascontiguousarray(images.images[rows]), shape)
 
 
