@@ -27,7 +27,9 @@ assert not heavy, heavy
 
 @pytest.mark.slow
 def test_the_example_of_the_documents_runs(tmp_path: Path) -> None:
-    saved = saved_studies.write_study(tmp_path / "outputs", "study=quickstart", "study.blocks=2", "study.corruptions=[]")
+    saved = saved_studies.write_study(
+        tmp_path / "outputs", "study=quickstart", "study.blocks=2", "study.corruptions=[]"
+    )
     example, training = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     ran = subprocess.run(
         [sys.executable, "-c", LIGHT + example], cwd=tmp_path, capture_output=True, text=True, check=False

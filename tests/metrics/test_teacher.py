@@ -6,7 +6,7 @@ import scipy.stats
 from scipy.special import softmax
 
 from augdistill.metrics.classification import log_softmax
-from augdistill.metrics.teacher import agreement, label_information, logit_sd, teacher_student_kl
+from augdistill.metrics.teacher import agreement, label_information, logit_sd, mean_probability_sd, teacher_student_kl
 
 
 def test_logit_sd_is_that_of_the_logits_without_their_row_means():
@@ -42,3 +42,11 @@ def test_fidelity_has_the_teacher_first(temperature):
 def test_agreement_is_the_share_of_equal_predictions():
     assert agreement(np.eye(4), np.eye(4)[[0, 1, 3, 2]]) == 0.5
     assert agreement(np.zeros((2, 3)), np.array([[1.0, 0, 0], [0, 0, 1.0]])) == 0.5
+
+
+def test_t_stddev_is_the_mean_over_classes_of_the_sd_over_groups():
+    draws = np.random.default_rng(3).dirichlet(np.ones(4), 7)
+    expected = np.mean([scipy.stats.tstd(column) for column in draws.T])
+    assert mean_probability_sd(draws) == pytest.approx(expected, abs=1e-15)
+    assert mean_probability_sd(np.repeat(draws[:1], 3, axis=0)) == pytest.approx(0, abs=1e-15)
+    assert np.isnan(mean_probability_sd(draws[:1]))

@@ -29,9 +29,12 @@ def test_every_run_stands_in_its_place_with_what_its_evaluation_measured(saved):
             assert own.value["ece"] == scalars["ece"]
             classes = own.value[own.index.str.startswith("class_accuracy[")]
             assert classes.mean() == pytest.approx(scalars["recall"])
-    outputs = rows[rows.test_set == "distillation"]
-    assert set(outputs.role) == {"teacher"}
+    outputs = rows[(rows.test_set == "distillation") & (rows.role == "teacher")]
     assert outputs.run.nunique() == 10
+    fidelity = rows[(rows.test_set == "distillation") & (rows.role != "teacher")]
+    assert set(fidelity.role) == {"student"}
+    assert set(fidelity.metric) == {"teacher_agreement", "teacher_kl", "teacher_stddev"}
+    assert set(fidelity.value[fidelity.metric == "teacher_agreement"]) == {0.95}
 
 
 def test_what_cells_share_stands_in_each_of_them(controls):

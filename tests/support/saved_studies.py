@@ -103,6 +103,9 @@ def publish(store: RunStore, stage: Any, classes: list[str], status: str, parent
         facts = {"classes": classes, "collapsed": status == "collapsed", "statistics": {"mean": [0.5], "std": [0.2]}}
         if stage.job["config"]["dataset"]["validation"]:
             facts["validation_accuracy"] = 0.6 + 0.01 * (stage.arm["block"] % 10)
+        if stage.arm["role"] == "student" and status != "diverged":
+            spread = 0.001 * SHARPNESS.get(stage.arm["teacher_aug"].rpartition("+")[2], 4.0)
+            facts["distillation"] = {"teacher_agreement": 0.95, "teacher_kl": 0.05, "teacher_stddev": spread}
         (folder / "history.csv").write_text(history(stage.kind, stage.arm["teacher_aug"]))
     elif stage.kind == "shift":
         facts = {"test_set": stage.arm["test_set"]}

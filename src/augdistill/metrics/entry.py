@@ -6,12 +6,13 @@ from typing import Literal
 
 from augdistill.metrics.scores import Predictions
 
-Need = Literal["labels", "embeddings", "human", "teacher", "outputs", "external"]
+Need = Literal["labels", "embeddings", "human", "teacher", "draws", "outputs", "external"]
 
 LABELS: frozenset[Need] = frozenset({"labels"})
 EMBEDDINGS: frozenset[Need] = LABELS | {"embeddings"}
 HUMAN: frozenset[Need] = LABELS | {"human"}
 TEACHER: frozenset[Need] = LABELS | {"teacher"}
+DRAWS: frozenset[Need] = TEACHER | {"draws"}
 EXTERNAL: frozenset[Need] = LABELS | {"external"}
 HUMAN_EXTERNAL: frozenset[Need] = HUMAN | EXTERNAL
 
@@ -29,7 +30,8 @@ class Metric:
     compute: Callable[[Predictions], float]
     needs: frozenset[Need] = LABELS
     """what it is computed from: labels, penultimate "embeddings", "human" labels, the "teacher"'s logits for the same
-    images; "outputs" of a teacher on the training set; "external" probabilities, which may hold zeros"""
+    images; "draws", means of its probabilities over groups of a student's training images; "outputs" of a teacher on
+    the training set; "external" probabilities, which may hold zeros"""
     stands_in: tuple[str, ...] = ()
     """tables and figures of the report that list it, by key: table-5, table-6, table-teachers, table-calibration,
     table-fidelity, figure-properties; their columns and panels are in the order of METRICS"""

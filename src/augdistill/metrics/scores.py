@@ -45,6 +45,8 @@ class Predictions:
     """a teacher's, on the images that its students learn from"""
     external: bool = False
     """probabilities that something else made: zeros are possible"""
+    draws: Floats | None = None
+    """[G, K] means of a teacher's probabilities over groups of images, as a student saw these while it learned"""
 
     @property
     def classes(self) -> int:
@@ -58,6 +60,7 @@ class Predictions:
             "embeddings": self.embeddings is not None,
             "human": self.human is not None,
             "teacher": self.teacher is not None,
+            "draws": self.draws is not None,
             "outputs": self.outputs,
             "external": self.external,
         }
@@ -109,6 +112,12 @@ class Predictions:
         """The teacher of metrics that need one."""
         assert self.teacher is not None
         return self.teacher
+
+    @property
+    def drawn(self) -> Floats:
+        """The means of metrics that need them."""
+        assert self.draws is not None
+        return self.draws
 
     @cached_property
     def class_means(self) -> Floats:

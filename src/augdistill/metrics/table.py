@@ -2,10 +2,10 @@
 
 from augdistill.metrics.calibration import adaptive_ece, class_ece, ece, mce, overconfidence, reliability, signed_gap
 from augdistill.metrics.classification import accuracy, brier, nll
-from augdistill.metrics.entry import EMBEDDINGS, EXTERNAL, HUMAN, HUMAN_EXTERNAL, TEACHER, Metric
+from augdistill.metrics.entry import DRAWS, EMBEDDINGS, EXTERNAL, HUMAN, HUMAN_EXTERNAL, TEACHER, Metric
 from augdistill.metrics.human import cross_entropy, diagonal_mean, entropy, kl, off_diagonal_mean, zeros
 from augdistill.metrics.latent import class_separability
-from augdistill.metrics.teacher import agreement, label_information, logit_sd, teacher_student_kl
+from augdistill.metrics.teacher import agreement, label_information, logit_sd, mean_probability_sd, teacher_student_kl
 from augdistill.plugins import Table
 
 MACRO = ("table-5", "table-6")
@@ -200,5 +200,14 @@ METRICS = Table[Metric]("metrics") | {
         TEACHER,
         stands_in=FIDELITY,
         digits=4,
+    ),
+    "teacher_stddev": Metric(
+        "T.stddev",
+        "",
+        None,
+        lambda p: mean_probability_sd(p.drawn),
+        DRAWS,
+        stands_in=(*FIDELITY, "figure-properties"),
+        digits=5,
     ),
 }

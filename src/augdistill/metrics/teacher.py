@@ -40,3 +40,11 @@ def teacher_student_kl(student_logits: NDArray[Any], teacher_logits: NDArray[Any
     student = log_softmax(np.asarray(student_logits, dtype=np.float64) / temperature)
     teacher = log_softmax(np.asarray(teacher_logits, dtype=np.float64) / temperature)
     return max(cross_entropy(np.exp(teacher), student) - cross_entropy(np.exp(teacher), teacher), 0.0)
+
+
+def mean_probability_sd(draws: NDArray[Any]) -> float:
+    """Return T.stddev (arXiv 2012.02909): the s.d. over groups of images of a teacher's mean probabilities [G, K].
+
+    A mean over classes. It is small where a strategy shows a student much at once. NaN with less than two groups.
+    """
+    return float(np.std(draws, axis=0, ddof=1).mean()) if len(draws) > 1 else float("nan")

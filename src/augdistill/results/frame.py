@@ -58,9 +58,9 @@ def load_results(plan: SavedPlan, runs: Mapping[str, Run]) -> pd.DataFrame:
     """Return one row per run and metric: study, ARM, test_set, metric, value, status, run, precision.
 
     `runs` are those of its stages, by folder. `status` is finished, dead units, collapsed, diverged or missing; a run
-    that is not there has one row, its accuracy NaN. What a teacher's outputs say of it on the training images has the
-    test set "distillation", its accuracy on a validation split "validation". Accuracy within one class is the metric
-    class_accuracy[NAME].
+    that is not there has one row, its accuracy NaN. What a teacher's outputs say of it on the training images, and what
+    a student took of it there, has the test set "distillation", accuracy on a validation split "validation". Accuracy
+    within one class is the metric class_accuracy[NAME].
     """
     rows: list[dict[str, Any]] = []
     for stage in plan.stages:
@@ -72,6 +72,9 @@ def load_results(plan: SavedPlan, runs: Mapping[str, Run]) -> pd.DataFrame:
             value = run.model.validation_accuracy if run is not None else None
             if value is not None:
                 rows.append({**facts, "test_set": VALIDATION, "metric": "accuracy", "value": value})
+            on_training = run.model.distillation if run is not None else {}
+            where = {**facts, "test_set": DISTILLATION}
+            rows += [{**where, "metric": name, "value": value} for name, value in on_training.items()]
             if run is None or run.status != "finished":
                 rows.append({**facts, "precision": None, "metric": "accuracy", "value": float("nan")})
         elif run is not None:

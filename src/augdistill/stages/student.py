@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from augdistill.config.groups import Distillation
 from augdistill.config.jobs import StudentConfig
 from augdistill.losses.shared import Term, distillation_loss, loss_dtype
 from augdistill.losses.soft_targets import class_means, ensemble_logits, logit_sd, teacher_probabilities, zscore
+from augdistill.metrics import Teacher
 from augdistill.metrics.health import health
-from augdistill.stages import common, folders, making, names, outputs
+from augdistill.stages import common, fidelity, folders, making, names, outputs
 from augdistill.stages.parents import with_parents, with_teacher
 from augdistill.stages.refusals import validate, validate_values
 from augdistill.store.identity import Ref, reference_of, student_ref
@@ -122,13 +123,19 @@ def publish(
     store: RunStore,
 ) -> Run:
     """Save, examine and publish a trained student; `diverged` says why it did, and is empty if it did not."""
-    config, folder, found = resolved.config, store.folder(resolved.ref), {}
+    config, folder = resolved.config, store.folder(resolved.ref)
+    found: dict[str, Any] = {}
     if diverged:
         log.error("%s diverged: %s", resolved.ref.folder, diverged)
     else:
         folders.save_weights(folder, model)
         folders.save_validation(folder, model, data.held_out, made.device)
-        found = examine(model, data.training, made.device)
+        logits, found = fidelity.examine(model, data.training, made.device)
+        if resolved.parents:
+            stored = teacher_logits(resolved, data, made.device)[0]
+            teacher = Teacher(stored.cpu().numpy(), config.distillation.temperature)
+            says = teacher_says(resolved, data, stored, made.device)
+            found["distillation"] = fidelity.on_training_images(logits, data.training.labels, teacher, says)
         word = health(found["training_accuracy"], found["dead_units"], len(data.images.header.classes))
         found["collapsed"] = word == COLLAPSED
         if word:
@@ -249,9 +256,18 @@ def term_of(distillation: Distillation) -> Term:
     return losses.build(distillation.loss.name, **distillation.loss_parameters())
 
 
-def examine(model: nn.Module, data: common.DeviceDataset, device: Device) -> dict[str, Any]:
-    """Return a student's training accuracy and its share of dead penultimate units, which never fire."""
-    logits, embeddings = common.predict(model, data, device)
-    right = float((logits.argmax(1) == data.labels.cpu()).double().mean())
-    dead = float((embeddings.amax(0) <= 0).double().mean())
-    return {"training_accuracy": right, "dead_units": dead}
+def teacher_says(
+    resolved: ResolvedStudent, data: common.TrainValSplit, stored: Tensor, device: Device
+) -> Iterator[Tensor]:
+    """Yield a teacher's probabilities [B,K] for the batches that a student learned from; `stored` are its logits."""
+    config, part = resolved.config, data.training
+    live: Callable[[Batch], Tensor] | None = None
+    if config.student_aug.ops and config.distillation.view != "clean":
+        model = outputs.load(config, resolved.parents["teacher"], data.images, device)
+
+        def live(batch: Batch) -> Tensor:
+            return live_logits(model, batch, device).softmax(1)
+
+    targets = one_hot(part.labels, stored.shape[1])
+    training = TrainingSet(part.images, targets, part.mean, part.std, device.memory_format, stored.float().softmax(1))
+    return fidelity.teacher_words(training, config, live)

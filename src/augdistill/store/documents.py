@@ -84,6 +84,7 @@ class ModelManifest(Manifest):
     training_accuracy: Real | None = None
     dead_units: Real | None = None
     validation_accuracy: Real | None = None
+    distillation: dict[Name, Real | None] = Field({})  # of a student, by metric, on the images that it learned from
 
 
 class OutputsManifest(Manifest):

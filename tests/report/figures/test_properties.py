@@ -25,7 +25,8 @@ def test_properties_correlate_means_over_strategies(source):
         "label_information_20",
     ]
     own = [(name, "cifar10-test") for name in names]
-    assert list(found) == own + [(name, "distillation") for name in names if not name.startswith("discrimination")]
+    on_training = [name for name in names if not name.startswith("discrimination")] + ["teacher_stddev"]
+    assert list(found) == own + [(name, "distillation") for name in on_training]
     augs = source.saved.augs
     x = [np.mean(values(source, "teacher", "resnet18", aug, "ece")) for aug in augs]
     y = [np.mean(values(source, "student", "lenet", aug)) for aug in augs]

@@ -67,7 +67,7 @@ def test_unknown_images_and_what_is_inherited(saved):
 
 
 def test_a_study_that_asks_for_nothing_has_none(tmp_path):
-    plain = saved_studies.write_study(tmp_path, *WORDS, "study.blocks=1")
+    plain = saved_studies.write_study(tmp_path, *WORDS, "study.blocks=1", "study.corruptions=[]")
     assert make_table("Under shift", plain, Cells(plain)) == "the study asks for nothing under shift"
     assert not {"Under shift", "Under attack", "Unknown images", "Inherited"} & {*asked(TABLES, plain)}
     assert "Accuracy under attack" not in asked(FIGURES, plain)

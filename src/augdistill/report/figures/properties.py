@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from augdistill.metrics import standing_in
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Figure, FigureContext, sentence
 from augdistill.report.tables.more import teacher_properties
@@ -42,13 +43,19 @@ class Relation:
 
 
 def relations(context: FigureContext, student: str) -> list[Relation]:
-    """Return every property of the teachers that is measured, against the accuracy of one student."""
+    """Return every property of the teachers that is measured, against the accuracy of one student.
+
+    What a teacher's words are while a student learns is measured by that student.
+    """
     saved, cells = context.saved, context.cells
     found = []
-    for metric, where in teacher_properties(saved, cells, "figure-properties"):
+    asked = [("teacher", *one) for one in teacher_properties(saved, cells, "figure-properties")]
+    names = standing_in("figure-properties")
+    asked += [("student", name, DISTILLATION) for name in names if cells.has(name, DISTILLATION, "student")]
+    for role, metric, where in asked:
         points = []
         for aug in saved.augs:
-            x = cells.blocks(arm("teacher", saved.teacher, aug), metric, where)
+            x = cells.blocks(arm(role, student if role == "student" else saved.teacher, aug), metric, where)
             y = cells.blocks(arm("student", student, aug), "accuracy", saved.test_set)
             if x and y:
                 points.append(Point(aug, tuple(x.values()), tuple(y.values())))

@@ -48,11 +48,19 @@ def calibration(saved: SavedStudy, cells: Cells) -> Table | str:
 def fidelity(saved: SavedStudy, cells: Cells) -> Table | str:
     """How closely students follow their teachers."""
     names = standing_in("table-fidelity")
-    found = list(product(saved.students, names))
-    columns = [Column(labels.model(student), labels.column(name)) for student, name in found]
-    lines = by_strategy(saved.augs, lambda aug: ((arm("student", s, aug), name, saved.test_set) for s, name in found))
+    asked = [(name, saved.test_set) for name in names if "draws" not in METRICS[name].needs]
+    asked += [(name, DISTILLATION) for name in names if cells.has(name, DISTILLATION, "student")]
+    found = [(student, *one) for student, one in product(saved.students, asked)]
+    columns = [Column(labels.model(student), fidelity_column(name, where)) for student, name, where in found]
+    lines = by_strategy(saved.augs, lambda aug: ((arm("student", s, aug), name, where) for s, name, where in found))
     notes = ["A student can agree poorly with its teacher and still generalise (arXiv 2106.05945)."]
     return build("table-fidelity", [STRATEGY], columns, lines, cells, notes=notes)
+
+
+def fidelity_column(name: str, where: str) -> str:
+    """Return what a column of the table says: of the training images that it is about them."""
+    is_of_draws = "draws" in METRICS[name].needs
+    return labels.column(name) + (", training images" if where == DISTILLATION and not is_of_draws else "")
 
 
 def variants(saved: SavedStudy, cells: Cells) -> Table | str:

@@ -1,0 +1,80 @@
+"""What a student took of its teacher on its training images, recomputed from its weights and its teacher's outputs."""
+
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import core
+from augdistill.base.seeds import derive
+from augdistill.metrics.teacher import agreement, teacher_student_kl
+from augdistill.stages import common, evaluation, fidelity, outputs, student, teacher
+from augdistill.store.runs import Run, RunStore
+from core import student_config
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fidelity")
+    teacher.run(core.teacher_config(folder))
+    return folder
+
+
+def stored_logits(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Return a student's teacher's logits for its training images, and which rows of the whole set these are."""
+    rows, _ = common.split(run.config, common.dataset_images(run.config).labels)
+    (taught_by,) = RunStore(run.path.parents[1]).all("teacher")
+    return outputs.logits(run.config, outputs.run(run.config, taught_by))[rows], rows
+
+
+def test_a_student_is_compared_with_its_teacher_on_what_it_learned_from(taught):
+    run = student.run(student_config(taught))
+    said, (stored, rows) = run.model.distillation, stored_logits(run)
+    data, device = core.fold(run)
+    logits = common.predict(evaluation.load_model(run, data, device), data.part(rows), device)[0].numpy()
+    assert list(said) == ["teacher_agreement", "teacher_kl", "teacher_kl_at_temperature", "teacher_stddev"]
+    assert said["teacher_agreement"] == agreement(logits, stored)
+    assert said["teacher_kl_at_temperature"] == pytest.approx(teacher_student_kl(logits, stored, 20.0), rel=1e-6)
+
+
+def test_words_are_means_over_groups_of_the_images_in_their_order(taught):
+    run = student.run(student_config(taught))
+    stored = torch.from_numpy(stored_logits(run)[0]).softmax(1).double().numpy()
+    batch, seen = run.config.optim.batch_size, []
+    for epoch in range(100):
+        order = np.random.default_rng(derive(run.config.seed, "student", "order", epoch)).permutation(len(stored))
+        seen += np.split(stored[order], range(batch, len(stored), batch))
+    means, group = [], []
+    for each in seen:
+        group.append(each)
+        if sum(map(len, group)) >= 640 and len(means) < 20:
+            means.append(np.concatenate(group).mean(0))
+            group = []
+    expected = np.mean([np.std(column, ddof=1) for column in np.transpose(means)])
+    assert run.model.distillation["teacher_stddev"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("view", ["same", "clean", "independent"])
+def test_words_for_a_student_with_a_strategy_are_those_that_it_learned_from(taught, view, monkeypatch):
+    live = []
+    monkeypatch.setattr(student, "live_logits", lambda *given: live.append(1) or made(*given))
+    run = student.run(student_config(taught, "aug@student_aug=mixup", f"distillation.view={view}"))
+    assert 0 < run.model.distillation["teacher_stddev"] < 0.2
+    assert bool(live) == (view != "clean")
+
+
+made = student.live_logits
+
+
+def test_a_group_ends_with_the_batch_that_fills_it():
+    words = (torch.full((300, 2), float(number)) for number in count())
+    means = fidelity.group_means(words)
+    assert means.shape == (fidelity.GROUPS, 2)
+    assert means[:3, 0].tolist() == [1.0, 4.0, 7.0]  # of batches 0 to 2, 3 to 5, 6 to 8
+
+
+def test_students_on_labels_have_no_teacher_to_be_compared_with(taught):
+    run = student.run(student_config(taught, "distillation.alpha=0"))
+    assert run.model.distillation == {}
