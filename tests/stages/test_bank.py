@@ -77,7 +77,8 @@ def test_a_bank_makes_the_runs_that_its_students_are_alone(alone: Path, taught: 
         torch.testing.assert_close(
             [list(row.values()) for row in rows], [list(row.values()) for row in expected], rtol=1e-3, atol=1e-4
         )
-        unlike = {"files", "provenance", "training_accuracy", "dead_units", "config"}
+        assert run.model.distillation == pytest.approx(single.model.distillation, rel=1e-3, abs=1e-6)
+        unlike = {"files", "provenance", "training_accuracy", "dead_units", "distillation", "config"}
         assert run.manifest.model_dump(exclude=unlike) == single.manifest.model_dump(exclude=unlike)
         assert run.manifest.files.keys() == single.manifest.files.keys()
         assert run.manifest.provenance.bank == tuple(member.path.name for member in made)

@@ -20,7 +20,8 @@ from augdistill.config.commands import ImportTeacherCommand
 from augdistill.config.jobs import DatasetAt, Imported, ImportedConfig
 from augdistill.data import HUMAN_LABELS, Header, test_set_name
 from augdistill.models import foreign, state_files
-from augdistill.stages import answers, common, folders, making, names
+from augdistill.stages import common, folders, making, names
+from augdistill.stages.imported import answers
 from augdistill.stages.teacher import write_probe
 from augdistill.store.identity import Ref, imported_ref
 from augdistill.store.runs import Run, RunStore

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from augdistill.base.errors import DataError, RequestError
-from augdistill.stages.answers import read_answers
+from augdistill.stages.imported.answers import read_answers
 
 CLASSES = ("cat", "dog", "eel")
 FILES = ["cat/a.png", "cat/b.png", "dog/a.png", "eel/a.png"]
