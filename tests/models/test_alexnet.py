@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from augdistill.base.errors import ConfigError
 from augdistill.models.dropout import keep_mask
 from built import images, in_double
 
@@ -30,6 +31,19 @@ def small_alexnet_by_hand(x: Tensor, w: list[Tensor]) -> Tensor:
 def test_logits_equal_the_layers_of_the_notes(name, by_hand):
     model, x = in_double(name, (3, 32, 32)), images(2, 3, 32, 32)
     torch.testing.assert_close(model(x)[0], by_hand(x, list(model.parameters())), rtol=1e-12, atol=1e-12)
+
+
+def test_a_narrow_small_alexnet_has_all_layers_in_proportion():
+    model, x = in_double("alexnet-small", (1, 32, 32), channels=16), images(2, 1, 32, 32)
+    weights = list(model.parameters())
+    assert [len(w) for w in weights[::2]] == [16, 48, 96, 64, 64, 10]
+    torch.testing.assert_close(model(x)[0], small_alexnet_by_hand(x, weights), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("channels", [0, 1025, 16.0, True])
+def test_channels_that_are_no_number_of_channels_are_refused(channels):
+    with pytest.raises(ConfigError, match=r"alexnet-small\.channels=.*a whole number from 1 to 1024"):
+        in_double("alexnet-small", (3, 32, 32), channels=channels)
 
 
 def test_alexnet_drops_by_key_and_not_in_evaluation():

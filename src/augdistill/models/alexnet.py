@@ -53,24 +53,26 @@ class AlexNet(nn.Module):
 class SmallAlexNet(nn.Module):
     """The AlexNet that is common on CIFAR-10: an 11x11 stem of stride 4, five convolutions, one linear layer.
 
-    2,472,266 parameters at 3 x 32 x 32 and 10 classes, where the embedding has 256 dimensions. The first pool rounds
-    up, which changes nothing at 32 x 32 and lets the model take 28 x 28.
+    2,472,266 parameters at 3 x 32 x 32 and 10 classes, where the embedding has 256 dimensions, with 64 `channels` after
+    the stem; the others are in proportion. The first pool rounds up, which changes nothing at 32 x 32 and lets the
+    model take 28 x 28. Raises ConfigError unless `channels` is a whole number from 1 to 1024.
     """
 
-    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], classes: int, *, channels: int = 64) -> None:
         super().__init__()
+        require(type(channels) is int and 1 <= channels <= 1024, "alexnet-small.channels", channels, "a whole number from 1 to 1024")
         self.features = nn.Sequential(
-            Convolution(shape[0], 64, 11, stride=4, padding=5),
+            Convolution(shape[0], channels, 11, stride=4, padding=5),
             nn.MaxPool2d(2, ceil_mode=True),
             nn.ReLU(),
-            Convolution(64, 192, 5, padding=2),
+            Convolution(channels, 3 * channels, 5, padding=2),
             nn.MaxPool2d(2),
             nn.ReLU(),
-            Convolution(192, 384, 3, padding=1),
+            Convolution(3 * channels, 6 * channels, 3, padding=1),
             nn.ReLU(),
-            Convolution(384, 256, 3, padding=1),
+            Convolution(6 * channels, 4 * channels, 3, padding=1),
             nn.ReLU(),
-            Convolution(256, 256, 3, padding=1),
+            Convolution(4 * channels, 4 * channels, 3, padding=1),
             nn.MaxPool2d(2),
             nn.ReLU(),
         )

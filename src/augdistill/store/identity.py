@@ -27,6 +27,7 @@ ADDED_LATER: Mapping[str, Any] = {
     "dataset.background": "white",
     "dataset.test_images": 360,
     "dataset.classes": list(range(10)),
+    "student.channels": 64,
     "distillation.label_weight": None,
     "distillation.mixed_labels": "mixed",
     "distillation.inputs": "augmented",
