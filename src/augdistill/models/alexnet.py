@@ -60,7 +60,12 @@ class SmallAlexNet(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], classes: int, *, channels: int = 64) -> None:
         super().__init__()
-        require(type(channels) is int and 1 <= channels <= 1024, "alexnet-small.channels", channels, "a whole number from 1 to 1024")
+        require(
+            type(channels) is int and 1 <= channels <= 1024,
+            "alexnet-small.channels",
+            channels,
+            "a whole number from 1 to 1024",
+        )
         self.features = nn.Sequential(
             Convolution(shape[0], channels, 11, stride=4, padding=5),
             nn.MaxPool2d(2, ceil_mode=True),
