@@ -36,6 +36,7 @@ def digits() -> Tensor:
 def draw_strategies(path: Path) -> None:
     """Draw a row for each strategy: the same digits, seen by a teacher under it."""
     images, targets = digits(), torch.eye(IMAGES)
+    pixels = (255 * images).round().to(torch.uint8)
     plain = Normaliser(torch.zeros(1), torch.ones(1), (1, SIDE, SIDE), torch.contiguous_format)
     rows = {"baseline": images}
     for name in AUGMENTATIONS.own:
@@ -43,15 +44,15 @@ def draw_strategies(path: Path) -> None:
         ops = [(name, {key: SHOWN.get(key, value) for key, value in params.items()})]
         (draws,) = draw_epoch(ops, SEED, "picture", epoch=0, sizes=[IMAGES], side=SIDE)
         batch = {key: torch.from_numpy(value) for key, value in draws.items()}
-        rows[name] = apply_all(ops, images, targets, [batch], plain).images
+        rows[name] = apply_all(ops, pixels, targets, [batch], plain).images
     figure = Figure(figsize=(7.2, 0.82 * len(rows)))
     for number, (name, shown) in enumerate(rows.items()):
         for column in range(IMAGES):
-            left, bottom = 0.16 + 0.84 * column / IMAGES, 1 - (number + 1) / len(rows)
+            left, bottom = 0.19 + 0.81 * column / IMAGES, 1 - (number + 1) / len(rows)
             axes = figure.add_axes((left, bottom, 0.8 / IMAGES, 0.94 / len(rows)))
             axes.imshow(shown[column, 0], cmap="gray", vmin=0, vmax=1)
             axes.axis("off")
-        figure.text(0.15, 1 - (number + 0.5) / len(rows), labels.strategy(name), ha="right", va="center", color=INK)
+        figure.text(0.18, 1 - (number + 0.5) / len(rows), labels.strategy(name), ha="right", va="center", color=INK)
     figure.savefig(path, dpi=110, transparent=True)
 
 
