@@ -37,7 +37,7 @@ COMMANDS = {
     "evaluate-attack": "accuracy under attack: attack=pgd run=RUN",
     "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE",
     "export": "a model as a file that others run: export RUN format=onnx",
-    "runs": "list, show, diff, verify (checksums), tag or remove runs",
+    "runs": "list, show, diff, verify, tag, remove or export runs",
     "gc": "the runs that no study needs, and their size",
     "data": "what datasets are there; fetch NAME gets one",
     "report": "a study's tables, figures and verdicts again: report NAME",
