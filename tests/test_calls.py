@@ -39,6 +39,8 @@ ENVIRONMENT = {  # module -> the variables that it reads or sets
     "executors.devices": {"CUDA_VISIBLE_DEVICES"},
     "executors.local": {"CUDA_VISIBLE_DEVICES"},
     "training.device": {"CUBLAS_WORKSPACE_CONFIG"},
+    "trackers.mlflow": {"MLFLOW_DISABLE_TELEMETRY"},
+    "trackers.wandb": {"WANDB_ERROR_REPORTING"},
 }
 OPENS = {  # module -> why what it opens need not go through base.reading.opened, which takes regular files alone
     "base.reading": "it is what opens",

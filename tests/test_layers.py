@@ -17,7 +17,7 @@ FLOORS = (  # from the ground up; a folder imports from lower floors alone, fold
     ("plugins",),  # what other packages add to the tables and configs of all floors above
     ("stats", "config"),
     ("augment", "models", "losses", "shift", "claims", "store"),
-    ("data", "metrics", "training"),
+    ("data", "metrics", "training", "trackers"),
     ("stages", "results"),
     ("study", "report", "export"),
     ("executors",),
@@ -62,6 +62,7 @@ WITHOUT_TORCH = {
     "models",
     "losses",
     "shift",
+    "trackers",
 }
 TABLES = {
     "augment",

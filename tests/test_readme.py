@@ -37,7 +37,7 @@ def commands(text: str) -> list[list[str]]:
 COMMANDS = commands(TEXT)
 DOCUMENTED = COMMANDS + [words for path in sorted(ROOT.glob("docs/*.md")) for words in commands(path.read_text())]
 TYPED = dict.fromkeys(tuple(words[1:]) for words in DOCUMENTED if words[0] == "augdistill")
-APART = ("--config-dir", "mypkg/")  # which have tests of their own
+APART = ("--config-dir", "mypkg/", "hydra/sweeper=")  # which have tests of their own
 OURS = [list(words) for words in TYPED if not any(mark in word for word in words for mark in APART)]
 SHORT = (["runs"], ["doctor"], ["data"])  # and whatever only says what it would do
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from augdistill.config.commands import COMMANDS, AsTrained
 from augdistill.config.groups import Dataset
-from composed import compose, job
+from composed import OF_COMMANDS, compose, job
 
 
 @pytest.mark.parametrize("command", ["train-teacher", "distill"])
@@ -13,7 +13,7 @@ def test_a_command_that_trains_is_its_job_and_whether_to_wait(command: str) -> N
     values = compose(command, "dataset=digits", "aug=cutmix", "wait=false")
     config = COMMANDS[command].model_validate(values)
     assert config.wait is False
-    assert {key: value for key, value in config.plain().items() if key not in ("wait", "evaluate")} == job(
+    assert {key: value for key, value in config.plain().items() if key not in OF_COMMANDS} == job(
         command, values
     ).plain()
     assert isinstance(config, type(job(command, values)))

@@ -17,6 +17,7 @@ from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.training.bank import BankTargets
 from faults.harness import Ended, ended, results, start
+from tracking.heard import Heard, listening
 
 ARMS = {
     "labels": ("seed=1", "distillation.alpha=0"),
@@ -105,6 +106,16 @@ def test_a_stopped_bank_goes_on_to_the_same_bits(steps: int, taught: Callable[[s
     bank.run(jobs(stopped))
     assert any(f"goes on from step {steps}," in line for line in caplog.messages)
     assert results(stopped) == results(calm)
+
+
+def test_trackers_hear_of_each_student_of_a_bank(taught: Callable[[str], Path], monkeypatch) -> None:
+    heard, outputs = Heard(), taught("told")
+    listening(monkeypatch, paper=heard)
+    made = bank.run([{**job, "trackers": ["paper"]} for job in jobs(outputs)])
+    for run in made:
+        rows = [{name: row[name] for name in row if name != "images_per_second"} for row in heard.rows[run.path.name]]
+        assert rows == core.history(run)
+    assert heard.status == {run.path.name: "finished" for run in made}
 
 
 def test_a_bank_killed_while_it_publishes_publishes_the_rest(taught: Callable[[str], Path]) -> None:

@@ -8,12 +8,13 @@ import torch
 
 import core
 from augdistill import models
-from augdistill.base.errors import ConfigError, DataError, HeldError
+from augdistill.base.errors import ConfigError, DataError, HeldError, StoppedError
 from augdistill.base.seeds import derive
-from augdistill.stages import making
+from augdistill.stages import making, run_job
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
 from composed import changed
+from tracking.heard import Heard, listening
 
 REF = Ref("outputs", "0123abcd" * 8, "outputs-digits-x-0123abcd", {"parents": {}})
 PROVENANCE = {"precision": "fp32", "began": "then", "ended": "now", "seconds": 1.0}
@@ -88,3 +89,25 @@ def test_the_time_left_is_told_once_after_the_first_steps_of_a_long_epoch(caplog
         tell.pace(step, 1210)
     # Ten steps of one second each were taken when step 11 had ended; 1,199 are left.
     assert caplog.messages == ["a teacher: 19 min 59 s left for 3 epochs"]
+
+
+def test_trackers_hear_what_the_history_says_and_change_no_run(tmp_path: Path, monkeypatch, caplog) -> None:
+    heard, bad = Heard(), Heard("write")
+    listening(monkeypatch, paper=heard, bad=bad)
+    made = []
+    for name, trackers in (("calm", []), ("told", ["paper", "bad"])):
+        config = core.student_values(tmp_path / name, "distillation.alpha=0", "runtime.checkpoint_every=0min")
+        job = {"kind": "student", "config": config, "trackers": trackers}
+        with core.stopping_after(7), pytest.raises(StoppedError):
+            run_job(job)
+        assert heard.status == ({core.unfinished(tmp_path / name).name: "stopped"} if trackers else {})
+        made.append(run_job(job))
+    calm, told = made
+    assert (told.id, told.path.name) == (calm.id, calm.path.name)
+    assert core.same(core.weights(told), core.weights(calm))
+    assert told.manifest.files.keys() == calm.manifest.files.keys()
+    assert told.manifest.config.keys() == calm.manifest.config.keys()
+    rows = [{name: row[name] for name in row if name != "images_per_second"} for row in heard.rows[told.path.name]]
+    assert rows == core.history(told) == core.history(calm)
+    assert heard.status == {told.path.name: "finished"}
+    assert sum("tracker bad failed" in line for line in caplog.messages) == 2  # of each attempt once

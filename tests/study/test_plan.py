@@ -195,3 +195,12 @@ def test_a_name_that_is_taken_by_another_plan_is_refused_and_more_of_the_same_de
     plan("study.aug=[baseline,mixup,cutmix,cutout]").save(folder)
     (folder / "plan.json").write_text("{")
     plan("study.students.lenet.optim.epochs=7").save(folder)
+
+
+def test_trackers_are_told_of_what_trains_and_change_no_plan(outputs):
+    plain, told = (make_plan(study(outputs, "study.blocks=1", *words)) for words in ((), ("tracker=[wandb,mlflow]",)))
+    assert [stage.id for stage in told.stages] == [stage.id for stage in plain.stages]
+    assert not any("trackers" in stage.job for stage in plain.stages)
+    hear = {stage.kind: stage.job.get("trackers") for stage in told.stages}
+    both = ["wandb", "mlflow"]
+    assert hear == {"teacher": both, "outputs": None, "student": both, "evaluation": None}

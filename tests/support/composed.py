@@ -14,6 +14,7 @@ from augdistill.study.plan import Plan, make_plan
 
 G = TypeVar("G", bound=Group)
 
+OF_COMMANDS = ("wait", "evaluate", "tracker")  # what no job has
 JOBS = {"train-teacher": "teacher", "distill": "student"}  # command -> what checking.check calls its job
 
 
@@ -28,7 +29,7 @@ def compose(command: str, *overrides: str) -> dict[str, Any]:
 
 def job(command: str, config: dict[str, Any]) -> ModelConfig:
     """Return the typed job of `train-teacher` or `distill`."""
-    return check(JOBS[command], {key: value for key, value in config.items() if key not in ("wait", "evaluate")})
+    return check(JOBS[command], {key: value for key, value in config.items() if key not in OF_COMMANDS})
 
 
 def composed(outputs: Path, *overrides: str) -> dict:

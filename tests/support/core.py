@@ -31,6 +31,7 @@ from augdistill.store.runs import Run
 from augdistill.training.batches import Batch, TrainingSet, one_hot, plan_epoch
 from augdistill.training.device import Device, resolve
 from augdistill.training.loop import Hooks, Task, fit
+from composed import OF_COMMANDS
 from composed import compose as from_conf
 
 # 137 images train, 1,300 validate: five steps an epoch at batch 32, the last of them short.
@@ -120,7 +121,7 @@ def composed(command: str, words: tuple[str, ...]) -> str:
 def compose(command: str, *words: str) -> dict[str, Any]:
     """Return the config of a command, as the command line hands it to its stage."""
     config: dict[str, Any] = json.loads(composed(command, words))
-    for key in ("wait", "evaluate"):  # of the command alone
+    for key in OF_COMMANDS:  # of the command alone
         config.pop(key, None)
     return config
 

@@ -24,6 +24,7 @@ from augdistill.config.jobs import DataOf, ModelConfig, StudentConfig, TeacherCo
 from augdistill.config.studies import StudyConfig
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.runs import Run, RunStore
+from augdistill.trackers import check_installed
 
 if TYPE_CHECKING:
     pass
@@ -37,7 +38,9 @@ def train_teacher(composed: Config) -> Run:
     config = typed(TrainTeacherCommand, composed)
     from augdistill.stages import teacher
 
-    return report_model(teacher.run(job_of(TeacherConfig, config), config.wait), config)
+    check_installed(config.tracker)
+    run = teacher.run(job_of(TeacherConfig, config), config.wait, trackers=config.tracker)
+    return report_model(run, config)
 
 
 def distill(composed: Config) -> Run:
@@ -45,7 +48,9 @@ def distill(composed: Config) -> Run:
     config = typed(DistillCommand, composed)
     from augdistill.stages import student
 
-    return report_model(student.run(job_of(StudentConfig, config), config.wait), config)
+    check_installed(config.tracker)
+    run = student.run(job_of(StudentConfig, config), config.wait, trackers=config.tracker)
+    return report_model(run, config)
 
 
 def import_teacher(composed: Config) -> Run:
@@ -105,6 +110,7 @@ def study(composed: Config, typed_as: str | None = None) -> None:
     from augdistill.study.plan import make_plan
 
     config = typed(StudyConfig, composed)
+    check_installed(config.tracker)
     plan = make_plan(config)
     executor = chosen(config.executor)
     store = RunStore(Path(config.outputs))
@@ -260,6 +266,7 @@ def to_evaluate(config: EvaluateCommand | EvaluateAttackCommand) -> tuple[list[R
 def validate(command: str, composed: Config) -> None:
     """Raise RequestError for a job of a sweep that is refused for its values alone; writes nothing."""
     config = check_command(command, composed)
+    check_installed(getattr(config, "tracker", ()))
     if isinstance(config, ModelConfig):
         from augdistill.stages.refusals import validate_values
 

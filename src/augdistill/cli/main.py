@@ -21,14 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("augdistill")
 
-COMPOSING = (
-    "study",
-    "train-teacher",
-    "distill",
-    "evaluate",
-    "evaluate-attack",
-    "import-teacher",
-)  # what Hydra composes a config for
+# what Hydra composes a config for
+COMPOSING = ("study", "train-teacher", "distill", "evaluate", "evaluate-attack", "import-teacher")
 COMMANDS = {
     "study": "teachers, students, evaluations and a page: study NAME",
     "train-teacher": "train one teacher: aug=cutmix seed=1",
@@ -37,7 +31,7 @@ COMMANDS = {
     "evaluate-attack": "accuracy under attack: attack=pgd run=RUN",
     "import-teacher": "a teacher from elsewhere: name=NAME weights=FILE",
     "export": "a model as a file that others run: export RUN format=onnx",
-    "runs": "list, show, diff, verify (checksums), tag or remove runs",
+    "runs": "list, show, diff, verify, tag, remove or export runs",
     "gc": "the runs that no study needs, and their size",
     "data": "what datasets are there; fetch NAME gets one",
     "report": "a study's tables, figures and verdicts again: report NAME",
@@ -236,32 +230,37 @@ class Jobs:
         return worst
 
 
-def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
+def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], float | None]":
     """Return the function that Hydra calls with each composed config; what it needs is imported then.
 
     An error of ours goes to `jobs`, so that a sweep goes on and Hydra adds no lines of its own; where Hydra runs
-    the job in another process, it is raised.
+    the job in another process, it is raised. A sweeper that searches is given what it asks for.
     """
 
-    def task(composed: "DictConfig") -> None:
+    def task(composed: "DictConfig") -> float | None:
         jobs.begun = True
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        from augdistill.cli import commands
+        from augdistill.cli import commands, objective
 
         run: Callable[[Config], object] = getattr(commands, command.replace("-", "_"))
         hydra_config = HydraConfig.get()
         is_here = "BasicLauncher" in hydra_config.launcher._target_
         sweeping = hydra_config.mode is RunMode.MULTIRUN
+        searching = sweeping and "BasicSweeper" not in hydra_config.sweeper._target_
         jobs.folder = Path(hydra_config.sweep.dir) if sweeping else None
+        made: object = None
         try:
             with as_work_error():
+                if searching:
+                    objective.check_can_search(command, as_config(composed))
                 if command == "study":
                     typed = typed_as(command, jobs.words, hydra_config if sweeping else None)
                     commands.study(as_config(composed), typed)
                 else:
-                    run(as_config(composed))
+                    made = run(as_config(composed))
+                value = objective.objective(command, as_config(composed), made) if searching else None
         except AugdistillError as error:
             if sweeping:
                 log.error("job %s: %s", hydra_config.job.num, error)
@@ -270,8 +269,9 @@ def task_of(command: str, jobs: Jobs) -> "Callable[[DictConfig], None]":
             jobs.failures.append(error)
             if sweeping and isinstance(error, StoppedError):
                 raise SystemExit from None  # an Exception would not keep Hydra from the next job
-        else:
-            jobs.done += 1
+            return objective.DIVERGED if searching else None
+        jobs.done += 1
+        return value
 
     return task
 

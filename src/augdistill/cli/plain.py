@@ -47,7 +47,7 @@ def runs(
     watch: bool,
     watch_seconds: float,
 ) -> None:
-    """List models with accuracies; show, diff, verify (checksums), tag or remove runs; --watch lists as they come."""
+    """List models with accuracies; show, diff, verify, tag, remove or export runs; --watch lists as they come."""
     from augdistill.cli.catalogue import difference, list_runs
     from augdistill.cli.listing import remove_run, show_run, tagging, verify_runs
     from augdistill.store.documents import KINDS
@@ -56,8 +56,8 @@ def runs(
     store = RunStore(outputs)
     if action in KINDS and target is None:
         action, target = "list", action
-    one_of("action", action, ("list", "show", "diff", "verify", "remove", "tag", "untag"))
-    if other is not None and action not in ("diff", "tag"):
+    one_of("action", action, ("list", "show", "diff", "verify", "remove", "tag", "untag", "export"))
+    if other is not None and action not in ("diff", "tag", "export"):
         raise RequestError(f"too many words: {target} {other}; runs {action} takes one")
     if watch:
         from augdistill.cli import watching
@@ -68,6 +68,10 @@ def runs(
         print(list_runs(store, target, study, where or (), sort, format))
     elif action == "diff":
         print(difference(store, target, other))
+    elif action == "export":
+        from augdistill.cli.tracked import exported
+
+        print(exported(store, target, other, study, where or ()))
     elif action in ("tag", "untag"):
         print(tagging(store, action, target, other))
     elif action == "remove":
@@ -185,7 +189,7 @@ def commands() -> dict[str, Command]:
                 *common,
                 Option("action", text, "list", "the plain word after the command"),
                 target,
-                Option("other", or_null(text), "null", "the second plain word after diff and tag"),
+                Option("other", or_null(text), "null", "the second plain word after diff, tag and export"),
                 Option("study", or_null(text), "null", "models of this study alone"),
                 Option("where", or_null(texts), "null", "models that are so, as in where=student=lenet,T=4"),
                 Option("sort", or_null(text), "null", "by a column, as in sort=accuracy; null is oldest first"),
@@ -196,7 +200,8 @@ def commands() -> dict[str, Command]:
                 Option("watch_seconds", seconds, "2", "between two looks"),
             ),
             ("action", "target", "other"),
-            "[[list] [KIND] | show RUN | diff RUN RUN | verify [RUN] | tag [RUN NAME] | untag NAME | remove RUN] "
+            "[[list] [KIND] | show RUN | diff RUN RUN | verify [RUN] | tag [RUN NAME] | untag NAME | remove RUN | "
+            "export TRACKER [RUN]] "
             "[where=...] [--watch]",
         ),
         "gc": Command(

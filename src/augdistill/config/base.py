@@ -70,6 +70,13 @@ def unknown(value: object, known: Sequence[str]) -> PydanticCustomError:
     return PydanticCustomError("unknown", "unknown", {"given": value, "known": list(known)})
 
 
+def without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names of which none is there twice."""
+    if len(set(names)) < len(names):
+        raise wrong("each name once", "", list(names), list(dict.fromkeys(names)))
+    return names
+
+
 def type_of(default: object) -> Any:
     """Return the type of a parameter by its default in YAML: null is that of text which need not be given."""
     if default is None:

@@ -8,23 +8,25 @@ from pydantic import Field, model_validator
 from augdistill.base.checks import is_name
 from augdistill.config.base import ByName, Chosen, Group, Text, Whole, by_name, wrong
 from augdistill.config.groups import Dataset, TheDataset, TheRuntime
-from augdistill.config.jobs import Means, Side, Stds, StudentConfig, TeacherConfig
+from augdistill.config.jobs import Means, Side, Stds, StudentConfig, TeacherConfig, Trackers
 from augdistill.config.shift import Attack, ManyCorruptions, ManyUnknown
 from augdistill.config.studies import StudyConfig
 
 
 class TrainTeacherCommand(TeacherConfig):
-    """A teacher's job, whether to wait where another process makes it, and to evaluate it at once."""
+    """A teacher's job, whether to wait where another process makes it, to evaluate it at once, and who is told."""
 
     wait: bool = True
     evaluate: bool = True
+    tracker: Trackers = Field(default=(), examples=[["tensorboard"]])
 
 
 class DistillCommand(StudentConfig):
-    """A student's job, whether to wait where another process makes it, and to evaluate it at once."""
+    """A student's job, whether to wait where another process makes it, to evaluate it at once, and who is told."""
 
     wait: bool = True
     evaluate: bool = True
+    tracker: Trackers = Field(default=(), examples=[["tensorboard"]])
 
 
 class Command(Group):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Ge, Gt, Le
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from augdistill.base.model import Many
-from augdistill.config.base import Group, Seed, Text, wrong
+from augdistill.config.base import Group, Seed, Text, without_repeats, wrong
 from augdistill.config.groups import (
     Aug,
     Dataset,
@@ -23,6 +23,12 @@ from augdistill.config.groups import (
     TheTeacher,
 )
 from augdistill.config.shift import Under
+
+Trackers = Annotated[
+    Many[Literal["tensorboard", "mlflow", "wandb"]],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    AfterValidator(without_repeats),
+]
 
 
 class ModelConfig(Group):

@@ -20,6 +20,7 @@ from augdistill.config.base import (
     dotted,
     unknown,
     with_parameters,
+    without_repeats,
     wrong,
 )
 from augdistill.config.executors import TheExecutor
@@ -37,7 +38,7 @@ from augdistill.config.groups import (
     parameters_of_each,
     strategies,
 )
-from augdistill.config.jobs import watched
+from augdistill.config.jobs import Trackers, watched
 from augdistill.config.shift import ManyAttacks, ManyCorruptions, ManyUnknown
 
 BASELINE = "baseline"
@@ -101,13 +102,6 @@ def is_own_stack(name: str, info: ValidationInfo) -> str:
     if name not in known and "+" not in name and not is_prefixed(name):
         raise unknown(name, known)
     return name if name == MATCHING else is_stack(name, info)
-
-
-def without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names of which none is there twice."""
-    if len(set(names)) < len(names):
-        raise wrong("each name once", "", list(names), list(dict.fromkeys(names)))
-    return names
 
 
 def is_a_name(value: str) -> str:
@@ -265,5 +259,6 @@ class StudyConfig(Group):
     outputs: Text = Field(examples=["outputs"])
     wait: bool = True
     dry_run: bool = False
+    tracker: Trackers = Field(default=(), examples=[["tensorboard"]])
     executor: TheExecutor
     study: Annotated[Study, Chosen("study")]

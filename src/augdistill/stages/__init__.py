@@ -12,6 +12,7 @@ from augdistill.config.jobs import StudentConfig
 from augdistill.store.documents import JOBS, KINDS, Job
 from augdistill.store.runs import Run, RunStore
 
+MODELS = ("teacher", "student")  # what trains
 JOB_IS = f'a job is {{"kind": one of {", ".join(KINDS)}, "config": {{...}}}}, as in the stages of a plan.json'
 
 
@@ -20,7 +21,7 @@ def run_job(job: dict[str, Any]) -> Run:
 
     `id` is what the plan called the run: DataError if its data have changed since. A job without it is not compared.
     With `wait` false a run that another process holds is a HeldError. `bank` are the jobs of the students that train
-    with a student, its own among them.
+    with a student, its own among them. `trackers` are told of a model while it trains.
     """
     try:
         checked = validated(JOBS, job)
@@ -30,9 +31,12 @@ def run_job(job: dict[str, Any]) -> Run:
         return next(run for run in run_bank(checked.bank) if run.id == checked.id)
     config = check_job(checked.kind, checked.config)
     words: tuple[object, ...] = (config,)
+    trackers = {"trackers": checked.trackers} if checked.kind in MODELS and checked.trackers else {}
     if checked.kind == "outputs" and isinstance(config, StudentConfig):
         words = import_module("augdistill.stages.parents").with_teacher(config, RunStore(Path(config.outputs)))
-    made: Run = import_module(f"augdistill.stages.{checked.kind}").run(*words, wait=checked.wait, planned=checked.id)
+    made: Run = import_module(f"augdistill.stages.{checked.kind}").run(
+        *words, wait=checked.wait, planned=checked.id, **trackers
+    )
     return made
 
 

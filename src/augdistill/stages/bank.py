@@ -8,7 +8,7 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import reduce
 from pathlib import Path
@@ -27,7 +27,8 @@ from augdistill.stages.refusals import validate
 from augdistill.stages.student import ResolvedStudent
 from augdistill.store.identity import Ref, shared_by_bank
 from augdistill.store.runs import Run, RunStore
-from augdistill.training.bank import Member, fit_bank
+from augdistill.trackers import Tracking
+from augdistill.training.bank import Member, fit_bank, member_rows
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.device import Device
 
@@ -59,13 +60,30 @@ def run(jobs: Sequence[dict[str, Any]]) -> list[Run]:
         if any(store.find(resolved.ref) is None for resolved in students):
             names.test_sets(configs[0], header)
             with store.lock(ref_of(students)):  # for who would remove it: another such bank waits for its students
-                train(students, store, device, stop)
+                told = jobs[0].get("trackers", ())
+                tracks = {
+                    index: stack.enter_context(making.tracking(told, one.ref, one.config, store))
+                    for index, one in enumerate(students)
+                    if told and store.find(one.ref) is None
+                }
+                train(students, store, device, stop, tracks)
     found = [store.find(resolved.ref) for resolved in students]
     return [run for run in found if run is not None]
 
 
-def train(students: Sequence[ResolvedStudent], store: RunStore, device: Device, stop: signals.StopRequest) -> None:
-    """Distil all students and publish those that are not there."""
+def train(
+    students: Sequence[ResolvedStudent],
+    store: RunStore,
+    device: Device,
+    stop: signals.StopRequest,
+    tracks: Mapping[int, Tracking],
+) -> None:
+    """Distil all students and publish those that are not there, of which trackers are told by their place."""
+
+    def track(history: list[dict[str, float]]) -> None:
+        for index, tell in tracks.items():
+            tell(member_rows(history, index))
+
     began, clock, config = now(), time.monotonic(), students[0].config
     called = [resolved.ref.folder for resolved in students]
     data = common.train_val_split(config, students[0].ref.document["data"], device)
@@ -82,16 +100,18 @@ def train(students: Sequence[ResolvedStudent], store: RunStore, device: Device, 
         len(training),
         common.describe_device(device),
     )
-    hooks = making.hooks_of(config, data, device, f"{len(called)} x {config.student.name}", stop)
+    hooks = making.hooks_of(config, data, device, f"{len(called)} x {config.student.name}", stop, track)
     folder = store.banks / ref_of(students).folder
     folder.mkdir(parents=True, exist_ok=True)
     term = student.term_of(config.distillation)
     trained = fit_bank(members, training, config.optim.plain(), term, device, folder, hooks)
     made = folders.RunTiming(device, began, (time.monotonic() - clock) / len(students), called)
-    for resolved, member, became in zip(students, members, trained, strict=True):
+    for index, (resolved, member, became) in enumerate(zip(students, members, trained, strict=True)):
         if store.find(resolved.ref) is None:
             why = "" if became.diverged is None else f"its loss or weights were not finite in epoch {became.diverged}"
-            student.publish(resolved, data, member.model, became.history, why, made, store)
+            run = student.publish(resolved, data, member.model, became.history, why, made, store)
+            if index in tracks:
+                tracks[index].status = run.status
     shutil.rmtree(folder)
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from augdistill.base.logs import run_log
 from augdistill.base.seeds import derive
 from augdistill.base.signals import StopRequest
 from augdistill.base.text import duration, pluralise
+from augdistill.config.base import dotted
 from augdistill.config.jobs import Imported, ImportedConfig, ModelConfig, RunConfig
 from augdistill.stages import common, names
 from augdistill.store.identity import Ref
 from augdistill.store.runs import Run, RunStore
+from augdistill.trackers import TrackedRun, Tracking
 from augdistill.training.device import Device
 from augdistill.training.loop import SELECTED_BY, Hooks
 
@@ -70,7 +72,14 @@ def imported_network(about: Imported, shape: tuple[int, int, int], classes: int)
     return foreign.build(about.architecture, shape, classes, parameters=about.parameters, size=about.size)
 
 
-def hooks_of(config: ModelConfig, data: common.TrainValSplit, device: Device, title: str, stop: StopRequest) -> Hooks:
+def hooks_of(
+    config: ModelConfig,
+    data: common.TrainValSplit,
+    device: Device,
+    title: str,
+    stop: StopRequest,
+    track: Callable[[list[dict[str, float]]], None] | None = None,
+) -> Hooks:
     """Return what the training loop asks and reports."""
     progress = Progress(title, config.optim.epochs)
     return Hooks(
@@ -79,7 +88,13 @@ def hooks_of(config: ModelConfig, data: common.TrainValSplit, device: Device, ti
         stop=stop,
         checkpoint_every=config.runtime.checkpoint_every,
         pace=progress.pace,
+        track=track,
     )
+
+
+def tracking(trackers: Sequence[str], ref: Ref, config: ModelConfig, store: RunStore) -> Tracking:
+    """Return what tells trackers of a run while it trains."""
+    return Tracking(trackers, store.outputs, TrackedRun(ref.id, ref.folder, ref.kind, dotted(config.plain())))
 
 
 def scorer(config: ModelConfig, data: common.TrainValSplit, device: Device) -> Callable[[nn.Module], dict[str, float]]:

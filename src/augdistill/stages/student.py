@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from augdistill.stages.parents import with_parents, with_teacher
 from augdistill.stages.refusals import validate, validate_values
 from augdistill.store.identity import Ref, reference_of, student_ref
 from augdistill.store.runs import Run, RunStore
+from augdistill.trackers import Tracking
 from augdistill.training.batches import Batch, TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device
@@ -44,7 +45,7 @@ class ResolvedStudent:
     ref: Ref
 
 
-def run(config: StudentConfig, wait: bool = True, planned: str | None = None) -> Run:
+def run(config: StudentConfig, wait: bool = True, planned: str | None = None, trackers: Sequence[str] = ()) -> Run:
     """Return the finished student of a config, distilling it if it is not there yet.
 
     Raises RunError, saying which command makes it, if its teacher is missing, unfinished or of other data.
@@ -56,8 +57,13 @@ def run(config: StudentConfig, wait: bool = True, planned: str | None = None) ->
     header = validate(resolved.config)
 
     def make(folder: Path) -> Run:
-        with signals.stop_on_signal() as stop:
-            return train(resolved, store, folder, device, stop)
+        with (
+            signals.stop_on_signal() as stop,
+            making.tracking(trackers, resolved.ref, resolved.config, store) as track,
+        ):
+            made = train(resolved, store, folder, device, stop, track)
+            track.status = made.status
+        return made
 
     return making.find_or_make(
         resolved.ref, store, wait, planned, make, lambda: names.test_sets(resolved.config, header)
@@ -75,7 +81,14 @@ def named(config: StudentConfig, store: RunStore, planned: str | None) -> Resolv
     return ResolvedStudent(config, parents, ref)
 
 
-def train(resolved: ResolvedStudent, store: RunStore, folder: Path, device: Device, stop: signals.StopRequest) -> Run:
+def train(
+    resolved: ResolvedStudent,
+    store: RunStore,
+    folder: Path,
+    device: Device,
+    stop: signals.StopRequest,
+    track: Tracking | None = None,
+) -> Run:
     """Distil and publish the student in its folder."""
     began, clock, config = now(), time.monotonic(), resolved.config
     data = common.train_val_split(config, resolved.ref.document["data"], device)
@@ -94,7 +107,7 @@ def train(resolved: ResolvedStudent, store: RunStore, folder: Path, device: Devi
     )
     several = f"{len(resolved.parents)} teachers" if resolved.parents else "labels"
     arm = taught_by.imported_name or config.aug.name if (taught_by := resolved.parents.get("teacher")) else several
-    hooks = making.hooks_of(config, data, device, f"{config.student.name} from {arm}", stop)
+    hooks = making.hooks_of(config, data, device, f"{config.student.name} from {arm}", stop, track)
     diverged, history = "", []
     try:
         history = fit(task, device, folder, hooks)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from augdistill.stages import common, folders, making, names
 from augdistill.stages.refusals import validate
 from augdistill.store.identity import Ref, teacher_ref
 from augdistill.store.runs import Run, RunStore
+from augdistill.trackers import Tracking
 from augdistill.training.batches import TrainingSet, one_hot
 from augdistill.training.checkpoint import drop_checkpoints
 from augdistill.training.device import Device
@@ -29,7 +31,12 @@ PROBE_DISTANCE = 0.2  # elsewhere, of its logits, relative to their norm; anothe
 PROBE_AGREEMENT = 0.98  # elsewhere than where it was trained; bf16 against fp32 flips 0.3 % of predictions
 
 
-def run(config: TeacherConfig | ImportedConfig, wait: bool = True, planned: str | None = None) -> Run:
+def run(
+    config: TeacherConfig | ImportedConfig,
+    wait: bool = True,
+    planned: str | None = None,
+    trackers: Sequence[str] = (),
+) -> Run:
     """Return the finished teacher of a config, training it if it is not there yet; one from elsewhere has to be."""
     if isinstance(config, ImportedConfig):
         from augdistill.stages import imported
@@ -40,14 +47,22 @@ def run(config: TeacherConfig | ImportedConfig, wait: bool = True, planned: str 
     ref, store = teacher_ref(config, header.fingerprint), RunStore(Path(config.outputs))
 
     def make(folder: Path) -> Run:
-        with signals.stop_on_signal() as stop:
-            return train(config, ref, store, folder, device, stop)
+        with signals.stop_on_signal() as stop, making.tracking(trackers, ref, config, store) as track:
+            made = train(config, ref, store, folder, device, stop, track)
+            track.status = made.status
+        return made
 
     return making.find_or_make(ref, store, wait, planned, make, lambda: names.test_sets(config, header))
 
 
 def train(
-    config: TeacherConfig, ref: Ref, store: RunStore, folder: Path, device: Device, stop: signals.StopRequest
+    config: TeacherConfig,
+    ref: Ref,
+    store: RunStore,
+    folder: Path,
+    device: Device,
+    stop: signals.StopRequest,
+    track: Tracking | None = None,
 ) -> Run:
     """Train, prove and publish the teacher in its folder."""
     began, clock = now(), time.monotonic()
@@ -67,7 +82,7 @@ def train(
     title = f"{config.teacher.name} {config.aug.name}"
     diverged, history = False, []
     try:
-        history = fit(task, device, folder, making.hooks_of(config, data, device, title, stop))
+        history = fit(task, device, folder, making.hooks_of(config, data, device, title, stop, track))
         folders.save_weights(folder, model)
         folders.save_validation(folder, model, data.held_out, device)
         write_probe(folder, model, data.images, device)

@@ -138,7 +138,7 @@ class Anywhere(Record):
 class Job(Record):
     """One job: what to make, which runs it needs, whether others wait for it, whether it waits for who holds its run.
 
-    `bank` are the jobs of all students that train together, the job's own among them.
+    `bank` are the jobs of all students that train together, the job's own among them; `trackers` hear of a training.
     """
 
     kind: Kind
@@ -147,6 +147,7 @@ class Job(Record):
     needs: Many[Need] = ()
     awaited: bool = True
     wait: bool = True
+    trackers: Many[Name] = ()
     bank: "Many[Member]" = ()
 
 

@@ -24,6 +24,7 @@ class TestSets:
 
     def __init__(self, config: StudyConfig) -> None:
         self.study, self.outputs, self.wait = config.study, config.outputs, config.wait
+        self.trackers = config.tracker
         self.dataset = self.study.dataset.plain()
         data = DatasetAt(self.study.dataset, self.outputs)
         header = names.dataset_header(data)
@@ -89,7 +90,8 @@ class TestSets:
     ) -> Stage:
         """Return the stage of this name, added unless it is there."""
         if ref.id not in stages:
-            stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, config, parents, threads, arm, self.wait)
+            how = (self.wait, self.trackers)
+            stages[ref.id] = Stage(ref.id, ref.kind, ref.folder, config, parents, threads, arm, *how)
         return stages[ref.id]
 
     def add_evaluations(

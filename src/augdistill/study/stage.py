@@ -12,7 +12,7 @@ class Stage:
     """One job of a study: its run's id and folder, its config, the ids it waits for, its CPU threads.
 
     `arm` is its place in the design. With `wait` false, a run that another process holds fails the stage. `bank` are
-    all the students that train together, this one among them.
+    all the students that train together, this one among them. `trackers` are told of it while it trains.
     """
 
     id: str
@@ -23,6 +23,7 @@ class Stage:
     threads: int
     arm: Config = field(default_factory=dict)
     wait: bool = True
+    trackers: tuple[str, ...] = ()
     bank: tuple["Stage", ...] = ()
 
     @property
@@ -35,6 +36,8 @@ class Stage:
         job: Config = {"kind": self.kind, "config": self.config.plain(), "id": self.id}
         if not self.wait:
             job["wait"] = False
+        if self.trackers and self.kind in ("teacher", "student"):
+            job["trackers"] = list(self.trackers)
         if self.bank:
             job["bank"] = [{**member.job, "folder": member.folder} for member in self.bank]
         return job

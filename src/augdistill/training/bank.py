@@ -215,7 +215,12 @@ def end_epoch(bank: Bank, members: Sequence[Member], hooks: Hooks, state: State,
 
 def rows_of(state: State, index: int) -> list[dict[str, float]]:
     """Return the history of one member."""
-    return [{key: row[key] for key in row if key != "member"} for row in state.history if row["member"] == index]
+    return member_rows(state.history, index)
+
+
+def member_rows(history: Sequence[dict[str, float]], index: int) -> list[dict[str, float]]:
+    """Return the rows of one member, of those of all."""
+    return [{key: row[key] for key in row if key != "member"} for row in history if row["member"] == index]
 
 
 def outcome(bank: Bank, member: Member, state: State, epochs: int, index: int) -> Trained:

@@ -62,6 +62,7 @@ class Hooks:
     stop: Callable[[], bool]
     checkpoint_every: str  # "5min", also within an epoch, or "1epoch"
     pace: Callable[[int, int], None] | None = None  # told, after each step, its number and that of all
+    track: Callable[[list[dict[str, float]]], None] | None = None  # told all epochs' rows, at first and after each
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def train(work: Work, device: Device, folder: Path, hooks: Hooks) -> State:
     network, recipe = work.network, work.recipe
     optimizer = sgd(network, recipe)
     state = resume(folder, network, optimizer, device)
+    if hooks.track is not None:
+        hooks.track(state.history)
     steps = len(batch_sizes(work.images, recipe["batch_size"]))
     buffers = StepBuffers.on(device, work.dtype, *work.members)
     optimizer.param_groups[0]["lr"] = buffers.rate
@@ -117,6 +120,8 @@ def train(work: Work, device: Device, folder: Path, hooks: Hooks) -> State:
         network.train()
         sums, rate = take_epoch(take, plan, buffers, state, recipe, work.key, save_if_due)
         work.end(state, epoch, sums / sums.new_tensor([*3 * [work.images], steps]), rate)  # of images, clipped steps
+        if hooks.track is not None:
+            hooks.track(state.history)
         save_if_due(ended=epoch)
     return state
 

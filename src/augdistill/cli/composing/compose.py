@@ -32,7 +32,7 @@ from augdistill.cli.composing.repository import InsideRepository, check_students
 from augdistill.cli.composing.sources import one_line, search_path
 from augdistill.config.folders import has_resolver
 
-Task = Callable[[DictConfig], None]
+Task = Callable[[DictConfig], float | None]
 
 ALLOWED = re.compile(r"hydra/(launcher|sweeper)|hydra\.(launcher|sweeper)(\.[A-Za-z]\w*)+|hydra\.(sweep\.dir|verbose)")
 ALLOWED_ARE = "hydra/launcher, hydra/sweeper, their parameters, hydra.sweep.dir and hydra.verbose"
