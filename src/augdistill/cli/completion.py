@@ -140,7 +140,7 @@ def defaults(command: str, before: Sequence[str]) -> Iterator[tuple[str, str, st
         for name, default in entry.items() if isinstance(entry, dict) else ():
             folder, _, place = name.partition("@")
             place = place or folder
-            if folder.startswith("override"):
+            if folder.startswith(("override", "optional")):
                 continue
             at[place] = chosen.get(name, chosen.get(place, at.get(str(default).strip("${}"), str(default))))
             yield place, folder, at[place]

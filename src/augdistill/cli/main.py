@@ -39,7 +39,7 @@ COMMANDS = {
     "export": "a model as a file that others run: export RUN format=onnx",
     "runs": "list, show, diff, verify (checksums), tag or remove runs",
     "gc": "the runs that no study needs, and their size",
-    "data": "what datasets are there; fetch NAME gets one, verify NAME checks it",
+    "data": "what datasets are there; fetch NAME gets one, verify NAME",
     "report": "a study's tables, figures and verdicts again: report NAME",
     "claims": "ready studies of what papers claim: claims NAME",
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
