@@ -27,6 +27,7 @@ from augdistill.data import (
     tiny_imagenet,
 )
 from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
+from augdistill.data.packed import nothing_packed
 from augdistill.data.splits import split_validation
 from augdistill.plugins import Table
 
@@ -43,9 +44,11 @@ __all__ = [
     "fetch",
     "header",
     "image_names",
+    "is_packed",
     "is_there",
     "load",
     "load_human_labels",
+    "nothing_packed",
     "split_validation",
     "status",
     "test_set_name",
@@ -128,7 +131,16 @@ def header(name: str, split: str, *, root: Path, cache: Path, verify: bool = Tru
     With `verify`, files that are not the publisher's are refused. Raises DataError for data that is missing, damaged
     or not what it should be, ConfigError for a name or parameter, WorkError for a cache that cannot be written.
     """
-    return packed.find_or_pack(Path(cache), _request(name, split, Path(root), verify, params), packed.read_header)
+    return packed.find_header(Path(cache), _request(name, split, Path(root), verify, params))
+
+
+def is_packed(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> bool:
+    """Return whether a split was packed into `cache` from the files that are there."""
+    try:
+        folder, _ = packed.place(Path(cache), _request(name, split, Path(root), verify, params))
+    except RequestError:
+        return False
+    return packed.read_header(folder) is not None
 
 
 def is_there(

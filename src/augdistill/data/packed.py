@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,8 @@ MAX_PACKED = 2**43  # bytes of one split
 HEADER, IMAGES, LABELS = "header.json", "images.npy", "labels.npy"
 FileName = Literal["images.npy", "labels.npy"]
 Found = TypeVar("Found", Header, ImageSet)
+# Headers that were read, by folder, for a caller that packs nothing, which is asked far below it; None packs them.
+UNPACKED: ContextVar[dict[Path, Header] | None] = ContextVar("UNPACKED", default=None)
 
 
 class PackedHeader(Record):
@@ -148,6 +151,32 @@ def stamp(path: Path) -> tuple[int, ...]:
 def digest(path: Path, stamp: tuple[int, ...]) -> str:
     """Return the SHA-256 of a file, read once by each process as long as its stamp stays."""
     return sha256(path, max_bytes=stamp[-1])
+
+
+def find_header(cache: Path, request: Request) -> Header:
+    """Return the header of a split, which is packed first if need be; under `nothing_packed` its source is read."""
+    known = UNPACKED.get()
+    if known is None:
+        return find_or_pack(cache, request, read_header)
+    folder, _ = place(cache, request)
+    if folder not in known:
+        known[folder] = read_header(folder) or describe(request, _read(request))
+    return known[folder]
+
+
+def packs() -> bool:
+    """Return whether what is read is kept in the cache."""
+    return UNPACKED.get() is None
+
+
+@contextmanager
+def nothing_packed() -> Iterator[None]:
+    """Write nothing into any cache meanwhile: headers of what is not packed are read from its source, once."""
+    token = UNPACKED.set({})
+    try:
+        yield
+    finally:
+        UNPACKED.reset(token)
 
 
 def find_or_pack(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
