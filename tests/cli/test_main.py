@@ -25,7 +25,6 @@ REFUSED = {
     "runs show nothing": ["no run is called nothing below /", "/outputs/runs"],
     "train-teacher aug.cutmix.prob=1": ["did you mean aug.ops.cutmix.prob?"],
     "distill teacher=outputs/runs/x": ["is a path", "distillation.teacher=RUN"],
-    "study paper tiny": ["paper tiny are 2 studies: one at a time"],
     "train": ["no such command (did you mean train-teacher?)"],
     "runs --wacth": ["--wacth is no flag (did you mean --watch?)"],
     "train-teacher hydra/launcher=joblib": ["hydra/launcher", "add -m"],
