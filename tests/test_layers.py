@@ -22,7 +22,7 @@ FLOORS = (  # from the ground up; a folder imports from lower floors alone, fold
     ("study", "report", "export"),
     ("executors",),
     ("cli", "conformance"),
-    ("api",),  # does what commands do
+    ("api", "__main__"),  # does what commands do; what `python -m` needs there
 )
 TENSORS = (
     "augment",

@@ -70,3 +70,11 @@ def test_what_could_be_more_than_a_name_is_none(name: object) -> None:
 @pytest.mark.parametrize("label", ["", "/a", "a/", "a//b", "../a", "a/../b", "/".join("a" * 11)])
 def test_a_label_is_names_between_slashes(label: str) -> None:
     assert not checks.is_prefixed(label)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("CIFAR10", "cifar10"), ("cifra10", "cifar10"), ("train", "train-teacher"), ("c", ""), ("zzz", "")],
+)
+def test_the_nearest_word_is_known_by_its_beginning_and_in_either_case(word: str, meant: str) -> None:
+    assert nearest(word, ("train-teacher", "cifar10")) == (f" (did you mean {meant}?)" if meant else "")

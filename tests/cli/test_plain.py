@@ -4,6 +4,7 @@ import pytest
 
 from augdistill.cli import plain
 from command_line import assert_refused, files
+from data_files import write_mnist
 
 
 @pytest.mark.parametrize("command", plain.commands())
@@ -27,6 +28,9 @@ REFUSED = {
     "runs shwo": ["runs: action=shwo is unknown (did you mean show?): choose one of list, "],
     "runs list teachers": ["runs: kind=teachers is unknown (did you mean teacher?): choose one of teacher, "],
     "data fetch": ["fetch what"],
+    "data verify": ["verify what? type augdistill data verify NAME"],
+    "data verify cifra10": ["cifra10", "did you mean cifar10"],
+    "data status mnist": ["too many words: mnist"],
     "data fetch cifra10": ["cifra10", "did you mean cifar10"],
 }
 
@@ -35,3 +39,13 @@ REFUSED = {
 def test_refused_in_one_line_with_nothing_written(words, run_here, tmp_path):
     assert_refused(run_here(words.split(), tmp_path), *REFUSED[words])
     assert files(tmp_path) == set()
+
+
+def test_a_copy_that_is_there_and_wrong_is_not_taken_for_fetched(run_here, tmp_path):
+    write_mnist(tmp_path / "data")
+    ran = run_here(["data", "fetch", "mnist", "dataset.root=data"], tmp_path)
+    assert ran.code == 2
+    assert "is not the publisher's file" in ran.stderr.splitlines()[-1]
+    told = run_here(["data", "dataset.root=data"], tmp_path).stdout
+    assert told.count("there, not verified") == 2
+    assert told.count("augdistill data verify mnist") == 2

@@ -15,7 +15,7 @@ REFUSED = {
     "train-teacher optim.epochs=two": ["optim.epochs", "two"],
     "train-teacher word": ["word is not an override: write KEY=VALUE"],
     "study papr": ["study=papr is unknown (did you mean paper?)"],
-    "study tiny paper": ["tiny is not an override (did you mean study=tiny?)"],
+    "study tiny paper": ["tiny paper are 2 studies: one at a time, as in study tiny"],
     "train-teacher lr=0.1": ["lr is not a config key (did you mean optim.lr?)"],
     "distill T=4": ["T is not a config key (did you mean distillation.temperature?)"],
     "distill lenet": ["did you mean student=lenet?"],

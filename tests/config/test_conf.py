@@ -29,13 +29,15 @@ from composed import JOBS, compose, job
 SCHEMAS = {"optim": Optim, "distillation": Distillation, "runtime": Runtime}
 EVALUATION_ONLY = ("dataset", "as-trained")  # stands for each run's own dataset
 ALIKE = [*shared_recipes()][3:]  # the others of conf/models.yaml: one stands for them, each is built elsewhere
+OF_DATASET = ("optim", "model")  # folders of conf/by-dataset
 HEAVY = ("torch", "torchvision", "sklearn", "pandas", "scipy", "matplotlib")
 
 
 def groups(command: str) -> list[str]:
     """Return the groups in a command's defaults, as an override names them: dataset, optim@teacher_optim, ..."""
     defaults = yaml.safe_load((conf_dir() / f"{command}.yaml").read_text())["defaults"]
-    return [name for entry in defaults if isinstance(entry, dict) for name in entry]
+    names = [name for entry in defaults if isinstance(entry, dict) for name in entry]
+    return [name for name in names if not name.startswith("optional ")]
 
 
 def folder(group: str) -> str:
@@ -93,7 +95,33 @@ def test_every_file_is_composed_by_some_command() -> None:
     reached |= {Path("loss", f"{choice}.yaml") for choice in choices("loss")} | {Path("models.yaml")}
     library = [path.relative_to(conf_dir()) for path in (conf_dir() / "study" / "claims").glob("*.yaml")]
     reached |= {*library, *(Path(yaml.safe_load((conf_dir() / path).read_text())["claims_file"]) for path in library)}
+    reached |= {path.relative_to(conf_dir()) for path in (conf_dir() / "by-dataset").rglob("*.yaml")}  # see below
     assert reached == {path.relative_to(conf_dir()) for path in conf_dir().rglob("*.yaml")}
+
+
+BY_DATASET = {part: sorted(path.stem for path in (conf_dir() / "by-dataset" / part).glob("*")) for part in OF_DATASET}
+
+
+@pytest.mark.parametrize("command", JOBS)
+@pytest.mark.parametrize("name", BY_DATASET["optim"])
+def test_a_small_data_set_has_recipes_of_its_own_size(command: str, name: str) -> None:
+    own = yaml.safe_load((conf_dir() / "by-dataset" / "optim" / f"{name}.yaml").read_text())
+    made = compose(command, f"dataset={name}")
+    for optim in (made[key] for key in ("optim", "teacher_optim") if key in made):
+        assert {key: optim[key] for key in own} == own
+    typed_out = compose(command, f"dataset={name}", "optim.epochs=200", "optim.batch_size=128", "teacher.width=64")
+    assert typed_out["optim"] == compose(command)["optim"]  # as any data set has it
+    assert typed_out["teacher"] == compose(command)["teacher"]
+
+
+@pytest.mark.parametrize("choice", BY_DATASET["model"])
+def test_a_small_data_set_has_models_of_its_own_size(choice: str) -> None:
+    name, _, model = choice.partition("-")
+    own = yaml.safe_load((conf_dir() / "by-dataset" / "model" / f"{choice}.yaml").read_text())
+    made = compose("distill", f"dataset={name}", f"teacher={model}", f"student={model}")
+    assert made["teacher"] == made["student"] == {"name": model, **own}
+    assert {*own} <= {*parameters("teacher", model)}
+    assert made["teacher"] == compose("train-teacher", f"dataset={name}", f"teacher={model}")["teacher"]
 
 
 @pytest.mark.parametrize("name", choices("study"))

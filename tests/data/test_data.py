@@ -1,7 +1,10 @@
 """The table of datasets: names, parameters, refusals, status, fetching; each reader has a test of its own."""
 
+import hashlib
 import inspect
 import logging
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import yaml
 from augdistill import data
 from augdistill.base.errors import AugdistillError, ConfigError, DataError
 from augdistill.config import conf_dir, parameters
+from augdistill.data import mnist
 from conftest import REAL_DATA
 from data_files import load, packed_folders, write_cifar10, write_cifar10h, write_cinic10, write_mnist
 
@@ -104,6 +108,61 @@ def test_status_tells_what_is_there(tmp_path) -> None:
     write_cifar10h(tmp_path, np.full((10_000, 10), 0.1))
     assert {row.dataset: row.found for row in data.status(tmp_path, tmp_path / "cache")}["cifar10h"]
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [packed_folders(tmp_path)[0].name]
+
+
+def states(root: Path, name: str) -> list[str]:
+    return [row.state for row in data.status(root, root / "cache") if row.dataset == name]
+
+
+def as_published(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the files in a folder for the publisher's."""
+    for name in mnist.CHECKSUMS:
+        monkeypatch.setitem(mnist.CHECKSUMS, name, f"md5:{hashlib.md5((folder / name).read_bytes()).hexdigest()}")
+
+
+def test_a_copy_is_verified_until_one_of_its_files_changes(tmp_path, monkeypatch) -> None:
+    folder = write_mnist(tmp_path)
+    as_published(folder, monkeypatch)
+    assert states(tmp_path, "mnist") == ["there, not verified"] * 2
+    assert [found.count for found in data.verify("mnist", tmp_path, tmp_path / "cache")] == [40, 20]
+    assert states(tmp_path, "mnist") == ["there, verified"] * 2
+    os.utime(folder / "t10k-labels-idx1-ubyte", (0, 0))
+    assert states(tmp_path, "mnist") == ["there, verified", "there, not verified"]
+    data.verify("mnist", tmp_path, tmp_path / "cache")
+    assert states(tmp_path, "mnist") == ["there, verified"] * 2
+
+
+def test_verifying_reads_the_files_again(tmp_path, monkeypatch) -> None:
+    folder = write_mnist(tmp_path)
+    as_published(folder, monkeypatch)
+    data.verify("mnist", tmp_path, tmp_path / "cache")
+    path = folder / "train-images-idx3-ubyte"
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # nothing that `status` looks at has changed
+    assert states(tmp_path, "mnist") == ["there, verified"] * 2
+    with pytest.raises(DataError, match=r"train-images.* is not the publisher's file .*data fetch mnist"):
+        data.verify("mnist", tmp_path, tmp_path / "cache")
+    assert states(tmp_path, "mnist") == ["there, not verified", "there, verified"]
+
+
+def test_training_on_a_copy_verifies_it_but_where_that_is_turned_off(tmp_path, monkeypatch) -> None:
+    as_published(write_mnist(tmp_path), monkeypatch)
+    load(tmp_path, "mnist", "train")
+    assert states(tmp_path, "mnist") == ["there, not verified"] * 2
+    data.load("mnist", "train", root=tmp_path, cache=tmp_path / "cache")
+    assert states(tmp_path, "mnist") == ["there, verified", "there, not verified"]
+
+
+def test_what_has_no_checksums_is_read_and_what_is_installed_needs_no_look(tmp_path) -> None:
+    write_cinic10(tmp_path)
+    assert states(tmp_path, "cinic10") == ["there, not verified"]
+    assert [found.verified for found in data.verify("cinic10", tmp_path, tmp_path / "cache")] == [False]
+    assert states(tmp_path, "cinic10") == ["there, read"]
+    assert states(tmp_path, "digits") == ["there, verified"] * 2
+    assert states(tmp_path, "svhn") == ["missing"] * 2
+    with pytest.raises(DataError, match="your own folder: there is nothing to verify it against"):
+        data.verify("image-folder", tmp_path, tmp_path / "cache")
 
 
 def test_unverified_data_is_named_in_the_log(tmp_path, caplog) -> None:

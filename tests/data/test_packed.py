@@ -174,3 +174,27 @@ def test_header_json_is_plain(tmp_path) -> None:
     record = json.loads((packed_folders(tmp_path)[0] / "header.json").read_text())
     assert record["header"]["fingerprint"] == header.fingerprint
     assert record["header"]["shape"] == [1, 16, 16]
+
+
+def test_a_header_is_known_without_packing_and_the_same(tmp_path) -> None:
+    write_cifar10(tmp_path)
+    where = {"root": tmp_path, "cache": tmp_path / "cache", "verify": False}
+    with data.nothing_packed():
+        unpacked = data.header("cifar10", "train", **where)
+        assert not data.is_packed("cifar10", "train", **where)
+    assert [path.name for path in tmp_path.iterdir()] == ["cifar-10-batches-py"]
+    assert data.header("cifar10", "train", **where) == unpacked
+    assert data.is_packed("cifar10", "train", **where)
+
+
+def test_without_packing_a_source_is_read_once_and_what_is_packed_not_at_all(tmp_path, monkeypatch) -> None:
+    write_cifar10(tmp_path)
+    packed = load(tmp_path, split="test").header
+    reads = []
+    read = data.cifar10.read
+    monkeypatch.setattr(data.cifar10, "read", lambda *args: reads.append(args[1]) or read(*args))
+    where = {"root": tmp_path, "cache": tmp_path / "cache", "verify": False}
+    with data.nothing_packed():
+        assert data.header("cifar10", "train", **where) == data.header("cifar10", "train", **where)
+        assert data.header("cifar10", "test", **where) == packed
+    assert reads == ["train"]

@@ -111,3 +111,26 @@ def test_trackers_hear_what_the_history_says_and_change_no_run(tmp_path: Path, m
     assert rows == core.history(told) == core.history(calm)
     assert heard.status == {told.path.name: "finished"}
     assert sum("tracker bad failed" in line for line in caplog.messages) == 2  # of each attempt once
+
+
+@pytest.mark.parametrize(("shorter", "level"), [("teacher=resnet9 takes less", "WARNING"), ("", "INFO")])
+def test_what_takes_hours_on_a_cpu_names_what_takes_less_after_few_steps(caplog, monkeypatch, shorter, level) -> None:
+    caplog.set_level(logging.INFO, "augdistill")
+    now = iter(range(100, 1000, 12))
+    monkeypatch.setattr(making.time, "monotonic", lambda: next(now))
+    tell = making.Progress("a teacher", 200, shorter, began=0.0)
+    for step in range(1, 10):
+        tell.pace(step, 78_200)
+    # Two steps of 12 seconds were taken when step 3 had ended: 78,197 are left.
+    words = " on this CPU; teacher=resnet9 takes less" if shorter else ""
+    assert caplog.messages == [f"a teacher: 260 h 39 min left for 200 epochs{words}"]
+    assert caplog.records[0].levelname == level
+
+
+def test_what_takes_less_is_another_model_or_fewer_epochs_and_in_a_study_nothing(tmp_path: Path, monkeypatch) -> None:
+    config = core.teacher_config(tmp_path)
+    assert making.shorter(config) == "teacher=resnet9 teacher.width=16 takes less (docs/recipes.md)"
+    small = core.teacher_config(tmp_path, "teacher=resnet9", "teacher.width=8")
+    assert making.shorter(small) == "fewer optim.epochs take less (docs/recipes.md)"
+    monkeypatch.setenv("AUGDISTILL_WORKER", "1")
+    assert making.shorter(config) == ""

@@ -345,7 +345,9 @@ def test_a_teacher_of_another_dataset_is_refused(finished: Run) -> None:
 
 def test_only_a_teacher_teaches(finished: Run, tmp_path: Path) -> None:
     resolved = student.run(core.student_config(tmp_path, "distillation.alpha=0", "optim.epochs=1"))
-    with pytest.raises(RunError, match=f"distillation.teacher={resolved.path.name} is a student, no teacher"):
+    with pytest.raises(
+        RunError, match=f"distillation.teacher={resolved.path.name} is no teacher but a run of kind student"
+    ):
         student.run(core.student_config(tmp_path, f"distillation.teacher={resolved.path.name}"))
     with pytest.raises(RunError, match="no run is called nobody"):
         student.run(core.student_config(tmp_path, "distillation.teacher=nobody"))

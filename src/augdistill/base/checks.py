@@ -23,8 +23,10 @@ def one_of(key: str, value: str, allowed: Collection[str]) -> None:
 
 def nearest(word: object, known: Collection[str]) -> str:
     """Return ' (did you mean X?)' for the known word closest to `word`, or nothing."""
-    close = difflib.get_close_matches(str(word)[:200], known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    typed, folded = str(word)[:200].casefold(), {name.casefold(): name for name in reversed([*known])}
+    begun = [name for name in folded if len(typed) > 1 and name.startswith(typed)]  # train: train-teacher
+    close = begun if len(begun) == 1 else difflib.get_close_matches(typed, folded, n=1)
+    return f" (did you mean {folded[close[0]]}?)" if close else ""
 
 
 def checkpoint_every(text: str) -> tuple[float, float]:

@@ -45,7 +45,7 @@ Print what completes commands, groups, choices, keys, studies and runs in a shel
 LISTS = ("words", "bash-words")  # what the scripts ask for
 ACTIONS = {
     "runs": ("list", "show", "diff", "verify", "remove"),
-    "data": ("status", "fetch"),
+    "data": ("status", "fetch", "verify"),
     "completion": tuple(SCRIPTS),
 }
 OPTIONS = {
@@ -140,7 +140,7 @@ def defaults(command: str, before: Sequence[str]) -> Iterator[tuple[str, str, st
         for name, default in entry.items() if isinstance(entry, dict) else ():
             folder, _, place = name.partition("@")
             place = place or folder
-            if folder.startswith("override"):
+            if folder.startswith(("override", "optional")):
                 continue
             at[place] = chosen.get(name, chosen.get(place, at.get(str(default).strip("${}"), str(default))))
             yield place, folder, at[place]
@@ -183,7 +183,7 @@ def of_saved_results(command: str, before: Sequence[str]) -> Iterator[str]:
         yield from below(before, "studies")
     if command == "export" or (command == "runs" and before and before[0] in ACTIONS["runs"][1:]):
         yield from below(before, "runs")
-    if command == "data" and before[:1] == ["fetch"]:
+    if command == "data" and before[:1] in (["fetch"], ["verify"]):
         yield from (name for name in choices("dataset") if name not in NOT_FETCHED)
     yield from OPTIONS.get(command, ())
     yield from ("outputs=", "--help")

@@ -19,7 +19,7 @@ EXAMPLES = {
         "augdistill study --config-dir mine calibrated",
     ),
     "train-teacher": (
-        "augdistill train-teacher dataset=digits aug=cutmix teacher.width=16 optim.epochs=10",
+        "augdistill train-teacher dataset=digits aug=cutmix",
         "augdistill train-teacher 'aug=[flip-crop,cutmix]' seed=1",
         "augdistill train-teacher -m aug=baseline,mixup,cutmix seed=0,1,2",
     ),

@@ -218,11 +218,23 @@ def data_status(root: Path, cache: Path) -> str:
 
     rows = []
     for row in status(root, cache):
-        known = "" if row.verified is None else "verified" if row.verified else "not verified"
-        note = row.note if row.found or row.dataset == "image-folder" else f"augdistill data fetch {row.dataset}"
+        todo = {"missing": "fetch", "there, not verified": "verify"}.get(row.state)
+        remedy = f"augdistill data {todo} {row.dataset}" if todo and row.dataset != "image-folder" else ""
         count = "" if row.count is None else f"{row.count:,}"
-        rows.append((row.dataset, row.split, "found" if row.found else "missing", count, known, row.where, note))
-    return table(("dataset", "split", "", "images", "checksums", "where", ""), rows)
+        note = "; ".join(filter(None, (row.note, remedy)))
+        rows.append((row.dataset, row.split, row.state, count, row.where, note))
+    return table(("dataset", "split", "", "images", "where", ""), rows)
+
+
+def verify_data(name: str, root: Path, cache: Path) -> str:
+    """Return a line for each split of a dataset whose files were just read; raises DataError for one that is wrong."""
+    from augdistill.data import verify
+
+    lines = []
+    for found in verify(name, root, cache):
+        what = "the publisher's files" if found.verified else "read; its publisher has no checksums of files"
+        lines.append(f"{name} {found.split}: {found.count:,} images, {what}{f' ({found.note})' if found.note else ''}")
+    return "\n".join(lines)
 
 
 def examine(runtime: "Runtime", root: Path, outputs: Path) -> str:

@@ -33,7 +33,7 @@ COMMANDS = {
     "export": "a model as a file that others run: export RUN format=onnx",
     "runs": "list, show, diff, verify, tag, remove or export runs",
     "gc": "the runs that no study needs, and their size",
-    "data": "what datasets are there; fetch NAME gets one",
+    "data": "what datasets are there; fetch NAME gets one, verify NAME",
     "report": "a study's tables, figures and verdicts again: report NAME",
     "claims": "ready studies of what papers claim: claims NAME",
     "compare": "any two arms of a study: STUDY --a ARM --b ARM",
@@ -62,7 +62,7 @@ def exit_code_of(command: str, words: list[str]) -> int:
     if command in ("", "-h", "--help", "help"):
         print(usage())
         return 0 if words else 2
-    if command == "--version":
+    if command in ("--version", "-V", "version"):
         from importlib.metadata import version
 
         print(f"augdistill {version('augdistill')}")
@@ -198,8 +198,15 @@ def check_flags(words: list[str]) -> None:
         raise RequestError("--shell-completion is Hydra's and completes nothing here: type augdistill completion bash")
     flags = (word.partition("=")[0] for word in words if word.startswith("-"))
     if (unknown := next((flag for flag in flags if flag not in (*FLAGS, *FLAGS_WITH_VALUES)), None)) is not None:
-        hint = nearest(unknown, (*FLAGS, *FLAGS_WITH_VALUES))
-        raise RequestError(f"{unknown} is no flag{hint}: values are written KEY=VALUE, as in seed=3, without dashes")
+        name = unknown.lstrip("-").replace("-", "_")
+        if name == "dry_run":
+            raise RequestError("--dry-run is of study, and of runs remove: this command has none")
+        typed = words[words.index(unknown) + 1 :] if unknown in words else []
+        value = next((word for word in words if word.startswith(f"{unknown}=")), "=").partition("=")[2]
+        value = value or next((word for word in typed[:1] if "=" not in word and not word.startswith("-")), "")
+        close = nearest(unknown, (*FLAGS, *FLAGS_WITH_VALUES)) if not value else ""
+        shown = f"type {name}={value} without dashes" if value else "values are written KEY=VALUE, as in seed=3"
+        raise RequestError(f"{unknown} is no flag{close}: {shown}")
     if {*words}.isdisjoint(MULTIRUN) and any(word.lstrip("+").startswith("hydra/launcher=") for word in words):
         raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
 

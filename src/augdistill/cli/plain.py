@@ -89,18 +89,26 @@ def gc(outputs: Path, remove: bool) -> None:
 
 
 def data(outputs: Path, action: str, target: str | None, dataset_root: Path) -> None:
-    """Say which datasets are there and where they are looked for, or fetch one from its publisher."""
-    from augdistill.cli.listing import data_status
-    from augdistill.data import fetch
+    """Say which datasets are there and where they are looked for; fetch one from its publisher, or verify its files."""
+    from augdistill.cli.listing import data_status, verify_data
+    from augdistill.data import fetch, status
 
-    one_of("action", action, ("status", "fetch"))
-    if action == "fetch":
-        if target is None:
-            raise RequestError(
-                "fetch what? type augdistill data fetch NAME, as in fetch cifar10; augdistill data lists all"
-            )
-        fetch(target, dataset_root)
-    print(data_status(dataset_root, outputs / "cache"))
+    one_of("action", action, ("status", "fetch", "verify"))
+    cache = outputs / "cache"
+    if action != "status" and target is None:
+        raise RequestError(
+            f"{action} what? type augdistill data {action} NAME, as in {action} cifar10; augdistill data lists all"
+        )
+    if action == "status" and target is not None:
+        raise RequestError(f"too many words: {target}; augdistill data lists all")
+    if action == "verify":
+        print(verify_data(str(target), dataset_root, cache))
+        return
+    if action == "fetch" and not fetch(str(target), dataset_root):
+        rows = [row for row in status(dataset_root, cache) if row.dataset == target]
+        if any(row.state == "there, not verified" for row in rows):
+            print(verify_data(str(target), dataset_root, cache))
+    print(data_status(dataset_root, cache))
 
 
 def report(outputs: Path, studies: list[str] | None, runs: list[str] | None) -> None:
@@ -211,7 +219,7 @@ def commands() -> dict[str, Command]:
             data,
             (*common, Option("action", text, "status", "the plain word after the command"), target, root),
             ("action", "target"),
-            "[status | fetch cifar10|cifar100|mnist|...] [dataset.root=FOLDER]",
+            "[status | fetch NAME | verify NAME] [dataset.root=FOLDER]",
         ),
         "report": Command(
             report,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from augdistill import plugins
@@ -11,7 +12,22 @@ from augdistill.cli.words import KEY_PART, OVERRIDE
 from augdistill.config import choices, conf_dir
 from augdistill.config.places import AS_TRAINED, OF_PLUGINS
 
-SHORT_NAMES = {"T": "temperature", "learning_rate": "lr", "wd": "weight_decay", "bs": "batch_size"}
+SHORT_NAMES = {
+    "T": "temperature",
+    "learning_rate": "lr",
+    "wd": "weight_decay",
+    "bs": "batch_size",
+    "lambda": "alpha",
+    "model": "teacher",
+    "arch": "teacher",
+    "augmentation": "aug",
+    "augment": "aug",
+    "optimizer": "optim",
+    "data": "dataset",
+    "gpu": "device",
+    "gpus": "device",
+    "batchsize": "batch_size",
+}
 MOST_HINTS = 3  # full keys that are named for a short one
 
 
@@ -45,6 +61,8 @@ def unknown_choice(command: str, path: str, options: Sequence[str] | None, typed
     if group == "study" and choice.startswith("claims/"):
         there = sorted(f"claims/{file.stem}" for file in (conf_dir() / "study" / "claims").glob("*.yaml"))
         return f"{key}={choice} is unknown{nearest(choice, there)}: augdistill claims lists those there are"
+    if group == "teacher" and "/" in choice and (choice.count("/") > 1 or Path(choice).exists()):
+        return f"{key}={choice} is a path, and {key}= names a model: a run teaches by distillation.teacher=RUN"
     if is_prefixed(choice) and choice.partition("/")[0] not in plugins.installed():
         return f"{key}={plugins.absent(choice)}"
     example = f", as in {key}={known[0]}" if known else ""
@@ -58,8 +76,12 @@ def unknown_key(command: str, key: str, typed: Mapping[str, str]) -> str:
     while above and above not in known:
         above = above.rpartition(".")[0]
     there = [other for other in known if other.rpartition(".")[0] == above]
+    if op := re.fullmatch(r"((?:student_)?aug)\.([\w-]+)\.(\w+)", key):
+        where = f"{op[1]}.ops.{op[2]}.{op[3]}"
+        return f"{key} is not a config key (did you mean {where}?): it needs {op[2]} among the strategies chosen"
     name = SHORT_NAMES.get(key, key)
-    full = [other for other in known if other.endswith(f".{name}")]
+    full = sorted((other for other in known if other.endswith(f".{name}")), key=lambda other: other.count("."))
+    full = full or [name] * (name in known)
     hint = f" (did you mean {' or '.join(full[:MOST_HINTS])}?)" if full else nearest(key, known)
     return f"{key} is not a config key{hint}: known there are {', '.join(there) or 'none'}"
 
@@ -67,11 +89,13 @@ def unknown_key(command: str, key: str, typed: Mapping[str, str]) -> str:
 def unreadable(command: str, word: str, typed: Mapping[str, str]) -> str:
     """Return what to say of a word that Hydra's grammar cannot read: no KEY=VALUE, no key, or brackets left open."""
     found = OVERRIDE.fullmatch(word)
+    if found is None and command == "study" and word.endswith((".yaml", ".yml")):
+        return f"{word} is a file: FOLDER/study/NAME.yaml is run by augdistill study --config-dir FOLDER NAME"
     if found is None:
         folders = {path.parent.name for path in conf_dir().glob("*/*.yaml")}
         groups = [folder for folder in folders if word in choices(folder)]
         meant = f" (did you mean {max(groups)}={word}?)" if groups else ""  # a model rather than its recipe
-        return f"{word} is not an override{meant}: write KEY=VALUE, and quote lists, as in 'aug=[flip-crop,cutmix]'"
+        return f"{word} is not an override{meant}: write KEY=VALUE without blanks; quote lists: 'aug=[mixup,cutmix]'"
     key, value = found[2], found[3]
     if not all(map(KEY_PART.fullmatch, re.split(r"[.@/]", key))):
         return unknown_key(command, key, typed)

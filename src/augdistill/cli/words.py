@@ -58,6 +58,8 @@ def written_out(command: str, words: list[str]) -> list[str]:
         for index, (before, word) in enumerate(zip(["", *found], found, strict=False))
         if PLAIN_STUDY.fullmatch(word) and before not in FLAGS_WITH_VALUES
     ]
+    if len(several := [found[index] for index in bare if found[index] in choices("study")]) > 1:
+        raise RequestError(f"{' '.join(several)} are {len(several)} studies: one at a time, as in study {several[0]}")
     if len(bare) == 1:
         found[bare[0]] = f"study={found[bare[0]]}"
     return found

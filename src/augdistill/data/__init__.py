@@ -27,6 +27,7 @@ from augdistill.data import (
     tiny_imagenet,
 )
 from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
+from augdistill.data.packed import nothing_packed
 from augdistill.data.splits import split_validation
 from augdistill.plugins import Table
 
@@ -43,12 +44,15 @@ __all__ = [
     "fetch",
     "header",
     "image_names",
+    "is_packed",
     "is_there",
     "load",
     "load_human_labels",
+    "nothing_packed",
     "split_validation",
     "status",
     "test_set_name",
+    "verify",
 ]
 
 log = logging.getLogger(__name__)
@@ -59,7 +63,7 @@ class Dataset(Protocol):
 
     One whose images are files has `image_names(root, split, **params)`: what they are called, CLASS/NAME.
     One of labels that people gave to another dataset's test images has `LABELS_OF`, the name of that dataset, and
-    `read_human_labels(root, verify)`, too.
+    `read_human_labels(root, verify)`, too. One of whose files there are no checksums has `HAS_CHECKSUMS = False`.
     """
 
     @property
@@ -97,7 +101,10 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class StatusRow:
-    """One split on this machine; `count`, `verified` and `note` are known once it was read; `size` is in bytes."""
+    """One split on this machine; `count`, `verified` and `note` are known once it was read; `size` is in bytes.
+
+    Of one that has no checksums, no more can be known than that it was read.
+    """
 
     dataset: str
     split: str
@@ -107,6 +114,15 @@ class StatusRow:
     verified: bool | None
     size: int
     note: str
+    has_checksums: bool = True
+
+    @property
+    def state(self) -> str:
+        """In words: whether it is there, and whether that is what its publisher gave out."""
+        if not self.found:
+            return "missing"
+        known = "verified" if self.verified else "not verified"
+        return "there, read" if self.verified is False and not self.has_checksums else f"there, {known}"
 
 
 def header(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> Header:
@@ -115,7 +131,16 @@ def header(name: str, split: str, *, root: Path, cache: Path, verify: bool = Tru
     With `verify`, files that are not the publisher's are refused. Raises DataError for data that is missing, damaged
     or not what it should be, ConfigError for a name or parameter, WorkError for a cache that cannot be written.
     """
-    return packed.find_or_pack(Path(cache), _request(name, split, Path(root), verify, params), packed.read_header)
+    return packed.find_header(Path(cache), _request(name, split, Path(root), verify, params))
+
+
+def is_packed(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> bool:
+    """Return whether a split was packed into `cache` from the files that are there."""
+    try:
+        folder, _ = packed.place(Path(cache), _request(name, split, Path(root), verify, params))
+    except RequestError:
+        return False
+    return packed.read_header(folder) is not None
 
 
 def is_there(
@@ -192,16 +217,31 @@ def status(root: Path, cache: Path) -> list[StatusRow]:
     ]
 
 
-def fetch(name: str, root: Path) -> None:
-    """Download a dataset into `root` unless it is there; raises DataError on a wrong checksum, WorkError on the way."""
+def fetch(name: str, root: Path) -> bool:
+    """Download a dataset into `root` unless it is there, and return whether it was not.
+
+    Raises DataError on a wrong checksum, WorkError on the way.
+    """
     dataset, root = _find(name), _resolved(root)
     try:
         for split in dataset.SPLITS:
             dataset.source(root, split)
     except (RequestError, OSError):
         dataset.fetch(root)
-    else:
-        log.info("%s is there already: %s", name, dataset.where(root))
+        return True
+    log.info("%s is there already: %s", name, dataset.where(root))
+    return False
+
+
+def verify(name: str, root: Path, cache: Path) -> list[Header]:
+    """Return what is known of each split of a dataset, its files read anew; raises DataError for one that is wrong.
+
+    What was read is packed into `cache`, which is how `status` knows of it until one of the files changes.
+    """
+    dataset = _find(name)
+    if "path" in inspect.signature(dataset.read).parameters:
+        raise DataError(f"{name} is your own folder: there is nothing to verify it against")
+    return [packed.verify(Path(cache), _request(name, split, Path(root), True, {})) for split in dataset.SPLITS]
 
 
 def _find(name: str) -> Dataset:
@@ -235,16 +275,18 @@ def _request(name: str, split: str, root: Path, verify: bool, params: Mapping[st
 
 def _status_row(name: str, split: str, root: Path, cache: Path) -> StatusRow:
     dataset = DATASETS[name]
-    where = dataset.where(root)
+    where, has_checksums = dataset.where(root), getattr(dataset, "HAS_CHECKSUMS", True)
     try:
-        state = dataset.source(root, split).state()
+        source = dataset.source(root, split)
+        state = source.state()
     except (RequestError, OSError):
-        return StatusRow(name, split, False, where, None, None, 0, "")
+        return StatusRow(name, split, False, where, None, None, 0, "", has_checksums)
     known = [header for header, packed_from in packed.headers(cache, name, split) if packed_from == state]
-    if not known:
-        return StatusRow(name, split, True, where, None, None, state["bytes"], "")
+    if not known:  # what comes with an installed package needs no look
+        is_installed = True if not source.files else None
+        return StatusRow(name, split, True, where, None, is_installed, state["bytes"], "", has_checksums)
     best = max(known, key=lambda header: header.verified)
-    return StatusRow(name, split, True, where, best.count, best.verified, state["bytes"], best.note)
+    return StatusRow(name, split, True, where, best.count, best.verified, state["bytes"], best.note, has_checksums)
 
 
 def _resolved(root: Path) -> Path:

@@ -15,6 +15,7 @@ from augdistill.base.files import write_json
 from augdistill.base.model import Record
 from augdistill.base.reading import read_array, read_json, sha256
 from augdistill.data.imageset import Source, missing
+from augdistill.data.packed import packs
 from augdistill.shift import CORRUPTIONS, EXTRA, SEVERITIES
 
 FOLDERS = {"cifar10-c": "CIFAR-10-C", "cifar100-c": "CIFAR-100-C"}
@@ -65,8 +66,9 @@ def fingerprint(name: str, root: Path, cache: Path) -> str:
     except (FileNotFoundError, AugdistillError):
         pass
     digest = hashlib.sha256("\n".join(f"{Path(each).name} {hashed(Path(each))}" for each in files.files).encode())
-    cache.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"state": state, "fingerprint": digest.hexdigest()})
+    if packs():
+        cache.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"state": state, "fingerprint": digest.hexdigest()})
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ from augdistill.data.imageset import Pixels, Source, missing
 SPLITS = ("train", "test")
 TEST_SET = "image-folder-test"
 LABEL = "Image folder"
+HAS_CHECKSUMS = False  # these are the user's own
 SIZES = range(8, 513)
 MAX_ASPECT = 50  # the shorter side is resized to `size` before the crop, so a thread-like image would grow huge
 # What people keep pictures in, of all that Pillow reads: for EPS it would run another program, and decoders that nobody

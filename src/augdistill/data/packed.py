@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,8 @@ MAX_PACKED = 2**43  # bytes of one split
 HEADER, IMAGES, LABELS = "header.json", "images.npy", "labels.npy"
 FileName = Literal["images.npy", "labels.npy"]
 Found = TypeVar("Found", Header, ImageSet)
+# Headers that were read, by folder, for a caller that packs nothing, which is asked far below it; None packs them.
+UNPACKED: ContextVar[dict[Path, Header] | None] = ContextVar("UNPACKED", default=None)
 
 
 class PackedHeader(Record):
@@ -150,51 +153,107 @@ def digest(path: Path, stamp: tuple[int, ...]) -> str:
     return sha256(path, max_bytes=stamp[-1])
 
 
+def find_header(cache: Path, request: Request) -> Header:
+    """Return the header of a split, which is packed first if need be; under `nothing_packed` its source is read."""
+    known = UNPACKED.get()
+    if known is None:
+        return find_or_pack(cache, request, read_header)
+    folder, _ = place(cache, request)
+    if folder not in known:
+        known[folder] = read_header(folder) or describe(request, _read(request))
+    return known[folder]
+
+
+def packs() -> bool:
+    """Return whether what is read is kept in the cache."""
+    return UNPACKED.get() is None
+
+
+@contextmanager
+def nothing_packed() -> Iterator[None]:
+    """Write nothing into any cache meanwhile: headers of what is not packed are read from its source, once."""
+    token = UNPACKED.set({})
+    try:
+        yield
+    finally:
+        UNPACKED.reset(token)
+
+
 def find_or_pack(cache: Path, request: Request, look: Callable[[Path], Found | None]) -> Found:
     """Return what `look`, `read_header` or `read_set`, finds of a split, which is packed first if need be.
 
     Raises what its reader raises, and WorkError for a cache that cannot be written.
     """
-    asked = [FORMAT, request.name, request.split, dict(request.params), request.verify, request.where]
-    prefix = f"{file_name(request.name)}-{request.split}-{short_hash(asked)}"
-    folder = cache / f"{prefix}-{short_hash(request.state)}"
+    folder, prefix = place(cache, request)
     found = look(folder)
     if found is not None:
         return found
-    try:
-        with _locked(cache, cache / f"{prefix}.lock"):
-            found = look(folder)  # another process may have packed it meanwhile
-            if found is None:
-                _pack(folder, request)
-                _remove_superseded(folder, prefix)
-                found = look(folder)
-    except OSError as error:
-        raise WorkError(f"{folder} cannot be written: {error.strerror or error}") from error
+    with _locked(cache, folder, prefix):
+        found = look(folder)  # another process may have packed it meanwhile
+        if found is None:
+            if folder.exists():
+                log.warning("%s is damaged: packing it again", folder)
+            log.info("reading %s %s from %s, once; kept in %s", request.name, request.split, request.where, folder)
+            _pack(folder, request, _read(request))
+            _remove_superseded(folder, prefix)
+            found = look(folder)
     assert found is not None, "what was just packed can be read"
     return found
 
 
-@contextmanager
-def _locked(cache: Path, lock: Path) -> Iterator[None]:
-    """Hold the lock of what is being packed; where that fails, nothing new stays on the disk."""
-    with new_folder(cache):
+def verify(cache: Path, request: Request) -> Header:
+    """Return what is known of a split whose source is read anew, and packed unless it is packed so already.
+
+    Where that fails, what was packed from a source in the same state goes: it is not what its header says.
+    """
+    folder, prefix = place(cache, request)
+    with _locked(cache, folder, prefix):
+        log.info("verifying %s %s in %s", request.name, request.split, request.where)
         try:
-            with FileLock(lock):
-                yield
-        except BaseException:
-            lock.unlink(missing_ok=True)
+            pixels = _read(request)
+        except DataError:
+            for other in cache.glob(f"{file_name(request.name)}-{request.split}-*-{short_hash(request.state)}"):
+                shutil.rmtree(other, ignore_errors=True)
             raise
+        header, found = describe(request, pixels), read_set(folder)
+        if found is None or found.header != header:
+            _pack(folder, request, pixels)
+            _remove_superseded(folder, prefix)
+    return header
 
 
-def _pack(folder: Path, request: Request) -> None:
-    if folder.exists():
-        log.warning("%s is damaged: packing it again", folder)
-        shutil.rmtree(folder)
-    log.info("reading %s %s from %s, once; kept in %s", request.name, request.split, request.where, folder)
+def place(cache: Path, request: Request) -> tuple[Path, str]:
+    """Return the folder of what is asked for, and how its name begins in any state of the source."""
+    asked = [FORMAT, request.name, request.split, dict(request.params), request.verify, request.where]
+    prefix = f"{file_name(request.name)}-{request.split}-{short_hash(asked)}"
+    return cache / f"{prefix}-{short_hash(request.state)}", prefix
+
+
+@contextmanager
+def _locked(cache: Path, folder: Path, prefix: str) -> Iterator[None]:
+    """Hold the lock of what is being packed; where that fails, nothing new stays on the disk."""
+    lock = cache / f"{prefix}.lock"
     try:
-        pixels = request.read()
+        with new_folder(cache):
+            try:
+                with FileLock(lock):
+                    yield
+            except BaseException:
+                lock.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise WorkError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def _read(request: Request) -> Pixels:
+    try:
+        return request.read()
     except OSError as error:
         raise DataError(f"{request.name} cannot be read from {request.where}: {error}") from error
+
+
+def _pack(folder: Path, request: Request, pixels: Pixels) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed: the lock is ours
     try:

@@ -17,6 +17,7 @@ from augdistill.data.imageset import Pixels, Source, incomplete, missing
 SPLITS = ("train", "test")
 TEST_SET = "tiny-imagenet-val"
 LABEL = "Tiny ImageNet"
+HAS_CHECKSUMS = False  # of single files; the archive's is checked as it is fetched
 FOLDER = "tiny-imagenet-200"
 CLASSES = 200
 FULL = {"train": 100_000, "test": 10_000}

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from augdistill.base.status import KEPT
 from augdistill.claims.samples import block_means
 from augdistill.report.tables.paper import strategies
 from augdistill.results import labels
@@ -11,18 +12,22 @@ from augdistill.results.study import SavedStudy
 
 
 def accuracy_table(results: pd.DataFrame, test_set: str) -> str:
-    """Return accuracy in percent, mean ± s.d. over blocks (n), by grid cell, teacher's strategy and model."""
+    """Return accuracy in percent, mean ± s.d. over blocks (n), by grid cell, teacher's strategy and model.
+
+    Of an arm whose runs collapsed, diverged or are missing, how many.
+    """
     rows = results[(results.metric == "accuracy") & (results.test_set == test_set)]
     arm = ["variant", "role", "model", "teacher_aug", "student_aug"]
     blocks = pd.DataFrame(
-        [(*key, mean) for key, group in rows.groupby(arm, sort=False) for mean in _means(group)],
-        columns=[*arm, "value"],
+        [(*key, mean, _lost(group)) for key, group in rows.groupby(arm, sort=False) for mean in _means(group)],
+        columns=[*arm, "value", "lost"],
     )
     blocks["column"] = [
         model if role == "teacher" else model + ("" if own == "baseline" else f" with {own}")
         for role, model, own in zip(blocks.role, blocks.model, blocks.student_aug, strict=True)
     ]
-    cells = blocks.groupby(["variant", "teacher_aug", "column"], sort=False).value.agg(["mean", "std", "count"])
+    by_cell = blocks.groupby(["variant", "teacher_aug", "column"], sort=False)
+    cells = by_cell.value.agg(["mean", "std", "count"]).join(by_cell.lost.first())
     text = cells.apply(cell, axis=1).unstack("column").fillna("")
     order = [name for name in dict.fromkeys(blocks.teacher_aug) if name != "labels"] + ["labels"]
     index = [
@@ -43,10 +48,17 @@ def _means(runs: pd.DataFrame) -> list[float]:
     return list(block_means(known).values()) or [float("nan")]
 
 
+def _lost(runs: pd.DataFrame) -> str:
+    """Return how many of one arm's runs collapsed, diverged or are missing, in words."""
+    counts = runs.status[~runs.status.isin(KEPT)].value_counts()
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
 def cell(row: pd.Series) -> str:
     """Return one cell; the s.d. needs two blocks."""
+    mean = f"{100 * row['mean']:.1f}" if row["count"] else "-"
     spread = f" ± {100 * row['std']:.1f}" if row["count"] > 1 else ""
-    return f"{100 * row['mean']:.1f}{spread} ({int(row['count'])})"
+    return f"{mean}{spread} ({'; '.join(filter(None, (str(int(row['count'])), row['lost'])))})"
 
 
 def shift_lines(saved: SavedStudy) -> list[str]:

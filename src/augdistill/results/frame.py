@@ -38,7 +38,7 @@ def load_plan(outputs: Path, name: str) -> SavedPlan:
     except FileNotFoundError:
         hint = nearest(name, [plan.parent.name for plan in path.parents[1].glob("*/plan.json")])
         again = f"start it with augdistill study study={name}"
-        raise RequestError(f"no study {name} below {outputs}{hint}: {again}") from None
+        raise RequestError(f"no study {name} below {outputs.resolve()}{hint}: {again}") from None
     if plan.name != name:
         raise RequestError(f"{path} is the plan of another study, {plan.name}: {again}")
     return plan

@@ -79,7 +79,9 @@ def stages_of(store: RunStore, study: str) -> set[str]:
     plans = {path.parent.name: path for path in (store.outputs / "studies").glob("*/plan.json")}
     if study not in plans:
         there = ", ".join(sorted(plans)) or "none"
-        raise RequestError(f"no study {study} below {store.outputs}{nearest(study, plans)}: there are {there}")
+        raise RequestError(
+            f"no study {study} below {store.outputs.resolve()}{nearest(study, plans)}: there are {there}"
+        )
     return {
         stage.id for stage in read_json(plans[study], SavedPlan, f"augdistill study {study} writes it again").stages
     }

@@ -30,6 +30,8 @@ from augdistill.training.loop import SELECTED_BY, Hooks
 log = logging.getLogger("augdistill")
 
 SOON, ENOUGH_STEPS = 5.0, 10  # seconds and steps after which the time left is told
+SLOW, FEW_STEPS = 20.0, 2  # the same, where a step takes seconds
+LONG = 3600.0  # seconds after which what takes less is named, on a CPU
 
 
 def find_or_make(
@@ -81,7 +83,7 @@ def hooks_of(
     track: Callable[[list[dict[str, float]]], None] | None = None,
 ) -> Hooks:
     """Return what the training loop asks and reports."""
-    progress = Progress(title, config.optim.epochs)
+    progress = Progress(title, config.optim.epochs, shorter(config) if device.device.type == "cpu" else "")
     return Hooks(
         score=scorer(config, data, device),
         report=progress,
@@ -95,6 +97,16 @@ def hooks_of(
 def tracking(trackers: Sequence[str], ref: Ref, config: ModelConfig, store: RunStore) -> Tracking:
     """Return what tells trackers of a run while it trains."""
     return Tracking(trackers, store.outputs, TrackedRun(ref.id, ref.folder, ref.kind, dotted(config.plain())))
+
+
+def shorter(config: ModelConfig) -> str:
+    """Return what to type for a run that takes less time; nothing in a study, whose file says what it trains."""
+    if os.environ.get("AUGDISTILL_WORKER"):
+        return ""
+    small = {"teacher": ("resnet9", "teacher=resnet9 teacher.width=16"), "student": ("lenet", "student=lenet")}
+    name, words = small[config.kind]
+    less = "fewer optim.epochs take less" if config.model.name == name else f"{words} takes less"
+    return f"{less} (docs/recipes.md)"
 
 
 def scorer(config: ModelConfig, data: common.TrainValSplit, device: Device) -> Callable[[nn.Module], dict[str, float]]:
@@ -113,11 +125,13 @@ def scorer(config: ModelConfig, data: common.TrainValSplit, device: Device) -> C
 class Progress:
     """One line per epoch in the log, with the time left; on a terminal a bar instead.
 
-    Before the first epoch ends, one line tells of the time that all will take, if that is long enough to ask.
+    Before the first epoch ends, one line tells of the time that all will take, if that is long enough to ask; over an
+    hour it names what takes less.
     """
 
     title: str
     epochs: int
+    shorter: str = ""
     bar: "tqdm[Any] | None" = field(default=None)
     began: float = field(default_factory=time.monotonic)
     done: int = 0
@@ -132,10 +146,14 @@ class Progress:
         if self.first is None:
             self.first = (now, step)
         seconds, taken = now - self.first[0], step - self.first[1]
-        if seconds >= SOON and taken >= ENOUGH_STEPS:
+        if (seconds >= SOON and taken >= ENOUGH_STEPS) or (seconds >= SLOW and taken >= FEW_STEPS):
             self.has_told = True
-            left = duration(seconds / taken * (steps - step))
-            log.info("%s: %s left for %s", self.title, left, pluralise(self.epochs, "epoch"))
+            left = seconds / taken * (steps - step)
+            told = f"{self.title}: {duration(left)} left for {pluralise(self.epochs, 'epoch')}"
+            if left > LONG and self.shorter:
+                log.warning("%s on this CPU; %s", told, self.shorter)
+            else:
+                log.info("%s", told)
 
     def __call__(self, epoch: int, row: dict[str, float]) -> None:
         self.has_told, self.done = True, self.done + 1

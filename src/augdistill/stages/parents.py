@@ -56,7 +56,8 @@ def with_teacher(config: StudentConfig, store: RunStore) -> tuple[StudentConfig,
         return config, check_can_teach(found)
     found = store.get(named)
     if found.kind != "teacher":
-        raise RunError(f"distillation.teacher={named} is a {found.kind}, no teacher: augdistill runs list teacher")
+        told = f"distillation.teacher={named} is no teacher but a run of kind {found.kind}"
+        raise RunError(f"{told}: augdistill runs list teacher")
     check_can_teach(found)
     theirs = found.config
     if isinstance(theirs, ImportedConfig):

@@ -1,7 +1,7 @@
 """What a job that trains is refused for before any work: data, strategies and models that cannot be, as typed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -69,7 +69,9 @@ def check_suffices(run: Run, config: StudentConfig) -> None:
         )
 
 
-def validate_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
+def validate_choices(
+    study: Study, choices: Sequence[StudentConfig], check: Callable[[ModelConfig], object] = validate
+) -> None:
     """Refuse, in the words of the study's keys, any of its distinct "student" configs and of their teachers."""
     seen = set()
     common = {"dataset.": "study.dataset.", "aug.ops.": "study.ops.", "student_aug.ops.": "study.ops."}
@@ -88,4 +90,4 @@ def validate_choices(study: Study, choices: Sequence[StudentConfig]) -> None:
             if made_by not in seen:
                 seen.add(made_by)
                 with as_typed({**common, **keys}):
-                    validate(config)
+                    check(config)

@@ -179,7 +179,7 @@ class RunStore:
         found = found or [run for run in runs if run.id.startswith(name) or run.path.name.endswith(f"-{name}")]
         if len(found) != 1:
             several = f"{len(found)} runs are called" if found else "no run is called"
-            raise RunError(f"{several} {name} below {self.runs}: augdistill runs lists them")
+            raise RunError(f"{several} {name} below {self.runs.resolve()}: augdistill runs lists them")
         return found[0].path
 
     @contextmanager
@@ -250,7 +250,7 @@ class RunStore:
         Raises RunError for a folder that is not below this outputs folder, HeldError for one that is held.
         """
         if path.resolve().parent not in (self.runs.resolve(), self.banks.resolve()):
-            raise RunError(f"{path} is not below {self.runs}: name its outputs folder with outputs=")
+            raise RunError(f"{path} is not below {self.runs.resolve()}: name its outputs folder with outputs=")
         digits = path.name.rpartition("-")[2]  # of its identity, by which locks are named
         locks = self.outputs / "locks"
         with ExitStack() as stack:

@@ -17,7 +17,7 @@ from augdistill.config.jobs import (
     StudentConfig,
 )
 from augdistill.config.studies import Study, StudyConfig
-from augdistill.data import test_set_name
+from augdistill.data import is_packed, test_set_name
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.identity import Ref, outputs_ref, reference_of, student_ref, teacher_of, teacher_ref
 from augdistill.store.plans import SavedPlan
@@ -93,7 +93,7 @@ def flat(values: Config, prefix: str = "") -> dict[str, object]:
 
 
 def make_plan(config: StudyConfig) -> Plan:
-    """Return the plan of a `study` config; needs the datasets' fingerprints, no pixels and no torch.
+    """Return the plan of a `study` config; needs the datasets' fingerprints, no pixels, no torch once they are packed.
 
     Raises ConfigError for keys and values that no job could have, DataError for a training set that is not there.
     """
@@ -101,12 +101,17 @@ def make_plan(config: StudyConfig) -> Plan:
     study = config.study.model_copy(update={"claims_file": None})  # whose content is kept, wherever it lay
     count = count_students(study)
     require(count <= MOST_STUDENTS, "study", f"{count:,} students", f"at most {MOST_STUDENTS:,} at once")
+    choices: dict[str, StudentConfig] = {}
+    jobs = list(student_jobs(config, choices))
+    if not is_packed(study.dataset.name, "train", **study.dataset.reader_arguments(config.outputs)):
+        from augdistill.stages.refusals import validate_choices, validate_values
+
+        validate_choices(study, list(choices.values()), validate_values)  # before the data are packed
     with as_typed({"dataset.": "study.dataset."}):
         sets = TestSets(config)
         check_reported(study, sets)
     stages: dict[str, Stage] = {}
-    choices: dict[str, StudentConfig] = {}
-    for student in student_jobs(config, choices):
+    for student in jobs:
         add_student(stages, student, sets)
     shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
     known = list(stages.values()), sets.missing, list(choices.values()), shared, sets.images

@@ -16,6 +16,7 @@ from augdistill.results.study import SavedStudy
         ([(2, 0.001), (-1, 0.4)], HELPS, "No, on Digits: it helps in 1 of 2 pairings of strategy and student, and"),
         ([(2, 0.001), (-1, 0.01)], DEPENDS, "It depends on Digits: of 2 differences 1 are clear losses and 1 clear"),
         ([(2, 0.06), (-1, 0.4)], OPEN, "Not shown on Digits: none of 2 differences stands out"),
+        ([(2, 0.06)], OPEN, "Not shown on Digits: the one difference does not stand out"),
         ([(2, float("nan"))], OPEN, "Not known yet: a test needs at least two blocks."),
         ([], OPEN, "Not known yet: no two strategies have students in good health"),
     ],

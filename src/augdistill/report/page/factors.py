@@ -22,7 +22,8 @@ def factors_answer(saved: SavedStudy, cells: Cells) -> tuple[bool, str, tuple[st
         largest = max(found.main, key=lambda effect: abs(effect.value))
         return False, f"Nothing was tested {where}: largest was {effect_words(found, largest)}.", said
     if not clear:
-        return False, f"None of {len(found.main)} factors is shown to make it {where}; {_excluded(found, rest)}.", said
+        which = f"None of {len(rest)} factors is" if len(rest) > 1 else "The one factor is not"
+        return False, f"{which} shown to make it {where}; {_excluded(found, rest)}.", said
     told = " and ".join(_change(found, effect) for effect in sorted(clear, key=lambda effect: -abs(effect.value)))
     others = f"; {', '.join(effect.name for effect in rest)} not shown to: {_excluded(found, rest)}" if rest else ""
     return True, f"{told[:1].upper()}{told[1:]} {where}{others}.", said
@@ -53,5 +54,7 @@ def _interactions(found: FactorialResults) -> str:
     if not found.interactions:
         return ""
     if not clear:
+        if len(found.interactions) == 1:
+            return "The one interaction of two factors is not shown."
         return f"None of {len(found.interactions)} interactions of two factors is shown."
     return f"Of {len(found.interactions)} interactions of two factors shown: {', '.join(e.name for e in clear)}."

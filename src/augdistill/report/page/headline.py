@@ -110,7 +110,8 @@ def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]
     where = f"on {labels.test_set(saved.test_set)}"
     total = len(tested)
     if not clear:
-        return OPEN, f"Not shown {where}: none of {pluralise(total, 'difference')} stands out from the scatter."
+        which = f"none of {total} differences stands" if total > 1 else "the one difference does not stand"
+        return OPEN, f"Not shown {where}: {which} out from the scatter."
     if down and up:
         return DEPENDS, f"It depends {where}: of {total} differences {down} are clear losses and {up} clear gains."
     who = "in every pairing" if len(clear) == total else f"in {len(clear)} of {total} pairings"

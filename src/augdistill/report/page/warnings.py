@@ -144,7 +144,9 @@ def _mixed(saved: SavedStudy) -> Iterator[str]:
     for what, values in {
         "hardware": {str(facts.hardware) for facts in made},
         "versions of PyTorch": {str(facts.versions.get("torch")) for facts in made},
-        "versions of augdistill": {f"{facts.versions.get('augdistill')} {facts.git_commit or ''}" for facts in made},
+        "versions of augdistill": {
+            f"{facts.versions.get('augdistill')} ({facts.git_commit or 'no commit known'})" for facts in made
+        },
     }.items():
         if len(values) > 1:
             yield f"Runs come from different {what}: {', '.join(sorted(values))}."
