@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from augdistill.base.errors import AugdistillError, RequestError, WorkError
 from augdistill.base.text import duration, pluralise
@@ -19,15 +19,11 @@ from augdistill.config.commands import (
     ImportTeacherCommand,
     TrainTeacherCommand,
 )
-from augdistill.config.executors import Slurm
 from augdistill.config.jobs import DataOf, ModelConfig, StudentConfig, TeacherConfig
 from augdistill.config.studies import StudyConfig
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.runs import Run, RunStore
 from augdistill.trackers import check_installed
-
-if TYPE_CHECKING:
-    from augdistill.study.plan import Plan
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=ModelConfig)
@@ -104,7 +100,7 @@ def accuracy_of(run: Run, scores: Sequence[Run]) -> str:
 
 def study(composed: Config, typed_as: str | None = None) -> None:
     """Run a study's stages, skipping what is finished, then print its table; its plan keeps what was typed."""
-    from augdistill.cli.planned import print_plan
+    from augdistill.cli.planned import checked_plan, print_plan
     from augdistill.data import nothing_packed
     from augdistill.executors import chosen
 
@@ -132,29 +128,6 @@ def study(composed: Config, typed_as: str | None = None) -> None:
         failed = [f"{pluralise(len(results.failed), 'stage')} failed"] if results.failed else []
         blocked = [f"{len(results.blocked)} not run for want of others"] if results.blocked else []
         raise WorkError(f"{', '.join(failed + blocked)}: the same command goes on with what is missing")
-
-
-def checked_plan(config: StudyConfig, store: RunStore) -> "Plan":
-    """Return the plan of a study; RequestError for what no stage of it could do, before any is begun."""
-    from augdistill.executors.devices import check_cuda
-    from augdistill.executors.space import check_space
-    from augdistill.study.plan import make_plan
-
-    plan = make_plan(config)
-    for test_set, why in plan.skipped.items():
-        log.warning("no evaluation on %s: %s", test_set, why)
-    if any(store.find(stage.ref) is None for stage in plan.stages):
-        from augdistill.stages.refusals import validate_choices
-
-        check_cuda(plan, config.executor)
-        validate_choices(plan.study, plan.choices)
-        check_space(plan, store, config.executor)
-        if isinstance(config.executor, Slurm):
-            from augdistill.executors.slurm import enough_cpus
-
-            for stage in plan.stages:
-                enough_cpus(stage, config.executor)
-    return plan
 
 
 def print_results(name: str, store: RunStore) -> None:

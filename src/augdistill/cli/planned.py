@@ -1,16 +1,20 @@
-"""What `dry_run=true` prints of a study: how many stages of each kind are in each state, how long the rest takes."""
+"""A study's plan: refused before any work, or printed, as `dry_run=true` asks: what is in which state, and what is left."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
 from augdistill.base.text import duration
 from augdistill.cli.listing import table
-from augdistill.config.executors import Executor
+from augdistill.config.executors import Executor, Slurm
+from augdistill.config.studies import StudyConfig
 from augdistill.executors import stage_statuses
 from augdistill.store.runs import RunStore
 from augdistill.study.estimate import time_left
-from augdistill.study.plan import Plan
+from augdistill.study.plan import Plan, make_plan
 from augdistill.study.stage import Stage
+
+log = logging.getLogger(__name__)
 
 ENDED = ("finished", "diverged")
 
@@ -58,3 +62,25 @@ def stages_table(stages: Sequence[tuple[str, str]]) -> str:
 def in_order(state: str) -> tuple[bool, str]:
     """Return where a state stands among others: what has ended first."""
     return state not in ENDED, state
+
+
+def checked_plan(config: StudyConfig, store: RunStore) -> Plan:
+    """Return the plan of a study; RequestError for what no stage of it could do, before any is begun."""
+    from augdistill.executors.devices import check_cuda
+    from augdistill.executors.space import check_space
+
+    plan = make_plan(config)
+    for test_set, why in plan.skipped.items():
+        log.warning("no evaluation on %s: %s", test_set, why)
+    if any(store.find(stage.ref) is None for stage in plan.stages):
+        from augdistill.stages.refusals import validate_choices
+
+        check_cuda(plan, config.executor)
+        validate_choices(plan.study, plan.choices)
+        check_space(plan, store, config.executor)
+        if isinstance(config.executor, Slurm):
+            from augdistill.executors.slurm import enough_cpus
+
+            for stage in plan.stages:
+                enough_cpus(stage, config.executor)
+    return plan
