@@ -1,4 +1,4 @@
-"""A study's plan: refused before any work, or printed, as `dry_run=true` asks: what is in which state, and what is left."""
+"""A study's plan: refused before any work, or printed, as `dry_run=true` asks: what is in which state, what is left."""
 
 import logging
 from collections import Counter
