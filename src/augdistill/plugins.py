@@ -137,7 +137,7 @@ def installed() -> Mapping[str, Installed]:
     from importlib.metadata import entry_points
 
     found: dict[str, Installed] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda each: each.name):
+    for entry in sorted(entry_points(group=GROUP), key=lambda each: (each.name, each.dist.name if each.dist else "")):
         name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
         fault = ""
         try:

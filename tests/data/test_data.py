@@ -27,7 +27,8 @@ def test_yaml_lists_the_readers_parameters_with_their_defaults(name: str) -> Non
     assert set(values) >= COMMON
     arguments = inspect.signature(data.DATASETS[name].read).parameters.values()
     own = {argument.name: argument.default for argument in arguments if argument.kind is argument.KEYWORD_ONLY}
-    assert {key: value for key, value in values.items() if key not in COMMON} == own
+    listed = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    assert {key: value for key, value in listed.items() if key not in COMMON} == own
     assert set(values["test_sets"]) <= set(data.DATASETS)
     for key in ("mean", "std"):
         assert values[key] is None or len(values[key]) in (
