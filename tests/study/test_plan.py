@@ -26,7 +26,7 @@ def test_an_ensembles_students_wait_for_all_its_teachers_and_are_named_as_alone(
     plan = make_plan(study(outputs, "study.teachers=[[baseline,cutmix]]", "study.blocks=2"))
     plain = make_plan(study(outputs, "study.blocks=2"))
     more = {stage.id: stage for stage in plan.stages if stage.id not in {other.id for other in plain.stages}}
-    assert {stage.kind for stage in more.values()} == {"student", "evaluation"}
+    assert {stage.kind for stage in more.values()} == {"student", "evaluation", "shift"}
     students = stages(plan, "student", teacher_aug="ensemble-baseline-cutmix")
     assert len(students) == 2 * 2
     for stage in students:
@@ -203,4 +203,4 @@ def test_trackers_are_told_of_what_trains_and_change_no_plan(outputs):
     assert not any("trackers" in stage.job for stage in plain.stages)
     hear = {stage.kind: stage.job.get("trackers") for stage in told.stages}
     both = ["wandb", "mlflow"]
-    assert hear == {"teacher": both, "outputs": None, "student": both, "evaluation": None}
+    assert hear == {"teacher": both, "outputs": None, "student": both, "evaluation": None, "shift": None}
