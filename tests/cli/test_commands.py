@@ -10,8 +10,8 @@ import pytest
 from command_line import TINY, assert_refused, files
 from data_files import write_cifar10
 
-TINY = ["dataset=digits", "dataset.size=16", "teacher.width=4"]
-TINY_STUDENT = [*TINY, "teacher_optim.epochs=1", "teacher_optim.batch_size=128", "optim.epochs=1"]
+SMALL = ["dataset=digits", "dataset.size=16", "teacher.width=4"]
+TINY_STUDENT = [*SMALL, "teacher_optim.epochs=1", "teacher_optim.batch_size=128", "optim.epochs=1"]
 
 
 def test_altered_batches_are_refused_unless_told(run_augdistill, tmp_path):
