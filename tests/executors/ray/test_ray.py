@@ -37,7 +37,7 @@ def nodes() -> Iterator["cluster_utils.Cluster"]:
     """A cluster of two nodes with one core each, whose workers find the jobs of `plans`."""
     before = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "support"), prepend=os.pathsep)
         cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
         cluster.add_node(**NODE)
         yield cluster
