@@ -7,7 +7,7 @@ WORDS = ("study.corruptions=[made]", "study.attacks=[{name: pgd, images: 50}]", 
 
 
 def test_each_run_is_asked_each_question_and_the_rest_of_the_plan_stays(tmp_path):
-    plain, plan = make_plan(study(tmp_path)), make_plan(study(tmp_path, *WORDS))
+    plain, plan = (make_plan(study(tmp_path, *words)) for words in (("study.corruptions=[]",), WORDS))
     shifts = [stage for stage in plan.stages if stage.kind == "shift"]
     runs = [stage for stage in plan.stages if stage.kind in ("teacher", "student")]
     assert len(shifts) == 3 * len(runs)
