@@ -10,8 +10,7 @@ import pytest
 from command_line import TINY, assert_refused, files
 from data_files import write_cifar10
 
-SMALL = ["dataset=digits", "dataset.size=16", "teacher.width=4"]
-TINY_STUDENT = [*SMALL, "teacher_optim.epochs=1", "teacher_optim.batch_size=128", "optim.epochs=1"]
+TINY_STUDENT = ["dataset=digits", "dataset.size=16", "teacher.width=4", "teacher_optim.epochs=1", "optim.epochs=1"]
 
 
 def test_altered_batches_are_refused_unless_told(run_augdistill, tmp_path):
@@ -71,7 +70,8 @@ def test_an_unfinished_teacher_is_refused(outputs, run_here, tmp_path):
 def test_a_damaged_teacher_is_refused(outputs, run_here, tmp_path):
     flip_byte(teacher_folder(outputs) / "weights.safetensors")
     before = files(tmp_path)
-    ran = run_here(["distill", *TINY_STUDENT, "seed=9", "teacher_seed=0"], tmp_path)
+    of_the_study = ["teacher_optim.batch_size=128", "teacher_seed=0"]
+    ran = run_here(["distill", *TINY_STUDENT, "seed=9", *of_the_study], tmp_path)
     assert_refused(ran, "weights.safetensors is damaged", "augdistill runs remove")
     assert files(tmp_path) == before
 

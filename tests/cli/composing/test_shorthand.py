@@ -217,5 +217,7 @@ def test_another_dataset_or_teacher_leaves_behind_what_it_has_no_key_for():
     assert (other.teacher.name, other.teacher.optim.epochs, other.teacher.optim.lr) == ("alexnet", 10, 0.1)
     narrow = study("study=quickstart", "teacher@study.teacher=resnet18")
     assert (narrow.teacher.plain()["width"], narrow.teacher.optim.schedule) == (8, "cosine")
+    wide = study("study=quickstart", "student@study.students.alexnet-small=alexnet").students["alexnet-small"]
+    assert (wide.name, wide.optim.epochs, "channels" in wide.plain()) == ("alexnet", 14, False)
     same = study("study=quickstart", "teacher@study.teacher=resnet9", "dataset@study.dataset=digits")
     assert same == study("study=quickstart")

@@ -34,6 +34,8 @@ def words_about(command: str | None, words: list[Override]) -> Words:
             continue
         if word.key_or_group in RECHOSEN and word.package == f"study.{word.key_or_group}":
             chosen[word.key_or_group] = str(word.value())
+        if word.key_or_group == "student" and (word.package or "").startswith(f"{STUDENTS}."):
+            chosen[str(word.package).removeprefix("study.")] = str(word.value())
         if word.package is not None:
             continue
         group, _, key = word.key_or_group.partition(".")

@@ -29,7 +29,7 @@ class Words:
     students: tuple[str, ...] | None = None
     augs: Mapping[str, Any] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
-    """choices in place of the file's: {"dataset": "mnist"} for dataset@study.dataset=mnist"""
+    """choices in place of the file's: {"dataset": "mnist"} for dataset@study.dataset=mnist, a student's by its key"""
     taken: tuple[str, ...] = ()
     """words that Hydra is not to apply"""
 
@@ -96,19 +96,30 @@ def write_out(name: str, file: Mapping[str, Any], words: Words, choices: Choices
 
 
 def rechosen(file: Mapping[str, Any], words: Words, choices: Choices) -> dict[str, Any]:
-    """Return a file's values with the data set and the teacher that are chosen on the command line.
+    """Return a file's values with the data set, the teacher and the students that are chosen on the command line.
 
-    What the file changes of its own choice stays where the other has such a key: epochs do, the size of digits does
-    not. The report is then about the data set's own test set.
+    The report is then about the data set's own test set.
     """
     values = dict(file)
     for key, name in words.chosen.items():
-        if key in file and name != choice(file[key]):
-            known = {*choices.keys(f"{key}/{choices.check(key, key, name)}"), "optim"}
+        place, _, student = key.partition(".")
+        students = values.get(place) if student else None
+        if isinstance(students, Mapping) and student in students and name != choice(students[student] or {}, student):
+            values[place] = {**students, student: replaced(students[student], key, "student", name, choices)}
+        elif not student and key in file and name != choice(file[key]):
+            values[key] = replaced(file[key], key, key, name, choices)
             if key == "dataset":
                 values["test_set"] = None  # that of the data set, whichever it is
-            values[key] = {"name": name, **{own: new for own, new in changes(file[key]).items() if own in known}}
     return values
+
+
+def replaced(value: Any, key: str, folder: str, name: str, choices: Choices) -> dict[str, Any]:
+    """Return another choice with what a file changes of its own, where the other has such a key.
+
+    Epochs do stay, the size of digits does not.
+    """
+    known = {*choices.keys(f"{folder}/{choices.check(key, folder, name)}"), "optim"}
+    return {"name": name, **{own: new for own, new in changes(value).items() if own in known}}
 
 
 def choice(value: Any, default: str | None = None) -> str | None:
