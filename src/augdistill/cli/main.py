@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -40,8 +39,6 @@ COMMANDS = {
     "doctor": "versions, device, datasets, whether results can be written",
     "completion": "of commands, keys and choices: bash, zsh or fish",
 }
-SHOWS = ("--help", "-h", "--hydra-help", "--version", "--cfg", "-c", "--info", "-i")
-FLAGS = (*SHOWS, "--resolve", "--run", "-r", "--multirun", "-m")
 
 
 def main() -> None:
@@ -115,6 +112,7 @@ def dispatch(command: str, words: list[str]) -> None:
     if not {*words}.isdisjoint(("--help", "-h")):
         print(helped(command, words))
         return
+    from augdistill.cli.flags import check_flags
     from augdistill.cli.words import written_out
 
     words = written_out(command, words)
@@ -145,6 +143,7 @@ def helped(command: str, words: list[str]) -> str:
 
 def compose(command: str, words: list[str]) -> None:
     """Let Hydra compose what the words ask for and run the command with it, in a sweep once for each of its jobs."""
+    from augdistill.cli.flags import SHOWS
     from augdistill.cli.words import MULTIRUN, as_overrides
 
     written = as_overrides(command, words)
@@ -183,32 +182,6 @@ def compose(command: str, words: list[str]) -> None:
             del os.environ["HYDRA_FULL_ERROR"]
     if jobs.failures:
         raise jobs.failure()
-
-
-def check_flags(words: list[str]) -> None:
-    """Refuse flags that are none, and what Hydra would accept and silently not do, or do by loading a pickle."""
-    from augdistill.base.checks import nearest
-    from augdistill.cli.words import FLAGS_WITH_VALUES, MULTIRUN
-
-    if any(word.startswith("--experimental-rerun") for word in words):
-        raise RequestError("--experimental-rerun loads a pickle and is not allowed: repeat the command itself")
-    if any(re.match(r"--config-path|-cp|[+~]*hydra\.searchpath", word) for word in words):
-        raise RequestError("--config-path and hydra.searchpath are not allowed: add configs with --config-dir FOLDER")
-    if any(word.partition("=")[0] in ("--shell-completion", "-sc") for word in words):
-        raise RequestError("--shell-completion is Hydra's and completes nothing here: type augdistill completion bash")
-    flags = (word.partition("=")[0] for word in words if word.startswith("-"))
-    if (unknown := next((flag for flag in flags if flag not in (*FLAGS, *FLAGS_WITH_VALUES)), None)) is not None:
-        name = unknown.lstrip("-").replace("-", "_")
-        if name == "dry_run":
-            raise RequestError("--dry-run is of study, and of runs remove: this command has none")
-        typed = words[words.index(unknown) + 1 :] if unknown in words else []
-        value = next((word for word in words if word.startswith(f"{unknown}=")), "=").partition("=")[2]
-        value = value or next((word for word in typed[:1] if "=" not in word and not word.startswith("-")), "")
-        close = nearest(unknown, (*FLAGS, *FLAGS_WITH_VALUES)) if not value else ""
-        shown = f"type {name}={value} without dashes" if value else "values are written KEY=VALUE, as in seed=3"
-        raise RequestError(f"{unknown} is no flag{close}: {shown}")
-    if {*words}.isdisjoint(MULTIRUN) and any(word.lstrip("+").startswith("hydra/launcher=") for word in words):
-        raise RequestError("hydra/launcher has an effect in sweeps only: add -m")
 
 
 class Jobs:

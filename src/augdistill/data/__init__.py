@@ -6,7 +6,6 @@ A dataset is a module of this room with the members of `Dataset`; the table of t
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +25,7 @@ from augdistill.data import (
     svhn,
     tiny_imagenet,
 )
-from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, channel_statistics
+from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, StatusRow, channel_statistics
 from augdistill.data.packed import nothing_packed
 from augdistill.data.splits import split_validation
 from augdistill.plugins import Table
@@ -97,32 +96,6 @@ class Dataset(Protocol):
     @property
     def fetch(self) -> Callable[[Path], None]:
         """(root): download into root; raises DataError where there is nothing to download."""
-
-
-@dataclass(frozen=True)
-class StatusRow:
-    """One split on this machine; `count`, `verified` and `note` are known once it was read; `size` is in bytes.
-
-    Of one that has no checksums, no more can be known than that it was read.
-    """
-
-    dataset: str
-    split: str
-    found: bool
-    where: str
-    count: int | None
-    verified: bool | None
-    size: int
-    note: str
-    has_checksums: bool = True
-
-    @property
-    def state(self) -> str:
-        """In words: whether it is there, and whether that is what its publisher gave out."""
-        if not self.found:
-            return "missing"
-        known = "verified" if self.verified else "not verified"
-        return "there, read" if self.verified is False and not self.has_checksums else f"there, {known}"
 
 
 def header(name: str, split: str, *, root: Path, cache: Path, verify: bool = True, **params: Any) -> Header:

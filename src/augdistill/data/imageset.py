@@ -86,6 +86,52 @@ class Source:
         return {"where": self.where, "files": len(self.files), "bytes": size, "digest": digest.hexdigest()}
 
 
+@dataclass(frozen=True)
+class StatusRow:
+    """One split on this machine; `count`, `verified` and `note` are known once it was read; `size` is in bytes.
+
+    Of one that has no checksums, no more can be known than that it was read.
+    """
+
+    dataset: str
+    split: str
+    found: bool
+    where: str
+    count: int | None
+    verified: bool | None
+    size: int
+    note: str
+    has_checksums: bool = True
+
+    @property
+    def state(self) -> str:
+        """In words: whether it is there, and whether that is what its publisher gave out."""
+        if not self.found:
+            return "missing"
+        known = "verified" if self.verified else "not verified"
+        return "there, read" if self.verified is False and not self.has_checksums else f"there, {known}"
+
+
+def describe(name: str, split: str, params: Mapping[str, object], pixels: Pixels) -> Header:
+    """Return the header of what a reader returned."""
+    images = pixels.images
+    assert images.dtype == np.uint8
+    assert len(images) == len(pixels.labels) > 0
+    mean, std = channel_statistics(images)
+    return Header(
+        name=name,
+        split=split,
+        count=len(images),
+        shape=(images.shape[1], images.shape[2], images.shape[3]),
+        classes=pixels.classes,
+        fingerprint=fingerprint(name, split, params, pixels),
+        verified=pixels.verified,
+        note=pixels.note,
+        mean=mean,
+        std=std,
+    )
+
+
 def fingerprint(name: str, split: str, params: Mapping[str, object], pixels: Pixels) -> str:
     """Return a hexadecimal digest of the publisher's checksums where they held, else of the images and labels."""
     if pixels.checksums:

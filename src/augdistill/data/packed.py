@@ -32,7 +32,7 @@ from augdistill.base.files import checksum, flush_folder, write_atomic, write_js
 from augdistill.base.model import Integer, Many, Proven, Real, Record
 from augdistill.base.reading import read_array, read_json, sha256
 from augdistill.data.files import new_folder
-from augdistill.data.imageset import Header, ImageSet, Pixels, channel_statistics, fingerprint
+from augdistill.data.imageset import Header, ImageSet, Pixels, describe
 
 log = logging.getLogger(__name__)
 FORMAT = 2
@@ -160,7 +160,7 @@ def find_header(cache: Path, request: Request) -> Header:
         return find_or_pack(cache, request, read_header)
     folder, _ = place(cache, request)
     if folder not in known:
-        known[folder] = read_header(folder) or describe(request, _read(request))
+        known[folder] = read_header(folder) or describe(request.name, request.split, request.params, _read(request))
     return known[folder]
 
 
@@ -215,7 +215,7 @@ def verify(cache: Path, request: Request) -> Header:
             for other in cache.glob(f"{file_name(request.name)}-{request.split}-*-{short_hash(request.state)}"):
                 shutil.rmtree(other, ignore_errors=True)
             raise
-        header, found = describe(request, pixels), read_set(folder)
+        header, found = describe(request.name, request.split, request.params, pixels), read_set(folder)
         if found is None or found.header != header:
             _pack(folder, request, pixels)
             _remove_superseded(folder, prefix)
@@ -261,7 +261,7 @@ def _pack(folder: Path, request: Request, pixels: Pixels) -> None:
         write_array(partial / IMAGES, np.ascontiguousarray(pixels.images.transpose(0, 2, 3, 1)))
         write_array(partial / LABELS, pixels.labels.astype(np.int64))
         record = {
-            "header": asdict(describe(request, pixels)),
+            "header": asdict(describe(request.name, request.split, request.params, pixels)),
             "source": dict(request.state),
             "sizes": {name: os.stat(partial / name).st_size for name in (IMAGES, LABELS)},
             "sha256": {name: sha256(partial / name, MAX_PACKED) for name in (IMAGES, LABELS)},
@@ -284,26 +284,6 @@ def _remove_superseded(folder: Path, prefix: str) -> None:
         if older != folder and older.is_dir():
             log.info("removing %s: its source has changed", older)
             shutil.rmtree(older, ignore_errors=True)
-
-
-def describe(request: Request, pixels: Pixels) -> Header:
-    """Return the header of what a reader returned."""
-    images = pixels.images
-    assert images.dtype == np.uint8
-    assert len(images) == len(pixels.labels) > 0
-    mean, std = channel_statistics(images)
-    return Header(
-        name=request.name,
-        split=request.split,
-        count=len(images),
-        shape=(images.shape[1], images.shape[2], images.shape[3]),
-        classes=pixels.classes,
-        fingerprint=fingerprint(request.name, request.split, request.params, pixels),
-        verified=pixels.verified,
-        note=pixels.note,
-        mean=mean,
-        std=std,
-    )
 
 
 def short_hash(value: object) -> str:

@@ -145,7 +145,7 @@ def publish(
         folders.save_validation(folder, model, data.held_out, made.device)
         logits, found = fidelity.examine(model, data.training, made.device)
         if resolved.parents:
-            stored = teacher_logits(resolved, data, made.device)[0]
+            stored = stored_logits(resolved, data, made.device)
             teacher = Teacher(stored.cpu().numpy(), config.distillation.temperature)
             says = teacher_says(resolved, data, stored, made.device)
             found["distillation"] = fidelity.on_training_images(logits, data.training.labels, teacher, says)
@@ -202,14 +202,19 @@ def teacher_logits(
     resolved: ResolvedStudent, data: common.TrainValSplit, device: Device
 ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Return the teacher's stored logits [N,K] on the images that train, and what turns logits into probabilities."""
+    config, logits = resolved.config, stored_logits(resolved, data, device)
+    return logits, make_soft_targets(config.distillation, logits, reference_sd(config, data.rows))
+
+
+def stored_logits(resolved: ResolvedStudent, data: common.TrainValSplit, device: Device) -> Tensor:
+    """Return the logits [N,K] of the teacher, or of several as one, on the images that train."""
     config = resolved.config
     taught_by = [run for part, run in resolved.parents.items() if part != "reference"]
     stored = [outputs.logits(config, outputs.run(config, run))[data.rows] for run in taught_by]
-    logits = torch.from_numpy(stored[0]).to(device.device)
-    if len(stored) > 1:
-        members = torch.stack([torch.from_numpy(one) for one in stored]).to(device.device)
-        logits = ensemble_logits(members, config.distillation.temperature, config.distillation.ensemble)
-    return logits, make_soft_targets(config.distillation, logits, reference_sd(config, data.rows))
+    members = torch.stack([torch.from_numpy(one) for one in stored]).to(device.device)
+    if len(stored) == 1:
+        return members[0]
+    return ensemble_logits(members, config.distillation.temperature, config.distillation.ensemble)
 
 
 def reference_sd(config: StudentConfig, rows: np.ndarray) -> float | None:

@@ -74,13 +74,13 @@ def test_a_source_is_a_part_of_the_name(subjects, attacked):
 def test_an_attack_that_was_stopped_goes_on_with_the_radii_that_are_left(subjects, monkeypatch):
     under = Attack(name="pgd", steps=2, radii=(2.0, 4.0), images=60, seed=5)
     made: list[float] = []
-    original = attack.logits_of_batch
+    original = attack.Attempt.logits
 
-    def counted(*args: Any):
-        made.append(args[-2])
-        return original(*args)
+    def counted(attempt: attack.Attempt, models: Any):
+        made.append(attempt.radius)
+        return original(attempt, models)
 
-    monkeypatch.setattr(attack, "logits_of_batch", counted)
+    monkeypatch.setattr(attack.Attempt, "logits", counted)
     with core.stopping_after(3), pytest.raises(StoppedError):
         shift.run(config(subjects["control"], under))
     assert made == [0.0, 2.0]

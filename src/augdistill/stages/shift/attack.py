@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,8 @@ def of_radius(
         if stop():
             raise StoppedError(signals.STOPPED)
         draws = np.random.default_rng(derive(under.seed, "attack", under.norm, f"{radius:g}", number))
-        for way, logits in logits_of_batch(subject.model, models, normalise, images, labels, under, radius, draws):
+        attempt = Attempt(subject.model, normalise, images, labels, under, radius, draws)
+        for way, logits in attempt.logits(models):
             parts[way].append(logits.cpu())
     arrays = {way: torch.cat(values).numpy() for way, values in parts.items()}
     folders.save_arrays(path, arrays)
@@ -104,52 +106,47 @@ def batches(data: common.DeviceDataset, layout: torch.memory_format) -> Iterator
         yield images, data.labels[start : start + BATCH]
 
 
-def logits_of_batch(
-    model: nn.Module,
-    models: dict[str, nn.Module],
-    normalise: Normaliser,
-    images: Tensor,
-    labels: Tensor,
-    under: Attack,
-    radius: float,
-    draws: np.random.Generator,
-) -> Iterator[tuple[str, Tensor]]:
-    """Yield a model's logits [B,K] for one batch that was moved in each way."""
-    for way, attacked in models.items():
-        yield way, logits_of(model, normalise, strongest(attacked, normalise, images, labels, under, radius, draws))
-    blind = attacks.noise(images.shape, under.norm, radius, draws).to(images.device)
-    yield "noise", logits_of(model, normalise, attacks.projected(images, images + blind, under.norm, radius))
+@dataclass(frozen=True)
+class Attempt:
+    """An attack on a model at one radius: a batch of images, float32 in 0..255, labels, and its chance."""
 
+    model: nn.Module
+    normalise: Normaliser
+    images: Tensor
+    labels: Tensor
+    under: Attack
+    radius: float
+    draws: np.random.Generator
 
-def strongest(
-    model: nn.Module,
-    normalise: Normaliser,
-    images: Tensor,
-    labels: Tensor,
-    under: Attack,
-    radius: float,
-    draws: np.random.Generator,
-) -> Tensor:
-    """Return the images after an attack, of several restarts each after the first that makes the model wrong."""
-    best = images
-    for restart in range(under.restarts if radius else 1):
-        start = attacks.displacement(images.shape, under.norm, radius, draws).to(images.device)
-        moved = attacks.attack(
-            lambda pixels: differentiable(model, normalise, pixels),
-            images,
-            labels,
-            norm=under.norm,
-            radius=radius,
-            steps=under.steps,
-            step_size=under.step * radius / under.steps,
-            start=start if under.random_start else None,
-        )
-        if restart == 0:
-            best = moved
-        else:
-            still_right = logits_of(model, normalise, best).argmax(1) == labels
-            best = torch.where(still_right[:, None, None, None], moved, best)
-    return best
+    def logits(self, models: dict[str, nn.Module]) -> Iterator[tuple[str, Tensor]]:
+        """Yield the model's logits [B,K] for the batch moved by an attack on each of `models`, and by noise."""
+        for way, attacked in models.items():
+            yield way, logits_of(self.model, self.normalise, self.moved(attacked))
+        blind = attacks.noise(self.images.shape, self.under.norm, self.radius, self.draws).to(self.images.device)
+        noisy = attacks.projected(self.images, self.images + blind, self.under.norm, self.radius)
+        yield "noise", logits_of(self.model, self.normalise, noisy)
+
+    def moved(self, attacked: nn.Module) -> Tensor:
+        """Return the images after an attack on a model, each after the first restart that makes it wrong."""
+        under, radius, best = self.under, self.radius, self.images
+        for restart in range(under.restarts if radius else 1):
+            start = attacks.displacement(self.images.shape, under.norm, radius, self.draws).to(self.images.device)
+            moved = attacks.attack(
+                lambda pixels: differentiable(attacked, self.normalise, pixels),
+                self.images,
+                self.labels,
+                norm=under.norm,
+                radius=radius,
+                steps=under.steps,
+                step_size=under.step * radius / under.steps,
+                start=start if under.random_start else None,
+            )
+            if restart == 0:
+                best = moved
+            else:
+                still_right = logits_of(attacked, self.normalise, best).argmax(1) == self.labels
+                best = torch.where(still_right[:, None, None, None], moved, best)
+        return best
 
 
 def differentiable(model: nn.Module, normalise: Normaliser, pixels: Tensor) -> Tensor:
