@@ -112,7 +112,7 @@ def dispatch(command: str, words: list[str]) -> None:
     if not {*words}.isdisjoint(("--help", "-h")):
         print(helped(command, words))
         return
-    from augdistill.cli.flags import check_flags
+    from augdistill.cli.composing.flags import check_flags
     from augdistill.cli.words import written_out
 
     words = written_out(command, words)
@@ -143,7 +143,7 @@ def helped(command: str, words: list[str]) -> str:
 
 def compose(command: str, words: list[str]) -> None:
     """Let Hydra compose what the words ask for and run the command with it, in a sweep once for each of its jobs."""
-    from augdistill.cli.flags import SHOWS
+    from augdistill.cli.composing.flags import SHOWS
     from augdistill.cli.words import MULTIRUN, as_overrides
 
     written = as_overrides(command, words)

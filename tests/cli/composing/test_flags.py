@@ -3,7 +3,7 @@
 import pytest
 
 from augdistill.base.errors import RequestError
-from augdistill.cli.flags import FLAGS, check_flags
+from augdistill.cli.composing.flags import FLAGS, check_flags
 
 ALLOWED = [flag for flag in FLAGS if flag not in ("--config-path", "-cp")]
 CONFIGS = "--config-path and hydra.searchpath are not allowed: add configs with --config-dir FOLDER"
