@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import saved_studies
 from augdistill.report.figures.properties import relations
 
 
@@ -28,6 +29,8 @@ def test_properties_correlate_means_over_strategies(source):
     on_training = [name for name in names if not name.startswith("discrimination")] + ["teacher_stddev"]
     assert list(found) == own + [(name, "distillation") for name in on_training]
     augs = source.saved.augs
+    spread = {point.strategy: set(point.x) for point in found["teacher_stddev", "distillation"].points}
+    assert spread == {aug: {0.001 * saved_studies.SHARPNESS[aug]} for aug in augs}  # as its students measured it
     x = [np.mean(values(source, "teacher", "resnet18", aug, "ece")) for aug in augs]
     y = [np.mean(values(source, "student", "lenet", aug)) for aug in augs]
     assert found["ece", "cifar10-test"].rho == pytest.approx(stats.spearmanr(x, y).statistic)

@@ -59,3 +59,19 @@ def test_an_arm_that_a_cell_leaves_as_it_is_shows_the_main_arms_runs(controls):
     students = [cell_of(table, row, "LeNet student", "Mixup").values for row in (main, halves)]
     assert teachers[0] == teachers[1]
     assert students[0] != students[1]
+
+
+def test_fidelity_is_told_of_test_images_and_of_those_that_students_learned_from(tmp_path):
+    table = made(saved_studies.write_study(tmp_path, "study=tiny", "study.blocks=2"), "Fidelity")
+    assert [column.label for column in table.columns] == [
+        "Agreement with teacher, %",
+        "KL from teacher",
+        "KL from teacher at T",
+        "Agreement with teacher, %, training images",
+        "KL from teacher, training images",
+        "T.stddev",
+    ]
+    shown = {column.label: cell.mean for column, cell in zip(table.columns, table.rows[1].cells, strict=True)}
+    assert shown["Agreement with teacher, %"] == pytest.approx(0.9)  # as the made-up evaluations have it
+    assert shown["Agreement with teacher, %, training images"] == pytest.approx(0.95)
+    assert shown["T.stddev"] == pytest.approx(0.001 * saved_studies.SHARPNESS["cutmix"])
