@@ -1,16 +1,9 @@
-"""What a model costs: multiply-accumulates counted by hand, times of what was run."""
+"""What a written model costs: its size, and times of what was run."""
 
 import numpy as np
 import torch
 
-from augdistill import models
 from augdistill.export import costs
-
-
-def test_the_multiply_accumulates_of_lenet_are_those_counted_by_hand():
-    model = models.build("lenet", (3, 32, 32), 10, seed=0).eval()
-    by_hand = 28 * 28 * 6 * 75 + 10 * 10 * 16 * 150 + 400 * 120 + 120 * 84 + 84 * 10
-    assert costs.multiply_accumulates(model, torch.zeros(1, 3, 32, 32)) == by_hand
 
 
 def test_a_model_is_measured_on_one_thread_and_on_all(monkeypatch, tmp_path):

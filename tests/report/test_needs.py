@@ -28,6 +28,7 @@ def test_what_is_lacking_is_said_until_it_is_there(tmp_path):
         "grids": "the study has no grids",
         "factors": "the study has no factors",
         "shift": "the study asks for nothing under shift",
+        "costs": "no network was measured: study.costs=true measures them",
         "histories": "",
     }
     assert lacking([], empty, Cells(empty)) == ""

@@ -2,6 +2,7 @@
 
 import saved_studies
 from augdistill.store.identity import Ref
+from augdistill.study.plan import make_plan
 from augdistill.study.sets import TestSets
 from composed import study
 
@@ -39,3 +40,15 @@ def test_a_place_whose_run_stands_elsewhere_is_noted_once(tmp_path) -> None:
     for variant in ("T=4", "T=4", ""):
         sets.share({**place, "variant": variant}, stage)
     assert list(sets.shared) == [("control", "lenet", "labels", "baseline", "T=4", "")]
+
+
+def test_each_network_is_measured_once_after_all_else(tmp_path) -> None:
+    words = ("study=quickstart", "study.blocks=2", "study.corruptions=[]")
+    plan, plain = (make_plan(study(tmp_path, *words, f"study.costs={asked}")) for asked in ("true", "false"))
+    assert [stage.saved() for stage in plan.stages[:-3]] == [stage.saved() for stage in plain.stages]
+    by_id = {stage.id: stage for stage in plan.stages}
+    for stage, model in zip(plan.stages[-3:], ("lenet", "resnet9", "alexnet-small"), strict=True):
+        assert (stage.kind, stage.arm["role"], stage.arm["model"], stage.threads) == ("costs", "costs", model, 1)
+        (parent,) = stage.parents
+        assert by_id[parent].folder == stage.config.run
+        assert by_id[parent].arm["model"] == model

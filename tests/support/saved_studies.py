@@ -10,11 +10,13 @@ import numpy as np
 
 import data_files
 from augdistill.config.checking import typed
+from augdistill.config.jobs import DatasetAt
 from augdistill.config.studies import StudyConfig
 from augdistill.metrics import Scores, score, score_against_humans
 from augdistill.metrics.unknown import FOUND, SCORES
 from augdistill.results.study import SavedStudy
 from augdistill.shift import CORRUPTIONS
+from augdistill.stages.names import dataset_header
 from augdistill.store.identity import Ref
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import make_plan
@@ -25,6 +27,15 @@ TRUTH = np.arange(IMAGES) % 10
 HUMANS = np.random.default_rng(1).dirichlet(np.full(10, 0.05), IMAGES) * 0.2 + 0.8 * np.eye(10)[TRUTH]
 VERSIONS = {"python": "3.13.0", "augdistill": "0.1.0", "torch": "2.11.0", "numpy": "2.3.0"}
 SHARPNESS = {"baseline": 5.0, "flip-crop": 5.5, "cutout": 5.2, "mixup": 3.0, "cutmix": 3.3, "labels": 4.0}
+TIMES = {"latency_p99": 40.0, "images_per_second": 9000.0}
+LARGE, SMALL = (
+    {"parameters": parameters, "macs": macs, "bytes": size, "latency_p50": latency, **TIMES}
+    for parameters, macs, size, latency in (
+        (11_000_000, 560_000_000, 44_700_000, 20.0),
+        (62_006, 651_720, 249_000, 0.25),
+    )
+)
+COSTS = {"resnet9": LARGE, "resnet18": LARGE, "lenet": SMALL, "alexnet": SMALL, "alexnet-small": SMALL}
 SKILL = {"teacher": 1.3, "student": 0.9, "control": 0.8}
 
 
@@ -53,7 +64,8 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
     `statuses` gives the status of runs whose folder's name contains a key; a "missing" one is left out, with what
     depends on it; "unevaluated" ones lack their evaluations.
     """
-    plan = make_plan(study(outputs, *words))
+    plan = make_plan(config := study(outputs, *words))
+    training = dataset_header(DatasetAt(config.study.dataset, config.outputs)).fingerprint
     plan.save(outputs / "studies" / plan.name)
     store, names = RunStore(outputs), classes or data_files.CIFAR_CLASSES
     for stage in plan.stages:
@@ -61,7 +73,8 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
         status = next((found for key, found in (statuses or {}).items() if key in evaluated), "finished")
         if status == "missing" or (stage.kind in ("evaluation", "outputs") and status in ("unevaluated", "diverged")):
             continue
-        publish(store, stage, names, "finished" if status == "unevaluated" else status, parents_of(stage, plan))
+        made_from = {"parents": parents_of(stage, plan), "data": training}
+        publish(store, stage, names, "finished" if status == "unevaluated" else status, made_from)
     return SavedStudy.load(plan.name, outputs)
 
 
@@ -91,8 +104,8 @@ def parents_of(stage: Any, plan: Any) -> dict[str, str]:
     return {word: stage.parents[0]} if word else {}
 
 
-def publish(store: RunStore, stage: Any, classes: list[str], status: str, parents: dict[str, str]) -> None:
-    """Write the files and the manifest of one stage."""
+def publish(store: RunStore, stage: Any, classes: list[str], status: str, document: dict[str, Any]) -> None:
+    """Write the files and the manifest of one stage; `document` says its parents and its data."""
     folder = store.runs / stage.folder
     if folder.is_dir():  # another study shares it
         return
@@ -107,6 +120,8 @@ def publish(store: RunStore, stage: Any, classes: list[str], status: str, parent
             spread = 0.001 * SHARPNESS.get(stage.arm["teacher_aug"].rpartition("+")[2], 4.0)
             facts["distillation"] = {"teacher_agreement": 0.95, "teacher_kl": 0.05, "teacher_stddev": spread}
         (folder / "history.csv").write_text(history(stage.kind, stage.arm["teacher_aug"]))
+    elif stage.kind == "costs":
+        facts = COSTS[stage.arm["model"]]
     elif stage.kind == "shift":
         facts = {"test_set": stage.arm["test_set"]}
         (folder / "metrics.json").write_text(json.dumps(shifted_scores(stage).to_json()))
@@ -118,7 +133,7 @@ def publish(store: RunStore, stage: Any, classes: list[str], status: str, parent
     made = {"versions": VERSIONS, "git_commit": "abc", "device": "cpu", "hardware": "a processor", "precision": "fp32"}
     times = {"began": "2026-01-01 00:00:00 UTC", "ended": "2026-01-01 01:00:00 UTC", "seconds": seconds, "threads": 1}
     notes = ["cinic10: 30 images; the full test fold has 70,000"] if "cinic10" in stage.folder else []
-    ref = Ref(stage.kind, stage.id, stage.folder, {"parents": parents})
+    ref = Ref(stage.kind, stage.id, stage.folder, document)
     written = "diverged" if status == "diverged" else "finished"
     store.publish(ref, written, stage.job["config"], {**made, **times, "parents": {}, "notes": notes}, **facts)
 

@@ -16,6 +16,7 @@ from augdistill.config.base import Group
 from augdistill.config.commands import COMMANDS
 from augdistill.config.groups import Runtime
 from augdistill.config.jobs import (
+    CostsConfig,
     EvaluationConfig,
     ImportedConfig,
     ModelConfig,
@@ -30,6 +31,12 @@ from augdistill.config.studies import StudyConfig
 G = TypeVar("G", bound=Group)
 
 JOBS: dict[str, type[ModelConfig]] = {"teacher": TeacherConfig, "student": StudentConfig}
+OF_RUNS: dict[str, type[EvaluationConfig | ShiftConfig | CostsConfig]] = {
+    "evaluation": EvaluationConfig,
+    "shift": ShiftConfig,
+    "costs": CostsConfig,
+}
+"""What asks something of a run that is there."""
 
 
 def typed(model: type[G], values: Mapping[str, Any], prefix: str = "") -> G:
@@ -64,12 +71,10 @@ def check(kind: str, config: Mapping[str, Any]) -> ModelConfig:
     return typed(model, config)
 
 
-def check_job(kind: str, config: Mapping[str, Any]) -> RunConfig | EvaluationConfig | ShiftConfig:
+def check_job(kind: str, config: Mapping[str, Any]) -> RunConfig | EvaluationConfig | ShiftConfig | CostsConfig:
     """Return the typed config of a stage of any kind, as it was sent to who runs it; raises ConfigError."""
-    if kind == "evaluation":
-        return typed(EvaluationConfig, config)
-    if kind == "shift":
-        return typed(ShiftConfig, config)
+    if kind in OF_RUNS:
+        return typed(OF_RUNS[kind], config)
     if kind == "teacher" and "imported" in config:
         return typed(ImportedConfig, config)
     return check("student" if kind == "outputs" else kind, config)

@@ -1,4 +1,4 @@
-"""The whole configs of jobs: of a teacher, of a student, of an evaluation, and of one under shift."""
+"""The whole configs of jobs: of a teacher, a student, an evaluation, one under shift, and of measuring a network."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -173,6 +173,14 @@ class ShiftConfig(Group):
     verify: bool | None = None
     path: str | None = None
     runtime: EvaluationRuntime = EvaluationRuntime()
+
+
+class CostsConfig(Group):
+    """What it costs to run the network of the run in a folder, whatever its weights, on a CPU."""
+
+    run: str
+    outputs: Text
+    runtime: EvaluationRuntime = EvaluationRuntime(device="cpu")
 
 
 @dataclass(frozen=True)

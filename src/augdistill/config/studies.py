@@ -175,6 +175,7 @@ class Study(Group):
     corruptions: ManyCorruptions = Field(default=(), examples=[["made"]])
     attacks: ManyAttacks = Field(default=(), examples=[["pgd"]])
     unknown: ManyUnknown = Field(default=(), examples=[["noise"]])
+    costs: bool = False
     blocks: AtLeastOne = 5
     first_block: Count = 0
     students_per_teacher: AtLeastOne = 1

@@ -8,7 +8,7 @@ from typing import Any
 from augdistill.base.errors import RequestError
 from augdistill.config.executors import Executor
 from augdistill.config.groups import Model
-from augdistill.config.jobs import DatasetAt, EvaluationConfig, ModelConfig, ShiftConfig
+from augdistill.config.jobs import CostsConfig, DatasetAt, EvaluationConfig, ModelConfig, ShiftConfig
 from augdistill.data import HUMAN_LABELS, Header
 from augdistill.stages import names
 from augdistill.store.runs import RunStore
@@ -96,6 +96,8 @@ def written(stage: Stage, training: Header, counts: Mapping[str, int], models: M
         return counts[config.test_set] * (row + 4 * width) + METRICS + FILES
     if isinstance(config, ShiftConfig):
         return SHIFT + METRICS + FILES
+    if isinstance(config, CostsConfig):
+        return FILES
     if stage.kind == "outputs":
         return training.count * row + METRICS + FILES
     return models[stage.id][0] + config.dataset.validation * row + FILES

@@ -1,6 +1,5 @@
 """What a model costs to run: parameters, multiply-accumulates, bytes, latency and throughput."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from augdistill.base.cores import usable_cores
 from augdistill.export.formats import Predict
+from augdistill.models.costs import BATCH, multiply_accumulates, seconds_of
 
-MOST_TIMES, SECONDS, WARM = 1000, 2.0, 5  # repetitions of a measurement, at most, and before it
-BATCH = 128
+SECONDS = 2.0  # of each measurement
 
 
 @dataclass(frozen=True)
@@ -31,13 +29,6 @@ class Costs:
     images_per_second: float
 
 
-def multiply_accumulates(model: nn.Module, image: torch.Tensor) -> int:
-    """Return how often a model multiplies and adds for one image [1,C,H,W], in convolutions and linear layers."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(image)
-    return int(counter.get_total_flops()) // 2
-
-
 def measured(
     name: str, model: nn.Module, path: Path, image: torch.Tensor, opened: Callable[[int], Predict]
 ) -> list[Costs]:
@@ -48,21 +39,8 @@ def measured(
     before, images = torch.get_num_threads(), image.expand(BATCH, *image.shape[1:]).contiguous().numpy()
     for threads in dict.fromkeys((1, usable_cores())):
         predict = opened(threads)
-        single, batch = seconds_of(predict, image.numpy()), seconds_of(predict, images)
+        single, batch = (seconds_of(predict, some, SECONDS) for some in (image.numpy(), images))
         p50, p99 = 1000 * np.quantile(single, (0.5, 0.99))
         found.append(Costs(*known, threads, float(p50), float(p99), BATCH / float(np.median(batch))))
     torch.set_num_threads(before)
-    return found
-
-
-def seconds_of(predict: Predict, images: np.ndarray) -> list[float]:
-    """Return the seconds of each of many repetitions."""
-    for _ in range(WARM):
-        predict(images)
-    found: list[float] = []
-    began = time.monotonic()
-    while len(found) < MOST_TIMES and (time.monotonic() - began < SECONDS or len(found) < WARM):
-        start = time.perf_counter()
-        predict(images)
-        found.append(time.perf_counter() - start)
     return found

@@ -17,6 +17,7 @@ NEEDS: dict[str, tuple[Callable[[SavedStudy, Cells], bool], str]] = {
     "grids": (lambda saved, cells: saved.variants != [""] and not saved.design.factors, "the study has no grids"),
     "shift": (lambda saved, cells: bool(saved.shift_sets), "the study asks for nothing under shift"),
     "factors": (lambda saved, cells: bool(saved.design.factors), "the study has no factors"),
+    "costs": (lambda saved, cells: bool(saved.costs), "no network was measured: study.costs=true measures them"),
     "histories": (
         lambda saved, cells: any(place.run and "history.csv" in place.run.manifest.files for place in saved.places),
         "no run’s history is there yet",

@@ -18,7 +18,15 @@ from augdistill.results.scores import load_scores
 from augdistill.results.shift import shift_values
 from augdistill.store.documents import ModelManifest
 from augdistill.store.evaluations import METRICS_FILE
-from augdistill.store.plans import EvaluationStage, ModelStage, OutputsStage, SavedPlan, SavedStage, ShiftStage
+from augdistill.store.plans import (
+    CostsStage,
+    EvaluationStage,
+    ModelStage,
+    OutputsStage,
+    SavedPlan,
+    SavedStage,
+    ShiftStage,
+)
 from augdistill.store.runs import Run, RunStore, read_run
 
 DISTILLATION = "distillation"
@@ -77,7 +85,7 @@ def load_results(plan: SavedPlan, runs: Mapping[str, Run]) -> pd.DataFrame:
             rows += [{**where, "metric": name, "value": value} for name, value in on_training.items()]
             if run is None or run.status != "finished":
                 rows.append({**facts, "precision": None, "metric": "accuracy", "value": float("nan")})
-        elif run is not None:
+        elif run is not None and not isinstance(stage, CostsStage):
             classes = classes_of(about)
             scores = read_scores(run, classes)
             values = scores.scalars | class_accuracies(scores, classes) | shift_values(scores.arrays)

@@ -17,11 +17,12 @@ from augdistill.base.text import removal
 from augdistill.claims.arms import BASELINE
 from augdistill.claims.schema import Claims, load_claims, parse_claims
 from augdistill.data import test_set_name
+from augdistill.results.costs import NetworkCosts, network_costs
 from augdistill.results.frame import load_plan, load_results, read_scores, run_status, stage_runs
 from augdistill.results.shift import with_relative_errors
 from augdistill.store.documents import ModelManifest
 from augdistill.store.evaluations import PREDICTIONS
-from augdistill.store.plans import Design, EvaluationStage, ModelStage, SavedPlan, SavedStage, ShiftStage
+from augdistill.store.plans import Design, EvaluationStage, ModelStage, OutputsStage, SavedPlan, SavedStage, ShiftStage
 from augdistill.store.runs import Run, RunStore
 
 LABELS = "labels"
@@ -183,6 +184,11 @@ class SavedStudy:
         return places
 
     @cached_property
+    def costs(self) -> list[NetworkCosts]:
+        """What its networks cost to run, as far as they were measured."""
+        return network_costs(self)
+
+    @cached_property
     def runs(self) -> dict[str, Run]:
         """Folder -> run, of every stage of the plan that is there, in its order."""
         return stage_runs(self.plan, self.store)
@@ -190,7 +196,7 @@ class SavedStudy:
     @cached_property
     def scored(self) -> list[tuple[SavedStage, Run]]:
         """The stages that hold scores, evaluations and teachers' outputs, with their runs, as far as they are there."""
-        stages = (stage for stage in self.plan.stages if not isinstance(stage, ModelStage | ShiftStage))
+        stages = (stage for stage in self.plan.stages if isinstance(stage, EvaluationStage | OutputsStage))
         return [(stage, self.runs[stage.folder]) for stage in stages if stage.folder in self.runs]
 
     @cached_property

@@ -9,10 +9,10 @@ from pydantic import ConfigDict, Discriminator, Field, TypeAdapter, model_valida
 
 from augdistill.base.model import Id, Integer, Many, Name, Printable, Proven, Real, Record, fits
 from augdistill.config import Config
-from augdistill.config.jobs import EvaluationConfig, ShiftConfig
+from augdistill.config.jobs import CostsConfig, EvaluationConfig, ShiftConfig
 
-Kind = Literal["teacher", "outputs", "student", "evaluation", "shift"]
-KINDS: tuple[Kind, ...] = ("teacher", "outputs", "student", "evaluation", "shift")
+Kind = Literal["teacher", "outputs", "student", "evaluation", "shift", "costs"]
+KINDS: tuple[Kind, ...] = ("teacher", "outputs", "student", "evaluation", "shift", "costs")
 
 
 class OfRun(Record):
@@ -111,8 +111,26 @@ class ShiftManifest(Manifest):
     accuracy: Real | None = None
 
 
+class CostsManifest(Manifest):
+    """What the manifest of a network's costs says, on one thread of a CPU.
+
+    Latency in milliseconds at batch 1, images per second at batch 128; `macs` are multiply-accumulates of an image.
+    """
+
+    kind: Literal["costs"]
+    config: Annotated[Config, fits(OfRun)]
+    parameters: Integer
+    macs: Integer
+    bytes: Integer
+    latency_p50: Real
+    latency_p99: Real
+    images_per_second: Real
+
+
 MANIFESTS: TypeAdapter[Manifest] = TypeAdapter(
-    Annotated[ModelManifest | OutputsManifest | EvaluationManifest | ShiftManifest, Discriminator("kind")]
+    Annotated[
+        ModelManifest | OutputsManifest | EvaluationManifest | ShiftManifest | CostsManifest, Discriminator("kind")
+    ]
 )
 
 
@@ -173,13 +191,22 @@ class ShiftJob(Job):
     config: Annotated[Config, fits(ShiftConfig)]
 
 
+class CostsJob(Job):
+    """The job of measuring what a network costs to run."""
+
+    kind: Literal["costs"]
+    config: Annotated[Config, fits(CostsConfig)]
+
+
 class TrainingJob(Job):
     """Any other job."""
 
     kind: Literal["teacher", "outputs", "student"]
 
 
-JOBS: TypeAdapter[Job] = TypeAdapter(Annotated[EvaluationJob | ShiftJob | TrainingJob, Discriminator("kind")])
+JOBS: TypeAdapter[Job] = TypeAdapter(
+    Annotated[EvaluationJob | ShiftJob | CostsJob | TrainingJob, Discriminator("kind")]
+)
 
 
 class StageReport(Record):

@@ -17,7 +17,7 @@ from augdistill.config.jobs import ImportedConfig, ModelConfig, RunConfig, Stude
 from augdistill.plugins import stated_versions
 
 # Raise a kind's version when its results change for the same config: old runs are then no longer found.
-VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1, "shift": 1}
+VERSIONS = {"teacher": 1, "outputs": 1, "student": 1, "evaluation": 1, "shift": 1, "costs": 1}
 # Fields added after a release, with the default at which they stay out of identities: {"optim.example": 0.5}.
 ADDED_LATER: Mapping[str, Any] = {
     "optim.stop_accuracy": None,
@@ -155,6 +155,20 @@ def shift_ref(run: Ref, called: str, under: Config, fingerprint: str, source: Re
     """
     parents = {"run": run.id, **({"source": source.id} if source else {})}
     return make_ref("shift", f"{called}-{run.folder}", {"under": under}, fingerprint, parents)
+
+
+def costs_ref(config: RunConfig, fingerprint: str) -> Ref:
+    """Return the name of what the network of a run costs, which all runs of that network share.
+
+    The `fingerprint` of its training set stands for the size of its images and for its classes.
+    """
+    if isinstance(config, ImportedConfig):
+        about = config.imported
+        made_by: Config = {"architecture": about.architecture, **about.model_dump(include={"parameters", "size"})}
+        return make_ref("costs", f"{config.dataset.label}-{about.model}", made_by, fingerprint)
+    assert isinstance(config, ModelConfig)
+    network = {"model": model_document(config)["model"]}
+    return make_ref("costs", f"{config.dataset.label}-{config.model.name}", network, fingerprint)
 
 
 def make_ref(kind: str, label: str, made_by: Config, fingerprint: str, parents: Mapping[str, str] | None = None) -> Ref:

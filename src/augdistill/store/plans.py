@@ -213,6 +213,13 @@ class ShiftStage(StageOfRun):
     kind: Literal["shift"]
 
 
+class CostsStage(SavedStage):
+    """A stage that measures what the network of a run costs."""
+
+    kind: Literal["costs"]
+    job: SavedEvaluationJob
+
+
 def is_our_command(text: str) -> str:
     """Return a command line of `augdistill study` or `report`; ValueError for what a shell would read otherwise."""
     words = shlex.split(text)
@@ -221,12 +228,15 @@ def is_our_command(text: str) -> str:
     return text
 
 
+AnyStage = ModelStage | OutputsStage | EvaluationStage | ShiftStage | CostsStage
+
+
 class SavedPlan(Record):
     """A study's plan.json: its design, its stages, test sets left out and why, cells of grids that share runs."""
 
     name: Name
     study: Design
-    stages: Many[Annotated[ModelStage | OutputsStage | EvaluationStage | ShiftStage, Discriminator("kind")]]
+    stages: Many[Annotated[AnyStage, Discriminator("kind")]]
     skipped: dict[str, str] = Field({})
     shared: Many[SharedArm] = ()
     claims: Config | None = None

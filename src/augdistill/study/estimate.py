@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from augdistill.base.checks import file_name
-from augdistill.config.jobs import EvaluationConfig, ModelConfig, RunConfig, ShiftConfig, StudentConfig
+from augdistill.config.checking import OF_RUNS
+from augdistill.config.jobs import CostsConfig, EvaluationConfig, ModelConfig, RunConfig, ShiftConfig, StudentConfig
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.plan import Plan
-from augdistill.study.stage import Stage
+from augdistill.study.stage import Stage, StageConfig
 
 Kind = tuple[str, str]
 """how its folders' names begin, and what else counts"""
@@ -47,12 +48,12 @@ class Rates:
         kinds = set(wanted)
         for run in runs:
             for kind in (kind for kind in kinds if run.path.name.startswith(kind[0])):
-                config = run.config if run.kind not in ("evaluation", "shift") else None
+                config = run.config if run.kind not in OF_RUNS else None
                 if run.status == "finished" and settings(run.kind, config) == kind[1]:
                     seconds = run.manifest.provenance.seconds
                     self.seen.setdefault(kind, []).append(seconds / self.work(run.kind, config))
 
-    def work(self, kind: str, config: RunConfig | EvaluationConfig | ShiftConfig | None) -> float:
+    def work(self, kind: str, config: StageConfig | None) -> float:
         """Return the units of work of a job."""
         if kind not in ("teacher", "student") or not isinstance(config, ModelConfig):
             return 1
@@ -87,6 +88,8 @@ def kind_of(stage: Stage) -> Kind:
     config, model = stage.config, file_name(stage.arm["model"])
     if isinstance(config, EvaluationConfig | ShiftConfig):
         return f"{stage.kind}-{stage.arm['test_set']}-{config.run[: config.run.index(model)]}{model}-", ""
+    if isinstance(config, CostsConfig):
+        return f"{stage.kind}-", ""
     return f"{stage.kind}-{file_name(config.dataset.label)}-{model}-", settings(stage.kind, config)
 
 

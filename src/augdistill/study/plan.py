@@ -113,6 +113,8 @@ def make_plan(config: StudyConfig) -> Plan:
     stages: dict[str, Stage] = {}
     for student in jobs:
         add_student(stages, student, sets)
+    if study.costs:
+        sets.add_costs(stages)
     shared = [dict(zip((*SHARED, "stands_at"), place, strict=True)) for place in sets.shared]
     known = list(stages.values()), sets.missing, list(choices.values()), shared, sets.images
     return Plan(study.name, study, *known, claims)

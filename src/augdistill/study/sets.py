@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from augdistill.config import Config
-from augdistill.config.jobs import DatasetAt, EvaluationConfig, RunConfig, ShiftConfig, StudentConfig
+from augdistill.config.jobs import CostsConfig, DatasetAt, EvaluationConfig, RunConfig, StudentConfig
 from augdistill.config.studies import StudyConfig
 from augdistill.data import HUMAN_LABELS, test_set_name
 from augdistill.stages import names
-from augdistill.store.identity import Ref
+from augdistill.store.identity import Ref, costs_ref
 from augdistill.store.runs import Run, RunStore
 from augdistill.study.imported import check_can_give, imported_teacher
 from augdistill.study.shift import Shifts
-from augdistill.study.stage import Stage
+from augdistill.study.stage import Stage, StageConfig
 
 SHARED = ("role", "model", "teacher_aug", "student_aug", "variant")
 
@@ -83,7 +83,7 @@ class TestSets:
         self,
         stages: dict[str, Stage],
         ref: Ref,
-        config: RunConfig | EvaluationConfig | ShiftConfig,
+        config: StageConfig,
         parents: tuple[str, ...],
         threads: int,
         arm: Config,
@@ -110,3 +110,12 @@ class TestSets:
             self.add(stages, ref, self.evaluation(run.folder, name), parents, 1, place)
         for ref, shifted, waits, place in self.shifts.of(run, precision, arm, refs.get(self.study.dataset.name)):
             self.add(stages, self.known_as(ref), shifted, waits, 1, place)
+
+    def add_costs(self, stages: dict[str, Stage]) -> None:
+        """Add what each network costs to run, after all else; it waits for the first of its runs."""
+        for stage in list(stages.values()):
+            if stage.id in self.evaluated:
+                assert isinstance(stage.config, RunConfig)
+                ref = self.known_as(costs_ref(stage.config, self.training))
+                place = {**stage.arm, "role": "costs"}
+                self.add(stages, ref, CostsConfig(run=stage.folder, outputs=self.outputs), (stage.id,), 1, place)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 
 from augdistill.config import Config
-from augdistill.config.jobs import EvaluationConfig, RunConfig, ShiftConfig
+from augdistill.config.jobs import CostsConfig, EvaluationConfig, RunConfig, ShiftConfig
 from augdistill.store.identity import Ref
+
+StageConfig = RunConfig | EvaluationConfig | ShiftConfig | CostsConfig
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Stage:
     id: str
     kind: str
     folder: str
-    config: RunConfig | EvaluationConfig | ShiftConfig
+    config: StageConfig
     parents: tuple[str, ...]
     threads: int
     arm: Config = field(default_factory=dict)

@@ -19,6 +19,7 @@ from augdistill.base.files import write_atomic, write_json
 from augdistill.base.locks import held
 from augdistill.base.signals import raising_on_signals
 from augdistill.config import Config
+from augdistill.config.checking import OF_RUNS
 from augdistill.config.executors import Resources, Slurm
 from augdistill.executors.banks import Banks, banks_of
 from augdistill.executors.base import Board, Outcome, Results
@@ -135,7 +136,7 @@ def job_of(board: Board, stage: Stage, banks: Banks) -> Config:
 
     def with_needs(stage: Stage) -> Config:
         needs = [[parent.kind, parent.id, parent.folder] for parent in map(board.stages.__getitem__, stage.parents)]
-        return {**stage.job, "needs": needs, "awaited": stage.kind not in ("evaluation", "shift")}
+        return {**stage.job, "needs": needs, "awaited": stage.kind not in OF_RUNS}
 
     bank = [{**with_needs(member), "folder": member.folder} for member in banks.get(stage.id, ())]
     return {**with_needs(stage), **({"bank": bank} if bank else {})}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from augdistill.config.checking import OF_RUNS
 from augdistill.executors.banks import Banks
 from augdistill.study.stage import Stage
 
@@ -128,7 +129,7 @@ def tasks_of(plan: Sequence[Stage], todo: Iterable[Stage], banks: Banks) -> dict
     for home, task in list(tasks.items()):
         others = [homes[parent] for stage in task for parent in stage.parents if homes[parent] != home]
         teacher = next((other for other in others if other in tasks), None)
-        if teacher is not None and all(stage.kind in ("evaluation", "shift") for stage in task):
+        if teacher is not None and all(stage.kind in OF_RUNS for stage in task):
             tasks[teacher] += tasks.pop(home)
     return tasks
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from augdistill.plugins import Table
 from augdistill.report.figures.base import Figure, FigureContext
+from augdistill.report.figures.costs import accuracy_by_latency
 from augdistill.report.figures.curves import training_curves
 from augdistill.report.figures.dots import accuracy, calibration_error
 from augdistill.report.figures.factors import effects_of_factors, interactions_of_factors
@@ -71,6 +72,9 @@ FIGURES = Table[FigureEntry]("figures") | {
     ),
     "Teacher properties": FigureEntry(
         "{student} accuracy against properties of its teacher", teacher_relations, metrics="figure-properties"
+    ),
+    "Accuracy by latency": FigureEntry(
+        "Accuracy on {test_set} against what a model costs to run", accuracy_by_latency, ("costs",)
     ),
     "Accuracy under corruptions": FigureEntry("Accuracy under each corruption", accuracy_by_corruption, ("shift",)),
     "Reliability under corruptions": FigureEntry(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from augdistill.report.needs import lacking
+from augdistill.report.tables.costs import what_it_costs
 from augdistill.report.tables.factors import factor_cells, factor_effects
 from augdistill.report.tables.layout import Table
 from augdistill.report.tables.more import calibration, fidelity, teachers, variants
@@ -56,6 +57,7 @@ TABLES: dict[str, TableEntry] = {
     "Fidelity": TableEntry("Fidelity of students to their teachers on {test_set}", fidelity, metrics="table-fidelity"),
     "Cells": TableEntry("What every cell of the design gave on {test_set}, %", factor_cells, ("factors",)),
     "Grids": TableEntry("Accuracy on {first_set} in every cell of the grids, %", variants, ("grids",)),
+    "Costs": TableEntry("What it costs to run", what_it_costs, ("costs",)),
     "Under shift": TableEntry("Accuracy under natural shift and under corruptions", shifted_accuracy, ("shift",)),
     "Under attack": TableEntry("Accuracy under attack", under_attack, ("shift",)),
     "Unknown images": TableEntry("Unknown images told from known ones", unknown_images, ("shift",)),

@@ -1,0 +1,55 @@
+"""Accuracy of every network of a study against the time that it takes for an image."""
+
+from typing import TYPE_CHECKING
+
+from augdistill.report.figures import style
+from augdistill.report.figures.base import Figure, FigureContext, sentence
+from augdistill.report.tables.costs import accuracies, called
+from augdistill.results import labels
+from augdistill.results.cells import Cell
+from augdistill.results.costs import NetworkCosts
+
+if TYPE_CHECKING:
+    from matplotlib import figure as mpl
+
+CAPTION = (
+    "Marks: means over blocks, bars ± 1 s.d. Latency: median time for a single image on one thread of {machines}; the "
+    "axis is logarithmic."
+)
+
+
+def accuracy_by_latency(context: FigureContext) -> list[Figure] | str:
+    """A figure of all networks, a mark for each strategy."""
+    saved = context.saved
+    found = [(network, accuracies(saved, context.cells, network)) for network in saved.costs]
+    found = [(network, reached) for network, reached in found if reached]
+    if not found:
+        return "no network that was measured is evaluated yet"
+    machines = " and ".join(dict.fromkeys(network.hardware for network, _ in found))
+    text = f"Accuracy in percent on {labels.test_set(saved.test_set)} against latency. " + sentence(
+        f"{called(network)}, {labels.number(network.manifest.latency_p50, 2)} ms: "
+        + ", ".join(f"{labels.strategy(aug)} {cell.shown(cell.mean)}" for aug, cell in reached.items())
+        for network, reached in found
+    )
+    figure = drawn(found, context.palette)
+    return [Figure("figure-costs", CAPTION.format(machines=machines), text, figure)]
+
+
+def drawn(found: list[tuple[NetworkCosts, dict[str, Cell]]], palette: style.Palette) -> "mpl.Figure":
+    """Draw accuracy over latency, each network called by its name above its marks."""
+    figure, (ax,) = style.panels(1, 1, width=5.2, height=3.4)
+    for network, reached in found:
+        latency = network.manifest.latency_p50
+        for aug, cell in reached.items():
+            ax.errorbar(latency, 100 * cell.mean, yerr=100 * cell.sd if cell.n > 1 else 0, ms=6.5, elinewidth=1,
+                        ls="none", **palette.mark(aug), ecolor=palette.colour(aug))  # fmt: skip
+        top = max(100 * cell.mean + (100 * cell.sd if cell.n > 1 else 0) for cell in reached.values())
+        ax.annotate(called(network), (latency, top), (0, 5), textcoords="offset points", ha="center", fontsize=8.5)
+    ax.set_xscale("log")
+    ax.margins(x=0.22, y=0.14)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("{x:g}")
+    ax.set_xlabel("median latency of an image, ms")
+    ax.set_ylabel("accuracy, %")
+    style.strategy_legend(figure, palette, list(dict.fromkeys(aug for _, reached in found for aug in reached)))
+    return figure
