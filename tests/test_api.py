@@ -109,6 +109,7 @@ def test_whole_floats_are_labels_in_python_as_in_a_file() -> None:
     assert found.scalars["accuracy"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 def test_results_and_figures_from_python(tiny_study):
     results = api.load_results("tiny", tiny_study)
     assert {"study", "role", "model", "teacher_aug", "block", "test_set", "metric", "value", "status"} <= set(results)

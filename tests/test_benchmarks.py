@@ -55,6 +55,7 @@ def test_a_row_of_each_kind_runs_and_is_saved_in_its_smallest_form(tmp_path: Pat
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.slow
 def test_the_study_is_extrapolated_by_its_own_stages_in_its_smallest_form(tmp_path: Path, capsys) -> None:
     words = [
         "--quick",
@@ -204,6 +205,7 @@ def test_a_side_as_graphs_that_replays_nothing_or_something_else_is_none(tmp_pat
         sides.our_side(quick(tmp_path), work)()
 
 
+@pytest.mark.slow
 def test_processes_at_once_are_timed_together_and_wait_for_none_that_failed(tmp_path: Path, monkeypatch) -> None:
     done = processes.side_by_side(quick(tmp_path), LENET, 2)()
     assert isinstance(done, Timed)

@@ -248,6 +248,7 @@ def test_a_study_in_banks_makes_the_runs_that_it_makes_without(banked, tiny_stud
     assert not list((banked / "banks").iterdir())
 
 
+@pytest.mark.slow
 def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(tmp_path):
     plan = bad_teacher(tmp_path)
     results = local.run(plan, RunStore(tmp_path), changed(EXECUTOR, {"bank": 3}))

@@ -50,6 +50,7 @@ def test_a_failing_stage_stops_only_what_needs_it(tmp_path):
     assert len(finished) == 3  # the other teacher, its student, the control
 
 
+@pytest.mark.slow
 def test_a_diverged_teacher_is_not_repeated_and_teaches_nobody(tmp_path):
     words = ("study.teacher.optim.lr=900", "study.teacher.optim.epochs=2", "study.aug=[baseline]")
     plan = tiny_plan(tmp_path, *words)

@@ -60,6 +60,7 @@ def disturbed(
     return counted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_twenty_kills_change_nothing(case: str, copied: Copied) -> None:
     """At least four of each of five kinds of runs, some of them between its first checkpoint and its last."""
@@ -70,6 +71,12 @@ def test_twenty_kills_change_nothing(case: str, copied: Copied) -> None:
         more = disturbed(kind, words, copied, rng, most, f"{case}{round}", at_checkpoint=is_late)
         counted.hit, counted.half_way, round = counted.hit + more.hit, counted.half_way + more.half_way, round + 1
     assert counted.half_way > 0  # some kills left a checkpoint that was not the result: it did go on
+
+
+def test_a_kill_changes_nothing(copied: Copied) -> None:
+    rng, round = random.Random(0), 0
+    while not disturbed(*CASES["clean"], copied, rng, 1, f"clean{round}").hit:
+        round += 1
 
 
 @pytest.mark.long
@@ -87,6 +94,7 @@ def test_two_hundred_kills_change_nothing(copied: Copied, tmp_path: Path) -> Non
     assert counted.half_way > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", EVERY_STEP)
 def test_a_kill_at_every_step_of_every_write_changes_nothing(step: int, copied: Copied) -> None:
     """Of a run's last writes: checkpoint, weights, probe, history, config, manifest, each flushed, renamed, flushed."""
@@ -100,6 +108,7 @@ def test_a_kill_at_every_step_of_every_write_changes_nothing(step: int, copied: 
     assert results(outputs) == results(calm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.long)])
 def test_a_signal_saves_at_the_next_step_and_exits_with_143(number: signal.Signals, copied: Copied) -> None:
     outputs, calm = copied("stopped"), copied("calm")

@@ -67,6 +67,7 @@ def fill_up(disk: Path, told: Path, step: int) -> tuple[int, set[str]]:
         lines.add(Path(last.told.partition("(")[2].partition(")")[0]).suffix)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_at_any_write_costs_that_write_only(disk: Path, copied: Copied, tmp_path: Path) -> None:
     failures, _ = fill_up(disk, tmp_path / "told", 96 * 1024)
     assert failures >= 2
@@ -87,6 +88,7 @@ def test_a_disk_that_fills_up_page_by_page(disk: Path, copied: Copied, tmp_path:
     assert results(disk) == undisturbed(copied)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", EVERY_STEP)
 def test_an_error_at_every_step_of_every_write_costs_that_write_only(step: int, copied: Copied) -> None:
     outputs = copied("outputs")

@@ -32,6 +32,7 @@ def tiny(outputs: Path) -> dict[str, Any]:
     return composed(outputs, "study=tiny", "study.runtime.checkpoint_every=0min")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.long)])
 def test_kills_of_a_study_change_nothing(kills: int, tiny_study: Path, tmp_path: Path) -> None:
     calm, outputs, rng, counted = tmp_path / "calm", tmp_path / "outputs", random.Random(0), Kills()

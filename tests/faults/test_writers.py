@@ -24,7 +24,7 @@ def log_of_the_run(outputs: Path) -> str:
     return log.read_text()
 
 
-@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_one_works_and_the_others_wait(count: int, copied: Copied) -> None:
     outputs = copied("outputs")
     work = job("teacher", teacher_config(outputs, *WORDS))
@@ -35,7 +35,7 @@ def test_one_works_and_the_others_wait(count: int, copied: Copied) -> None:
     assert not list((outputs / "locks").glob("*.owner"))
 
 
-@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_without_waiting_the_others_say_who_has_it(count: int, copied: Copied) -> None:
     outputs = copied("outputs")
     config = teacher_config(outputs, *WORDS)
@@ -55,6 +55,7 @@ def test_without_waiting_the_others_say_who_has_it(count: int, copied: Copied) -
     assert log_of_the_run(outputs).count(": 137 images,") == 1
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_stopped_is_still_held_and_one_whose_process_died_is_free(copied: Copied) -> None:
     outputs = copied("outputs")
     config = teacher_config(outputs, *WORDS, "runtime.checkpoint_every=0min")

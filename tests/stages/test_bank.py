@@ -118,6 +118,7 @@ def test_trackers_hear_of_each_student_of_a_bank(taught: Callable[[str], Path], 
     assert heard.status == {run.path.name: "finished" for run in made}
 
 
+@pytest.mark.slow
 def test_a_bank_killed_while_it_publishes_publishes_the_rest(taught: Callable[[str], Path]) -> None:
     """Killed after two of four runs: these stay as they are, the others come from the last checkpoint."""
     calm, killed = taught("calm"), taught("killed")
@@ -165,6 +166,7 @@ class Working:
         bank.run(jobs(self.outputs, self.arms))
 
 
+@pytest.mark.slow
 def test_two_banks_that_share_students_wait_for_each_other(taught: Callable[[str], Path]) -> None:
     """In other orders, at once: nobody waits for ever, and every student is published once."""
     outputs = taught("both")

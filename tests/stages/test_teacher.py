@@ -111,7 +111,9 @@ def test_arms_begin_with_the_same_weights_and_see_the_images_in_the_same_order(t
     assert first["orders"][0] != first["orders"][1]
 
 
-@pytest.mark.parametrize("strategy", core.STRATEGIES)
+@pytest.mark.parametrize(
+    "strategy", [pytest.param(aug, marks=() if aug == "mixup" else pytest.mark.slow) for aug in core.STRATEGIES]
+)
 def test_an_interrupted_teacher_ends_with_the_same_bits(strategy: str, finished: Run, tmp_path: Path) -> None:
     words = (f"aug={strategy}",)
     undisturbed = finished if strategy == "baseline" else teacher.run(configured(tmp_path / "undisturbed", *words))

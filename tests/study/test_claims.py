@@ -126,6 +126,7 @@ def test_a_claim_of_ones_own_is_judged_by_the_students_means(outputs) -> None:
     assert not any("exploratory" in warning for warning in verdict.warnings)
 
 
+@pytest.mark.slow
 def test_the_page_asks_the_studys_question_and_shows_its_claims_as_ours(outputs) -> None:
     page = render(build_report(["tiny"], outputs))
     assert "<h1>Are they surer?</h1>" in page

@@ -78,7 +78,9 @@ def device() -> Device:
     return resolve("cpu", "fp32", 1)
 
 
-@pytest.mark.parametrize(("name", "seeds"), [("lenet", SEEDS), ("drops", SEEDS), ("alexnet", SEEDS[:2])])
+@pytest.mark.parametrize(
+    ("name", "seeds"), [("lenet", SEEDS), ("drops", SEEDS), pytest.param("alexnet", SEEDS[:2], marks=pytest.mark.slow)]
+)
 def test_members_are_the_students_that_they_are_alone(name: str, seeds: Sequence[int], device, tmp_path: Path) -> None:
     recipe = {**RECIPE, **({"epochs": 1, "clip_norm": 0.1} if name == "alexnet" else {})}
     together = [task(name, seed, recipe=recipe) for seed in seeds]

@@ -65,7 +65,7 @@ def interrupt(name: str, folder: Path, step: int, **how: Any) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 5, 8, STEPS - 1, STEPS])
-@pytest.mark.parametrize("name", ["resnet18", "drops"])
+@pytest.mark.parametrize("name", [pytest.param("resnet18", marks=pytest.mark.slow), "drops"])
 def test_a_run_that_was_stopped_ends_with_the_same_bits(name: str, step: int, undisturbed, tmp_path: Path) -> None:
     interrupt(name, tmp_path, step)
     (path,) = checkpoints(tmp_path)
@@ -123,7 +123,7 @@ def kill(name: str, folder: Path, step: int, **how: Any) -> None:
 
 
 @pytest.mark.parametrize("step", [2, 3, 4, 5, 9, STEPS])
-@pytest.mark.parametrize("name", ["resnet18", "drops"])
+@pytest.mark.parametrize("name", [pytest.param("resnet18", marks=pytest.mark.slow), "drops"])
 def test_a_run_that_was_killed_goes_on_from_a_checkpoint_within_its_epoch(name, step, undisturbed, tmp_path) -> None:
     kill(name, tmp_path, step, checkpoint_every="0min")
     newest = checkpoints(tmp_path)[-1]

@@ -51,6 +51,7 @@ def weights(outputs: Path) -> dict[str, str]:
     return {name: files["weights.safetensors"] for name, files in models.items()}
 
 
+@pytest.mark.slow
 def test_a_study_on_two_nodes_is_that_of_the_local_pool(nodes, tmp_path, tiny_study, caplog):
     caplog.set_level(logging.INFO, "augdistill")
     plan = tiny_plan(tmp_path)
@@ -72,6 +73,7 @@ def test_a_bank_trains_without_the_students_of_a_teacher_that_failed(nodes, tmp_
     is_without_the_bad_teachers_student(tmp_path, [folders[id] for id in results.blocked])
 
 
+@pytest.mark.slow
 def test_a_failure_blocks_only_its_children(nodes, tmp_path, caplog, capfd):
     parents = {str(n): (str(n - 5),) if n % 10 > 4 else () for n in range(50)}
     plan = plan_of({**parents, "bad": (), "child": ("bad",), "hungry": ()})

@@ -222,6 +222,7 @@ def test_a_study_is_submitted_once_and_gives_the_same_results_as_here(testbed, t
     assert results(outputs) == results(tiny_study)
 
 
+@pytest.mark.slow
 def test_a_bank_is_one_job_that_trains_without_the_students_of_a_teacher_that_failed(testbed, tmp_path):
     plan = bad_teacher(tmp_path)
     results = slurm.run(plan, RunStore(tmp_path), changed(EXECUTOR, {"bank": 3}))

@@ -2,9 +2,12 @@
 
 import shlex
 
+import pytest
+
 from augdistill.results.study import SavedStudy
 
 
+@pytest.mark.slow
 def test_the_command_of_the_provenance_repeats_the_study(tiny, tiny_report, run_augdistill):
     """The config written out in full makes the very same runs: all of them are finished."""
     words = ["study", "--config-dir", str(tiny_report / "conf"), "study=tiny-as-run", f"outputs={tiny}", "dry_run=true"]

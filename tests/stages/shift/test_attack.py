@@ -32,6 +32,7 @@ def attacked(subjects) -> Run:
     return shift.run(config(subjects["teacher"], source=subjects["control"].path.name))
 
 
+@pytest.mark.slow
 def test_no_radius_is_the_clean_evaluation_bit_for_bit(subjects, attacked):
     run = subjects["teacher"]
     job = names.evaluation_config(run.path.name, "digits", str(run.path.parents[1]))
