@@ -5,8 +5,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
-# One worker per core, each with one thread; a file's tests share its fixtures, so they stay together.
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n logical --maxprocesses 8 --dist loadfile -rs
+# One worker per core, each with one thread; a file's tests share its fixtures, so they stay together. Bytecode is kept
+# whatever the environment says: else each of the hundreds of processes that tests start compiles the package anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN) -m pytest -n logical --maxprocesses 8 --dist loadfile -rs
 
 .PHONY: help demo install test test-slow test-long check lint types docs layers
 

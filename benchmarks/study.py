@@ -68,7 +68,7 @@ def words_of(setting: Setting, here: Path) -> list[str]:
         few = "study.students_per_teacher=2"
         return ["study=tiny", few, "study.blocks=3", "executor.workers=1", "executor.bank=2", where]
     root = whole_data(setting, here / "data").absolute()
-    return [f"study={NAME}", "study.dataset.verify=false", f"study.dataset.root={root}", where]
+    return [f"study={NAME}", "study.dataset.verify=false", f"study.dataset.root={root}", "study.costs=false", where]
 
 
 def composed(words: list[str]) -> StudyConfig:

@@ -293,7 +293,7 @@ def paper(tmp_path_factory) -> Plan:
     """The study `paper` as planned over tiny data in the publishers' formats."""
     folder = tmp_path_factory.mktemp("paper")
     root = saved_studies.write_data(folder / "data")
-    words = ("study=paper", f"study.dataset.root={root}", "study.dataset.verify=false")
+    words = ("study=paper", f"study.dataset.root={root}", "study.dataset.verify=false", "study.costs=false")
     return make_plan(saved_studies.study(folder / "outputs", *words))
 
 

@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+from augdistill import data
 from data_files import pixels, write_image
 
 CLASSES = ("bright", "dark")
@@ -110,3 +113,64 @@ def test_logits_that_numpy_saved_teach_a_lenet(place, run_here):
     evaluated = run_here(["evaluate", "all=true"], place)
     assert evaluated.code == 0, evaluated.stderr
     assert "teacher-image-folder-photos-outputs" not in evaluated.stdout
+
+
+@pytest.mark.slow
+def test_timms_weights_teach_a_student_and_a_study_asks_both_imported_teachers(place, run_here):
+    """One by weights of timm, one by outputs; the study's page has an arm of each."""
+    timm = pytest.importorskip("timm")
+    digits = ["dataset=digits", "dataset.size=16"]
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        model = timm.create_model("resnet10t", num_classes=10)
+    fit_last_layer(model, *digits_of(place, "train"))
+    save_file(model.state_dict(), place / "resnet10t.safetensors")
+    weights = ["architecture=timm/resnet10t", "weights=resnet10t.safetensors", "size=32", "mean=[0.5]", "std=[0.25]"]
+    told = made_by(run_here, ["import-teacher", "name=theirs", *weights, *digits], place)
+    assert "it teaches by distillation.teacher=theirs: outputs/runs/teacher-digits-timm.resnet10t-theirs-" in told
+    _, labels = digits_of(place, "train")
+    np.save(place / "logits.npy", 4.0 * np.eye(10)[labels])
+    made_by(run_here, ["import-teacher", "name=saved-digits", "predictions=logits.npy", *digits], place)
+
+    words = ["study=tiny", "study.imported=[theirs,saved-digits]", "study.blocks=2", "study.costs=true"]
+    ran = run_here(["study", *words], place)
+    assert ran.code == 0, ran.stderr
+    page = (place / "outputs/studies/tiny/report/index.html").read_text()
+    results = pd.read_csv(place / "outputs/studies/tiny/report/results.csv")
+    accuracies = results[(results.metric == "accuracy") & (results.test_set == "digits-test")]
+    of_students = accuracies[accuracies.role == "student"].groupby("teacher_aug").value.count()
+    assert of_students[["theirs", "saved-digits"]].tolist() == [2, 2]
+    of_teachers = accuracies[accuracies.role == "teacher"].groupby("teacher_aug").value.count()
+    assert "saved-digits" not in of_teachers  # whose images of the test set nobody asked about
+    images, labels = digits_of(place, "test")
+    own = float((model_logits(model, images).argmax(1) == labels).mean())
+    (found,) = {*accuracies[(accuracies.role == "teacher") & (accuracies.teacher_aug == "theirs")].value}
+    assert found == pytest.approx(own, abs=1e-6)
+    for name in ("theirs", "saved-digits", "resnet10t"):
+        assert name in page
+
+
+def digits_of(place: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images, uint8 [N,1,16,16], and labels of a split of the digits."""
+    found = data.load("digits", split, root=place, cache=place / "outputs" / "cache", size=16)
+    return np.array(found.images), np.array(found.labels)
+
+
+def model_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
+    """Return what a model of timm says of grey images, enlarged and normalised as its teacher would be."""
+    pixels = torch.from_numpy(images).float().expand(-1, 3, -1, -1) / 255
+    seen = torch.nn.functional.interpolate((pixels - 0.5) / 0.25, (32, 32), mode="bilinear", align_corners=False)
+    with torch.no_grad():
+        return np.asarray(model.eval()(seen))
+
+
+def fit_last_layer(model: torch.nn.Module, images: np.ndarray, labels: np.ndarray) -> None:
+    """Fit the last layer of a model of timm by least squares on its features of the images."""
+    head, model.fc = model.fc, torch.nn.Identity()
+    features = model_logits(model, images).astype(np.float64)
+    mean, wanted = features.mean(0), np.eye(10)[labels]
+    fitted = np.linalg.lstsq(features - mean, wanted - wanted.mean(0), rcond=1e-6)[0]
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(8 * fitted.T))
+        head.bias.copy_(torch.from_numpy(8 * (wanted.mean(0) - mean @ fitted)))
+    model.fc = head
