@@ -79,6 +79,7 @@ def test_the_study_is_extrapolated_by_its_own_stages_in_its_smallest_form(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["paper.json"]
 
 
+@pytest.mark.slow
 def test_teachers_are_told_by_what_they_cost_and_reach_on_held_out_images(tmp_path: Path, capsys) -> None:
     words = ["--quick", "--no-gates", "--threads", "1", "--outputs", str(tmp_path), "--epochs", "1", "accuracy"]
     assert main(words) == 0
@@ -231,6 +232,7 @@ def test_the_gate_sees_a_loop_that_computes_something_else(tmp_path: Path, monke
         gates.check("loss", float("nan"), 1e-8)
 
 
+@pytest.mark.slow
 def test_the_gates_of_a_gpu_hold_by_a_tape_and_see_a_batch_that_stays(tmp_path: Path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(graphs, "Recorder", TapeRecorder)
     images, device = ours.read("digits", "train", tmp_path, tmp_path), dataclasses.replace(gates.CPU, graphs=True)

@@ -243,6 +243,7 @@ def drawn() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_the_drawing_reads_from_the_top_down() -> None:
     place = {line.split()[0]: number for number, line in enumerate(drawn().splitlines()) if line.startswith("  ")}
     assert set(place) == set(FLOOR)

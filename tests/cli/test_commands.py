@@ -13,6 +13,7 @@ from data_files import write_cifar10
 TINY_STUDENT = ["dataset=digits", "dataset.size=16", "teacher.width=4", "teacher_optim.epochs=1", "optim.epochs=1"]
 
 
+@pytest.mark.slow
 def test_altered_batches_are_refused_unless_told(run_augdistill, tmp_path):
     write_cifar10(tmp_path / "data")
     before = files(tmp_path)

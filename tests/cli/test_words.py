@@ -114,7 +114,9 @@ def test_a_map_in_a_list_of_names_is_one():
     assert as_overrides("study", [typed]) == ["study.attacks=[{name: pgd, images: 60},'fgsm']"]
 
 
-@pytest.mark.parametrize("command", COMPOSING)
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=[] if name == "study" else [pytest.mark.slow]) for name in COMPOSING]
+)
 def test_text_keys_hold_what_was_typed(command: str) -> None:
     """Each text stands for one of the keys, and as many at once as there are keys: composing takes most of the time."""
     keys, texts = KEYS[command], [text for text in TEXTS if text != "\\'"]

@@ -154,6 +154,7 @@ SWITCHES = [
 NOT_OF_THE_PAPER = ("temperature", "teacher_weights", "gamma")  # which are switched to another version's value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "switch"), SWITCHES)
 def test_a_departure_of_the_authors_code_is_switched_back_alone(name: str, switch: str) -> None:
     key, _, _ = switch.removeprefix("study.").partition("=")
@@ -236,6 +237,7 @@ def test_arms_of_the_authors_code_keep_what_they_evaluated_and_crop_as_it_did(
         assert all(op.prob == 1 for which, op in arm.aug.ops.items() if which == "cutmix")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", choices("study"))
 def test_a_study_asks_claims_that_it_can_answer(name: str) -> None:
     study, claims = compose("study", f"study={name}")["study"], load_claims()
@@ -328,7 +330,13 @@ finally:
 
 @pytest.mark.parametrize(
     "words",
-    ["--help", *(f"{command} --help" for command in COMMANDS), *(f"{command} --cfg job" for command in COMPOSING)],
+    [
+        "--help",
+        "runs --help",
+        "study --cfg job",
+        *(pytest.param(f"{command} --help", marks=pytest.mark.slow) for command in COMMANDS if command != "runs"),
+        *(pytest.param(f"{command} --cfg job", marks=pytest.mark.slow) for command in COMPOSING if command != "study"),
+    ],
 )
 def test_help_and_config_import_nothing_heavy(words: str, tmp_path: Path) -> None:
     ended = subprocess.run(

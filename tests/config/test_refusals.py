@@ -35,6 +35,7 @@ COMPOSED = [
     ("study", ("study=paper-controls", "executor=slurm")),
     ("study", ("study=paper-stacked", "executor=ray")),
 ]
+IN_FULL = COMPOSED[-2:]  # of which those before have nearly every key
 # Keys with several types, or with more values than the composed one's type tells, and those beside it.
 SEVERAL = {
     "primary": (list, type(None)),
@@ -101,7 +102,11 @@ def may_be(path: tuple[str, ...], value: Any, given: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), COMPOSED, ids=[" ".join([command, *words]) for command, words in COMPOSED]
+    ("command", "words"),
+    [
+        pytest.param(*one, id=" ".join([one[0], *one[1]]), marks=[pytest.mark.slow] if one in IN_FULL else [])
+        for one in COMPOSED
+    ],
 )
 def test_every_wrong_value_at_every_key_is_refused_in_one_line(command: str, words: tuple[str, ...]) -> None:
     config = compose(command, *words)

@@ -74,6 +74,7 @@ def test_a_disk_that_fills_up_at_any_write_costs_that_write_only(disk: Path, cop
     assert results(disk) == undisturbed(copied)
 
 
+@pytest.mark.slow
 def test_doctor_tells_a_full_disk(disk: Path) -> None:
     assert writable(disk / "new") == "can be written"
     leave(disk, 0)

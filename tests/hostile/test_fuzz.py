@@ -56,7 +56,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::SyntaxWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-FORMS = [pytest.param(30, id="short"), pytest.param(1000, id="long", marks=pytest.mark.long)]
+FORMS = [
+    pytest.param(10, id="short"),
+    pytest.param(30, id="more", marks=pytest.mark.slow),
+    pytest.param(1000, id="long", marks=pytest.mark.long),
+]
 NEVER_HERE = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 
 

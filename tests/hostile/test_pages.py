@@ -66,6 +66,7 @@ def page(built) -> Page:
     return Page(render(built))
 
 
+@pytest.mark.slow
 def test_markup_in_names_makes_no_element_and_no_attribute(page) -> None:
     assert {tag: page.found.count(tag) for tag in TAGS if tag in page.found} == {"script": 1, "link": 1}
     assert not [name for name, _ in page.attributes if name.startswith("on")]

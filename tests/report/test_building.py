@@ -13,6 +13,7 @@ from augdistill.report.command import study_names, write_report
 from augdistill.results.study import SavedStudy
 
 
+@pytest.mark.slow
 def test_a_half_finished_study_has_a_report_that_says_so(tiny, tmp_path):
     outputs = tmp_path / "outputs"
     shutil.copytree(tiny, outputs)

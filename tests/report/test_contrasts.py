@@ -33,6 +33,7 @@ def ask(saved, **changed):
     return contrast(**{"outputs": saved.store.outputs, "study": "tiny", **arms, **changed})
 
 
+@pytest.mark.slow
 def test_the_real_command_prints_welchs_test_and_each_class(saved, run_augdistill):
     ran = run_augdistill(["compare", "tiny", *ARMS], saved.store.outputs.parent)
     assert ran.code == 0, ran.stderr

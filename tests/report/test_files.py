@@ -38,6 +38,7 @@ def test_the_same_results_give_the_same_bytes(tiny, tiny_report):
     assert set(before) == set(after)
 
 
+@pytest.mark.slow
 def test_what_an_earlier_report_left_is_removed(tiny, tmp_path):
     outputs = tmp_path / "outputs"
     shutil.copytree(tiny, outputs)

@@ -60,6 +60,7 @@ def test_errors_are_relative_to_the_base_of_the_same_block():
     assert with_relative_errors(nothing, "baseline") is nothing
 
 
+@pytest.mark.slow
 def test_the_claims_under_shift_are_judged_to_the_end(tmp_path):
     asked = ("corruptions=[made]", "attacks=[pgd]", "unknown=[mnist]", "blocks=6", "students=[lenet]")
     claims = "claims=[corruption,robustness-transfer,out-of-distribution]"

@@ -110,6 +110,7 @@ def test_one_that_was_killed_between_two_writes_is_whole_and_completed_next_time
     assert RunStore(outputs).damage(run.path) == [f"{run.path / 'metrics.json'} is damaged (its checksum differs)"]
 
 
+@pytest.mark.slow
 def test_a_metric_is_one_entry(outputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     places = ("table-5", "table-calibration", "table-teachers", "figure-properties")
     toy = replace(METRICS["accuracy"], label="Share of 7", stands_in=places, heading="7s", percent=False)

@@ -197,8 +197,8 @@ def test_students_of_two_teachers_begin_alike_and_see_the_images_in_the_same_ord
     [
         (),
         (*MIXUP, "distillation.view=same"),
-        ("aug@student_aug=cutmix", "distillation.view=independent"),
-        ("distillation.alpha=0", "student=resnet18", "student.width=3"),
+        pytest.param(("aug@student_aug=cutmix", "distillation.view=independent"), marks=pytest.mark.slow),
+        pytest.param(("distillation.alpha=0", "student=resnet18", "student.width=3"), marks=pytest.mark.slow),
         ("aug@student_aug=cutmix", "distillation.inputs=both", "distillation.mixed_labels=teacher-only"),
     ],
     ids=["cached", "same", "independent", "labels", "both"],

@@ -114,6 +114,7 @@ def test_the_plan_holds_what_the_file_said_and_not_where_it_lay(outputs, tmp_pat
     assert json.loads(text)["study"]["claims_file"] is None
 
 
+@pytest.mark.slow
 def test_a_claim_of_ones_own_is_judged_by_the_students_means(outputs) -> None:
     report = build_report(["tiny"], outputs)
     (verdict, other) = report.verdicts

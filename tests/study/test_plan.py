@@ -169,6 +169,7 @@ def test_a_test_set_that_is_not_there_is_skipped_and_named(outputs):
     assert {s.arm["test_set"] for s in stages(plan, "evaluation")} == {"digits-test"}
 
 
+@pytest.mark.slow
 def test_ten_thousand_stages_are_planned_with_as_many_checks_as_forty(outputs, monkeypatch):
     checked = []
     monkeypatch.setattr(arms, "check", lambda kind, config: checked.append(kind) or check(kind, config))

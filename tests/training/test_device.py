@@ -113,6 +113,7 @@ def test_autocast_computes_products_in_bf16_and_fp32_leaves_them() -> None:
     assert layer.weight.dtype == torch.float32
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator alone is told to keep memory")
 def test_memory_that_a_step_freed_is_there_for_the_next() -> None:
     """In a process of its own: where others have cut up the heap, glibc maps what is large all the same."""

@@ -98,6 +98,7 @@ def test_students_are_picked_where_a_study_builds_on_another(tmp_path) -> None:
     assert list(study("study=mine", "study.students=[alexnet]", folder=folder).students) == ["alexnet"]
 
 
+@pytest.mark.slow
 def test_a_sweep_over_students_is_a_study_of_each(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     seen: list[list[str]] = []

@@ -3,6 +3,8 @@
 import re
 from xml.etree import ElementTree
 
+import pytest
+
 import saved_studies
 from augdistill.report.building import build_report
 from augdistill.report.page.html import render
@@ -25,6 +27,7 @@ def test_every_file_that_the_page_links_to_is_there(tiny_report):
     assert [target for target in linked if not (tiny_report / target).exists()] == []
 
 
+@pytest.mark.slow
 def test_class_names_are_never_markup(tmp_path, data):
     names = ["<script>alert(1)</script>", "a & b", "$5", '"q"', "<img src=x onerror=alert(1)>", *"56789"]
     words = ("study.blocks=1", "study.students_per_teacher=1", "study.aug=[baseline,cutmix]")

@@ -18,6 +18,7 @@ def test_the_command_of_the_provenance_repeats_the_study(tiny, tiny_report, run_
     assert ran.stdout.splitlines()[-1].split() == ["together", count, count]
 
 
+@pytest.mark.slow
 def test_the_command_of_the_page_is_what_was_typed_and_makes_the_same_plan(tiny, tiny_report, run_augdistill):
     saved = SavedStudy.load("tiny", tiny)
     assert saved.plan.command is not None

@@ -49,6 +49,7 @@ def test_no_radius_is_the_clean_evaluation_bit_for_bit(subjects, attacked):
         assert said(attacked)["arrays"]["accuracy_at"][0] == (clean.argmax(1) == subject.labels).mean()
 
 
+@pytest.mark.slow
 def test_accuracy_falls_with_the_radius_and_noise_hurts_less(attacked):
     arrays = said(attacked)["arrays"]
     assert arrays["radii"] == [0.0, 2.0, 16.0]

@@ -20,6 +20,7 @@ def job(run: Run, under: Corruptions | Attack | Unknown, **more: Any) -> ShiftCo
     return ShiftConfig(run=run.path.name, outputs=str(run.path.parents[1]), under=under, **more)
 
 
+@pytest.mark.slow
 def test_the_same_question_is_answered_once(subjects):
     config = job(subjects["control"], MADE)
     made = shift.run(config)
