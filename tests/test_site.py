@@ -11,10 +11,11 @@ import pytest
 from augdistill.cli.main import COMMANDS, COMPOSING
 from augdistill.config import choices
 from composed import compose
+from needed import need
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
-pytest.importorskip("mkdocs", reason="needs mkdocs-material and mkdocstrings")
+need("mkdocs", reason="pip install 'augdistill[docs]'")
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ def test_a_finished_study_is_found_whole(tiny_study):
     assert not results.outcomes
 
 
+@pytest.mark.slow
 def test_a_failing_stage_stops_only_what_needs_it(tmp_path):
     plan = bad_teacher(tmp_path)
     bad = next(stage for stage in plan.stages if stage.kind == "teacher" and stage.arm["teacher_aug"] == "cutmix")

@@ -34,6 +34,7 @@ def made(tmp_path_factory):
     return outputs, student.run(student_config(outputs, "distillation.alpha=0"))
 
 
+@pytest.mark.slow
 def test_onnx_runs_without_torch_and_is_as_accurate(made, run_here, tmp_path):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")

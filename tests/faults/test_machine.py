@@ -104,6 +104,7 @@ def test_an_error_at_every_step_of_every_write_costs_that_write_only(step: int, 
     assert results(outputs) == undisturbed(copied)
 
 
+@pytest.mark.slow
 def test_a_disk_that_becomes_read_only_is_named(disk: Path, tmp_path: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", disk.parent], check=True)
     last = ended(job("student", student_config(disk, *WORDS)), tmp_path / "told")

@@ -24,7 +24,8 @@ def log_of_the_run(outputs: Path) -> str:
     return log.read_text()
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 8])
 def test_one_works_and_the_others_wait(count: int, copied: Copied) -> None:
     outputs = copied("outputs")
     work = job("teacher", teacher_config(outputs, *WORDS))

@@ -80,6 +80,7 @@ OWN = (
 )
 
 
+@pytest.mark.slow
 def test_the_page_loads_nothing(page) -> None:
     for name, value in page.attributes:
         if name in ("src", "href", "xlink:href", "action", "data", "srcset"):

@@ -266,6 +266,7 @@ def test_the_verdict_table_is_what_its_results_say(report, blocks):
             assert given == pytest.approx(ends, rel=0.02, abs=0.01 * test.se), claim
 
 
+@pytest.mark.slow
 def test_tables_1_to_5_are_means_over_blocks(report, blocks):
     seen = set()
     for name in ("table-1", "table-3", "table-4", "table-5"):

@@ -92,7 +92,7 @@ def test_a_bank_makes_the_runs_that_its_students_are_alone(alone: Path, taught: 
     assert [run.manifest for run in again] == [run.manifest for run in made]
 
 
-@pytest.mark.parametrize("steps", [3, 5, 12])
+@pytest.mark.parametrize("steps", [3, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (5, 12))])
 def test_a_stopped_bank_goes_on_to_the_same_bits(steps: int, taught: Callable[[str], Path], caplog) -> None:
     caplog.set_level(logging.INFO, "augdistill")
     calm, stopped = taught("calm"), taught("stopped")

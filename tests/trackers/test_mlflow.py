@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from needed import need
 from tracking.told import Tell
 
-for package in ("mlflow", "sqlalchemy", "alembic"):
-    pytest.importorskip(package, reason="pip install 'augdistill[trackers]'")
+need("mlflow", "sqlalchemy", "alembic", reason="pip install 'augdistill[trackers]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # which are theirs
 
 

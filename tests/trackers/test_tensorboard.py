@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from needed import need
 from tracking.told import Tell
 
-pytest.importorskip("tensorboard", reason="pip install 'augdistill[trackers]'")
+need("tensorboard", reason="pip install 'augdistill[trackers]'")
 pytestmark = pytest.mark.filterwarnings("ignore")  # which are theirs
 
 

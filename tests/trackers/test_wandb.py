@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from needed import need
 from tracking.told import Tell
 
-pytest.importorskip("wandb", reason="pip install 'augdistill[trackers]'")
+need("wandb", reason="pip install 'augdistill[trackers]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # which are theirs
 BLOCK, HEADER = 2**15, 7  # of LevelDB's log, in which wandb writes: checksum, length and type of each part
 

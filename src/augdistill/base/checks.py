@@ -15,6 +15,17 @@ def require(holds: bool, key: str, value: object, allowed: str) -> None:
         raise ConfigError(f"{key}={value} is out of range: {allowed}")
 
 
+SAME = {  # what other programs call it -> what it may be called here
+    "rm": ("remove",),
+    "delete": ("remove",),
+    "ls": ("list",),
+    "list": ("status",),
+    "download": ("fetch",),
+    "check": ("verify",),
+    "info": ("show",),
+}
+
+
 def one_of(key: str, value: str, allowed: Collection[str]) -> None:
     """Raise ConfigError unless `value` is among `allowed`."""
     if not isinstance(value, str) or value not in allowed:
@@ -22,11 +33,13 @@ def one_of(key: str, value: str, allowed: Collection[str]) -> None:
 
 
 def nearest(word: object, known: Collection[str]) -> str:
-    """Return ' (did you mean X?)' for the known word closest to `word`, or nothing."""
+    """Return ' (did you mean X?)' for the known word that means `word` or is closest to it, or nothing."""
     typed, folded = str(word)[:200].casefold(), {name.casefold(): name for name in reversed([*known])}
+    same = [folded[word] for word in SAME.get(typed, ()) if word in folded]
     begun = [name for name in folded if len(typed) > 1 and name.startswith(typed)]  # train: train-teacher
     close = begun if len(begun) == 1 else difflib.get_close_matches(typed, folded, n=1)
-    return f" (did you mean {folded[close[0]]}?)" if close else ""
+    meant = same or [folded[name] for name in close]
+    return f" (did you mean {meant[0]}?)" if meant else ""
 
 
 def checkpoint_every(text: str) -> tuple[float, float]:

@@ -17,9 +17,10 @@ from augdistill.executors.ray.clusters import Events, enqueue_signal, last_line,
 from augdistill.store.runs import RunStore
 from composed import changed
 from conftest import COMMAND
+from needed import need
 from plans import plan_of
 
-pytest.importorskip("ray", reason="ray is not installed: pip install 'augdistill[ray]'")
+need("ray", reason="pip install 'augdistill[ray]'")
 
 
 @pytest.mark.slow

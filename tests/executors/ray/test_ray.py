@@ -22,19 +22,21 @@ from augdistill.executors.ray import clusters as ray_cluster
 from augdistill.store.runs import RunStore
 from composed import changed
 from conftest import COMMAND
+from needed import need
 from plans import fail_when_named, plan_of
 from tiny import bad_teacher, is_without_the_bad_teachers_student, manifests, tiny_plan, training_workers
 
-pytest.importorskip("ray", reason="ray is not installed: pip install 'augdistill[ray]'")
-cluster_utils = pytest.importorskip("ray.cluster_utils")
+need("ray", reason="pip install 'augdistill[ray]'")
 
 RAY = Ray(name="ray")
 NODE = {"num_cpus": 1, "object_store_memory": ray_cluster.OBJECTS, "include_dashboard": False}
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator["cluster_utils.Cluster"]:
+def nodes() -> Iterator[Any]:
     """A cluster of two nodes with one core each, whose workers find the jobs of `plans`."""
+    from ray import cluster_utils
+
     before = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "support"), prepend=os.pathsep)

@@ -11,9 +11,10 @@ from augdistill.executors.base import Outcome
 from augdistill.executors.ray import clusters as ray_cluster
 from augdistill.executors.ray import worker as ray_worker
 from augdistill.store.runs import Run
+from needed import need
 from plans import do_nothing
 
-pytest.importorskip("ray", reason="ray is not installed: pip install 'augdistill[ray]'")
+need("ray", reason="pip install 'augdistill[ray]'")
 
 
 def test_a_node_that_does_not_share_the_folders_says_so(tmp_path):

@@ -10,11 +10,12 @@ import saved_studies
 from augdistill.report.building import build_report
 from augdistill.report.files import write_files
 from augdistill.report.page.html import write_page
+from needed import need
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
     pytest.skip("chromium is not installed: apt-get install chromium", allow_module_level=True)
-sync_playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright").sync_playwright
+need("playwright", reason="pip install playwright")
 
 pytestmark = pytest.mark.slow
 HANG = 300_000  # milliseconds that a page may take to load; none takes as many seconds
@@ -94,6 +95,8 @@ def built(data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as play:
         running = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield running

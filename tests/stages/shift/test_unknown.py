@@ -19,6 +19,7 @@ from data_files import write_mnist
 UNDER = Unknown(name="noise", images=15, reference=300, neighbours=0.01)
 
 
+@pytest.mark.slow
 def test_areas_are_those_of_the_saved_predictions(subjects):
     run = subjects["teacher"]
     outputs = str(run.path.parents[1])
