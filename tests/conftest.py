@@ -6,6 +6,7 @@ import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ class Ran:
 
 
 RunAugdistill = Callable[..., Ran]
+
+
+def need(*packages: str, reason: str) -> None:
+    """Skip the module that calls this unless all packages are installed, without importing them: that takes seconds."""
+    if lacking := [name for name in packages if find_spec(name) is None]:
+        pytest.skip(f"{lacking[0]} is not installed: {reason}", allow_module_level=True)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from augdistill.cli.main import COMMANDS, COMPOSING
 from augdistill.config import choices
 from composed import compose
-from needed import need
+from conftest import need
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from needed import need
+from conftest import need
 from tracking.told import Tell
 
 need("mlflow", "sqlalchemy", "alembic", reason="pip install 'augdistill[trackers]'")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from needed import need
+from conftest import need
 from tracking.told import Tell
 
 need("tensorboard", reason="pip install 'augdistill[trackers]'")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from needed import need
+from conftest import need
 from tracking.told import Tell
 
 need("wandb", reason="pip install 'augdistill[trackers]'")

@@ -16,8 +16,7 @@ from augdistill.executors import ray as executor
 from augdistill.executors.ray.clusters import Events, enqueue_signal, last_line, next_event, token
 from augdistill.store.runs import RunStore
 from composed import changed
-from conftest import COMMAND
-from needed import need
+from conftest import COMMAND, need
 from plans import plan_of
 
 need("ray", reason="pip install 'augdistill[ray]'")

@@ -21,8 +21,7 @@ from augdistill.executors import ray as executor
 from augdistill.executors.ray import clusters as ray_cluster
 from augdistill.store.runs import RunStore
 from composed import changed
-from conftest import COMMAND
-from needed import need
+from conftest import COMMAND, need
 from plans import fail_when_named, plan_of
 from tiny import bad_teacher, is_without_the_bad_teachers_student, manifests, tiny_plan, training_workers
 

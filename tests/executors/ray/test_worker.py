@@ -11,7 +11,7 @@ from augdistill.executors.base import Outcome
 from augdistill.executors.ray import clusters as ray_cluster
 from augdistill.executors.ray import worker as ray_worker
 from augdistill.store.runs import Run
-from needed import need
+from conftest import need
 from plans import do_nothing
 
 need("ray", reason="pip install 'augdistill[ray]'")

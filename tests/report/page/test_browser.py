@@ -10,7 +10,7 @@ import saved_studies
 from augdistill.report.building import build_report
 from augdistill.report.files import write_files
 from augdistill.report.page.html import write_page
-from needed import need
+from conftest import need
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
