@@ -10,14 +10,12 @@ import numpy as np
 
 import data_files
 from augdistill.config.checking import typed
-from augdistill.config.jobs import DatasetAt
 from augdistill.config.studies import StudyConfig
 from augdistill.metrics import Scores, score, score_against_humans
 from augdistill.metrics.unknown import FOUND, SCORES
 from augdistill.results.study import SavedStudy
 from augdistill.shift import CORRUPTIONS
-from augdistill.stages.names import dataset_header
-from augdistill.store.identity import Ref
+from augdistill.store.identity import Ref, model_document
 from augdistill.store.runs import RunStore
 from augdistill.study.plan import make_plan
 from composed import compose
@@ -28,14 +26,15 @@ HUMANS = np.random.default_rng(1).dirichlet(np.full(10, 0.05), IMAGES) * 0.2 + 0
 VERSIONS = {"python": "3.13.0", "augdistill": "0.1.0", "torch": "2.11.0", "numpy": "2.3.0"}
 SHARPNESS = {"baseline": 5.0, "flip-crop": 5.5, "cutout": 5.2, "mixup": 3.0, "cutmix": 3.3, "labels": 4.0}
 TIMES = {"latency_p99": 40.0, "images_per_second": 9000.0}
-LARGE, SMALL = (
+LARGE, MIDDLE, SMALL = (
     {"parameters": parameters, "macs": macs, "bytes": size, "latency_p50": latency, **TIMES}
     for parameters, macs, size, latency in (
         (11_000_000, 560_000_000, 44_700_000, 20.0),
+        (2_400_000, 14_000_000, 9_600_000, 2.0),
         (62_006, 651_720, 249_000, 0.25),
     )
 )
-COSTS = {"resnet9": LARGE, "resnet18": LARGE, "lenet": SMALL, "alexnet": SMALL, "alexnet-small": SMALL}
+COSTS = {"resnet9": LARGE, "resnet18": LARGE, "lenet": SMALL, "alexnet": MIDDLE, "alexnet-small": MIDDLE}
 SKILL = {"teacher": 1.3, "student": 0.9, "control": 0.8}
 
 
@@ -64,8 +63,7 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
     `statuses` gives the status of runs whose folder's name contains a key; a "missing" one is left out, with what
     depends on it; "unevaluated" ones lack their evaluations.
     """
-    plan = make_plan(config := study(outputs, *words))
-    training = dataset_header(DatasetAt(config.study.dataset, config.outputs)).fingerprint
+    plan = make_plan(study(outputs, *words))
     plan.save(outputs / "studies" / plan.name)
     store, names = RunStore(outputs), classes or data_files.CIFAR_CLASSES
     for stage in plan.stages:
@@ -73,7 +71,8 @@ def write_study(outputs: Path, *words: str, classes: list[str] | None = None, st
         status = next((found for key, found in (statuses or {}).items() if key in evaluated), "finished")
         if status == "missing" or (stage.kind in ("evaluation", "outputs") and status in ("unevaluated", "diverged")):
             continue
-        made_from = {"parents": parents_of(stage, plan), "data": training}
+        model = model_document(stage.config)["model"] if stage.kind in ("teacher", "student") else None
+        made_from = {"parents": parents_of(stage, plan), "config": {"model": model}}
         publish(store, stage, names, "finished" if status == "unevaluated" else status, made_from)
     return SavedStudy.load(plan.name, outputs)
 
@@ -105,7 +104,7 @@ def parents_of(stage: Any, plan: Any) -> dict[str, str]:
 
 
 def publish(store: RunStore, stage: Any, classes: list[str], status: str, document: dict[str, Any]) -> None:
-    """Write the files and the manifest of one stage; `document` says its parents and its data."""
+    """Write the files and the manifest of one stage; `document` says its parents and its network."""
     folder = store.runs / stage.folder
     if folder.is_dir():  # another study shares it
         return

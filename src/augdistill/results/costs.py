@@ -1,11 +1,13 @@
 """What the networks of a study cost to run, as a stage of it measured each."""
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from augdistill.results.frame import ArmKey
 from augdistill.store.documents import CostsManifest
-from augdistill.store.identity import costs_ref
+from augdistill.store.plans import CostsStage
+from augdistill.store.runs import Run
 
 if TYPE_CHECKING:
     from augdistill.results.study import SavedStudy
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkCosts:
-    """One network of a study: what it costs, and the arms that have it where it first stands: in which variant, with
-    which augmentation of the students' own."""
+    """One network of a study: what it costs, and the arms that have it where it first stands.
+
+    That is in one variant, with one augmentation of the students' own.
+    """
 
     role: str
     model: str
@@ -30,18 +34,24 @@ class NetworkCosts:
 def network_costs(saved: "SavedStudy") -> list[NetworkCosts]:
     """Return the networks of a study that were measured, in the order of its plan, the teachers' first."""
     arms: dict[str, dict[ArmKey, None]] = {}
-    measured: dict[str, CostsManifest] = {}
     for place in saved.places:
-        if place.run is None:
-            continue
-        ref = costs_ref(place.run.config, place.run.manifest.document.data)
-        if ref.id not in arms and (run := saved.store.find(ref)) is not None:
-            assert isinstance(run.manifest, CostsManifest)
-            measured[ref.id] = run.manifest
-        arms.setdefault(ref.id, {})[place.arm] = None
+        if place.run is not None:
+            arms.setdefault(network_of(place.run), {})[place.arm] = None
     found = []
-    for id, manifest in measured.items():
-        role, model, _, student_aug, variant = next(iter(arms[id]))
-        own = tuple(arm for arm in arms[id] if arm[3:] == (student_aug, variant))
-        found.append(NetworkCosts("teacher" if role == "teacher" else "student", model, variant, manifest, own))
+    for stage in saved.plan.stages:
+        run = saved.runs.get(stage.folder)
+        if not isinstance(stage, CostsStage) or run is None or stage.about not in saved.runs:
+            continue
+        assert isinstance(run.manifest, CostsManifest)
+        having = arms[network_of(saved.runs[stage.about])]
+        role, model, _, student_aug, variant = next(iter(having))
+        own = tuple(arm for arm in having if arm[3:] == (student_aug, variant))
+        found.append(NetworkCosts("teacher" if role == "teacher" else "student", model, variant, run.manifest, own))
     return sorted(found, key=lambda one: one.role != "teacher")
+
+
+def network_of(run: Run) -> str:
+    """Return what of a run's identity tells its network, which is the same for all runs of it."""
+    made_by = run.manifest.document.config
+    imported = {key: made_by.get("imported", {}).get(key) for key in ("architecture", "parameters", "size")}
+    return json.dumps([made_by.get("model"), imported], sort_keys=True)

@@ -219,6 +219,10 @@ class CostsStage(SavedStage):
     kind: Literal["costs"]
     job: SavedEvaluationJob
 
+    @property
+    def about(self) -> str:
+        return str(self.job.config["run"])
+
 
 def is_our_command(text: str) -> str:
     """Return a command line of `augdistill study` or `report`; ValueError for what a shell would read otherwise."""

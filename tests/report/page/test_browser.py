@@ -133,7 +133,7 @@ def test_every_table_and_figure_is_there(open_page, built):
         assert found.locator("caption").text_content() == table.heading
         assert found.locator("tbody tr").count() == len(table.rows)
         assert found.locator("tbody tr").first.locator("td").count() == len(table.columns)
-    assert len(study.figures) == 10
+    assert len(study.figures) == 11
     for drawn in study.figures:
         found = page.locator(f"#{drawn.key} .wide svg[role=img]")
         assert found.bounding_box()["height"] > 80
