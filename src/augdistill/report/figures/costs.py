@@ -49,10 +49,12 @@ def drawn(found: list[tuple[NetworkCosts, dict[str, Cell]]], palette: style.Pale
             spread = 100 * cell.sd if cell.n > 1 else 0.0
             look = {"ms": 6.5, "elinewidth": 1, "ls": "none", "ecolor": palette.colour(aug), **palette.mark(aug)}
             ax.errorbar(latency, 100 * cell.mean, yerr=spread, transform=ax.transData + beside, **look)
+            ax.update_datalim([(latency, 100 * cell.mean + sign * spread) for sign in (-1, 1)])
         top = max(100 * cell.mean + (100 * cell.sd if cell.n > 1 else 0) for cell in reached.values())
         ax.annotate(called(network), (latency, top), (0, 5), textcoords="offset points", ha="center", fontsize=8.5)
     ax.set_xscale("log")
     ax.margins(x=0.28, y=0.14)
+    ax.autoscale_view()
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_locator(NullLocator())
