@@ -126,27 +126,27 @@ def test_timms_weights_teach_a_student_and_a_study_asks_both_imported_teachers(p
     fit_last_layer(model, *digits_of(place, "train"))
     save_file(model.state_dict(), place / "resnet10t.safetensors")
     weights = ["architecture=timm/resnet10t", "weights=resnet10t.safetensors", "size=32", "mean=[0.5]", "std=[0.25]"]
-    told = made_by(run_here, ["import-teacher", "name=theirs", *weights, *digits], place)
-    assert "it teaches by distillation.teacher=theirs: outputs/runs/teacher-digits-timm.resnet10t-theirs-" in told
+    told = made_by(run_here, ["import-teacher", "name=of-timm", *weights, *digits], place)
+    assert "it teaches by distillation.teacher=of-timm: outputs/runs/teacher-digits-timm.resnet10t-of-timm-" in told
     _, labels = digits_of(place, "train")
     np.save(place / "logits.npy", 4.0 * np.eye(10)[labels])
     made_by(run_here, ["import-teacher", "name=saved-digits", "predictions=logits.npy", *digits], place)
 
-    words = ["study=tiny", "study.imported=[theirs,saved-digits]", "study.blocks=2", "study.costs=true"]
+    words = ["study=tiny", "study.imported=[of-timm,saved-digits]", "study.blocks=2", "study.costs=true"]
     ran = run_here(["study", *words], place)
     assert ran.code == 0, ran.stderr
     page = (place / "outputs/studies/tiny/report/index.html").read_text()
     results = pd.read_csv(place / "outputs/studies/tiny/report/results.csv")
     accuracies = results[(results.metric == "accuracy") & (results.test_set == "digits-test")]
     of_students = accuracies[accuracies.role == "student"].groupby("teacher_aug").value.count()
-    assert of_students[["theirs", "saved-digits"]].tolist() == [2, 2]
+    assert of_students[["of-timm", "saved-digits"]].tolist() == [2, 2]
     of_teachers = accuracies[accuracies.role == "teacher"].groupby("teacher_aug").value.count()
     assert "saved-digits" not in of_teachers  # whose images of the test set nobody asked about
     images, labels = digits_of(place, "test")
     own = float((model_logits(model, images).argmax(1) == labels).mean())
-    (found,) = {*accuracies[(accuracies.role == "teacher") & (accuracies.teacher_aug == "theirs")].value}
+    (found,) = {*accuracies[(accuracies.role == "teacher") & (accuracies.teacher_aug == "of-timm")].value}
     assert found == pytest.approx(own, abs=1e-6)
-    for name in ("theirs", "saved-digits", "resnet10t"):
+    for name in ("of-timm", "saved-digits", "resnet10t"):
         assert name in page
 
 
