@@ -8,11 +8,11 @@ from augdistill.results.study import LABELS, SavedStudy
 
 TITLES = (
     "Model",
-    "Parameters, thousand",
-    "MACs, million",
+    "Weights, k",
+    "MACs, M",
     "File, MB",
     "Latency, ms",
-    "99 % within, ms",
+    "p99, ms",
     "Images/s",
     "Best accuracy, %",
     "with",
@@ -38,9 +38,9 @@ def what_it_costs(saved: SavedStudy, cells: Cells) -> Table | str:
     machines = " and ".join(dict.fromkeys(network.hardware for network in saved.costs))
     notes = (
         f"On one thread of {machines}, PyTorch in float32, from bytes to logits: median latency of a single image, and "
-        "that within which 99 % of the repetitions stayed; images per second in batches of 128.",
-        "MACs: multiply-accumulates for an image, in convolutions and linear layers. Best accuracy: the highest mean "
-        "over blocks.",
+        "p99, within which 99 % of the repetitions stayed; images per second in batches of 128.",
+        "Weights in thousands. MACs: millions of multiply-accumulates for an image, in convolutions and linear layers. "
+        "Best accuracy: the highest mean over blocks.",
     )
     return Table("table-costs", TITLES, (), tuple(rows), notes, ())
 
