@@ -74,9 +74,9 @@ def test_twenty_kills_change_nothing(case: str, copied: Copied) -> None:
 
 
 def test_a_kill_changes_nothing(copied: Copied) -> None:
-    rng, round = random.Random(0), 0
-    while not disturbed(*CASES["clean"], copied, rng, 1, f"clean{round}").hit:
-        round += 1
+    rng = random.Random(0)
+    hits = (disturbed(*CASES["clean"], copied, rng, 1, f"clean{round}").hit for round in range(8))
+    assert any(hits)  # it may have ended before the kill
 
 
 @pytest.mark.long

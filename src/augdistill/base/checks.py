@@ -16,13 +16,13 @@ def require(holds: bool, key: str, value: object, allowed: str) -> None:
 
 
 SAME = {  # what other programs call it -> what it may be called here
-    "rm": ("remove",),
-    "delete": ("remove",),
-    "ls": ("list",),
-    "list": ("status",),
-    "download": ("fetch",),
-    "check": ("verify",),
-    "info": ("show",),
+    "rm": "remove",
+    "delete": "remove",
+    "ls": "list",
+    "list": "status",
+    "download": "fetch",
+    "check": "verify",
+    "info": "show",
 }
 
 
@@ -35,11 +35,11 @@ def one_of(key: str, value: str, allowed: Collection[str]) -> None:
 def nearest(word: object, known: Collection[str]) -> str:
     """Return ' (did you mean X?)' for the known word that means `word` or is closest to it, or nothing."""
     typed, folded = str(word)[:200].casefold(), {name.casefold(): name for name in reversed([*known])}
-    same = [folded[word] for word in SAME.get(typed, ()) if word in folded]
+    if (same := SAME.get(typed)) in folded:
+        return f" (did you mean {folded[same]}?)"
     begun = [name for name in folded if len(typed) > 1 and name.startswith(typed)]  # train: train-teacher
     close = begun if len(begun) == 1 else difflib.get_close_matches(typed, folded, n=1)
-    meant = same or [folded[name] for name in close]
-    return f" (did you mean {meant[0]}?)" if meant else ""
+    return f" (did you mean {folded[close[0]]}?)" if close else ""
 
 
 def checkpoint_every(text: str) -> tuple[float, float]:

@@ -1,16 +1,15 @@
 """What a model costs to run: parameters, multiply-accumulates, bytes, latency and throughput."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from augdistill.base.cores import usable_cores
 from augdistill.export.formats import Predict
-from augdistill.models.costs import BATCH, multiply_accumulates, seconds_of
+from augdistill.models.costs import BATCH, multiply_accumulates, speed_of
 
 SECONDS = 2.0  # of each measurement
 
@@ -38,9 +37,6 @@ def measured(
     found = []
     before, images = torch.get_num_threads(), image.expand(BATCH, *image.shape[1:]).contiguous().numpy()
     for threads in dict.fromkeys((1, usable_cores())):
-        predict = opened(threads)
-        single, batch = (seconds_of(predict, some, SECONDS) for some in (image.numpy(), images))
-        p50, p99 = 1000 * np.quantile(single, (0.5, 0.99))
-        found.append(Costs(*known, threads, float(p50), float(p99), BATCH / float(np.median(batch))))
+        found.append(Costs(*known, threads, *astuple(speed_of(opened(threads), image.numpy(), images, SECONDS))))
     torch.set_num_threads(before)
     return found

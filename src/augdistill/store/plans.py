@@ -194,7 +194,6 @@ class StageOfRun(SavedStage):
     """A stage that asks something of a run."""
 
     job: SavedEvaluationJob
-    arm: EvaluatedArm
 
     @property
     def about(self) -> str:
@@ -205,23 +204,20 @@ class EvaluationStage(StageOfRun):
     """A stage that evaluates a run."""
 
     kind: Literal["evaluation"]
+    arm: EvaluatedArm
 
 
 class ShiftStage(StageOfRun):
     """A stage that evaluates a run under shift."""
 
     kind: Literal["shift"]
+    arm: EvaluatedArm
 
 
-class CostsStage(SavedStage):
+class CostsStage(StageOfRun):
     """A stage that measures what the network of a run costs."""
 
     kind: Literal["costs"]
-    job: SavedEvaluationJob
-
-    @property
-    def about(self) -> str:
-        return str(self.job.config["run"])
 
 
 def is_our_command(text: str) -> str:

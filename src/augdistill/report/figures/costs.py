@@ -44,13 +44,14 @@ def drawn(found: list[tuple[NetworkCosts, dict[str, Cell]]], palette: style.Pale
     figure, (ax,) = style.panels(1, 1, width=6.8, height=3.4)
     for network, reached in found:
         latency = network.manifest.latency_p50
+        top = 0.0
         for place, (aug, cell) in enumerate(reached.items()):
             beside = ScaledTranslation(APART * (place - (len(reached) - 1) / 2) / 72, 0, figure.dpi_scale_trans)
             spread = 100 * cell.sd if cell.n > 1 else 0.0
             look = {"ms": 6.5, "elinewidth": 1, "ls": "none", "ecolor": palette.colour(aug), **palette.mark(aug)}
             ax.errorbar(latency, 100 * cell.mean, yerr=spread, transform=ax.transData + beside, **look)
+            top = max(top, 100 * cell.mean + spread)
             ax.update_datalim([(latency, 100 * cell.mean + sign * spread) for sign in (-1, 1)])
-        top = max(100 * cell.mean + (100 * cell.sd if cell.n > 1 else 0) for cell in reached.values())
         ax.annotate(called(network), (latency, top), (0, 5), textcoords="offset points", ha="center", fontsize=8.5)
     ax.set_xscale("log")
     ax.margins(x=0.28, y=0.14)

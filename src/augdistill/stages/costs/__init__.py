@@ -1,14 +1,14 @@
 """What it costs to run a network: its size, and its latency and throughput on one thread of this CPU."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from augdistill.base.text import now
 from augdistill.config.jobs import CostsConfig
-from augdistill.models.costs import BATCH, multiply_accumulates, seconds_of
+from augdistill.models.costs import BATCH, multiply_accumulates, speed_of
 from augdistill.stages import classifier, evaluation, folders, making
 from augdistill.store.evaluations import WEIGHTS
 from augdistill.store.identity import Ref, costs_ref
@@ -33,15 +33,12 @@ def measure(config: CostsConfig, subject: Run, ref: Ref, store: RunStore) -> Run
     model = classifier.load_model(subject)
     image = torch.zeros(1, *model.image_shape, dtype=torch.uint8)
     with torch.no_grad():
-        single, batch = (seconds_of(model, some, SECONDS) for some in (image, image.repeat(BATCH, 1, 1, 1)))
-    p50, p99 = 1000 * np.quantile(single, (0.5, 0.99))
+        speed = speed_of(model, image, image.repeat(BATCH, 1, 1, 1), SECONDS)
     facts = {
         "parameters": sum(value.numel() for value in model.model.parameters()),
         "macs": multiply_accumulates(model, image),
         "bytes": (subject.path / WEIGHTS).stat().st_size,
-        "latency_p50": float(p50),
-        "latency_p99": float(p99),
-        "images_per_second": BATCH / float(np.median(batch)),
+        **asdict(speed),
     }
     made = folders.RunTiming(device, began, time.monotonic() - clock)
     provenance = folders.provenance(made, {}, [])
