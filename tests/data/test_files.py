@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from augdistill.base.errors import DataError
-from augdistill.data.files import check_publisher, new_folder, read_bounded
+from augdistill.base.errors import DataError, RequestError
+from augdistill.data.files import check_publisher, new_folder, note_packed, read_bounded, unpacked_if_refused
 
 MD5 = "md5:900150983cd24fb0d6963f7d28e17f72"  # of "abc", RFC 1321
 SHA256 = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", FIPS 180-2
@@ -52,3 +52,23 @@ def test_a_file_is_the_publishers_by_the_checksum_of_all_its_parts(checksum: str
     check_publisher(Path("file"), checksum, "mnist", b"a", b"", b"bc")
     with pytest.raises(DataError, match=r"file is not the publisher's file .*data fetch mnist`.*dataset\.verify=false"):
         check_publisher(Path("file"), checksum, "mnist", b"abd")
+
+
+def pack_and_raise(cache: Path, error: Exception) -> None:
+    """Pack something for a request that then fails."""
+    with unpacked_if_refused(cache):
+        (cache / "digits").mkdir(parents=True)
+        (cache / "digits" / "images.npy").touch()
+        (cache / "digits.lock").touch()
+        note_packed(cache / "digits", cache / "digits.lock")
+        raise error
+
+
+def test_what_was_packed_for_a_refused_request_goes_and_what_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(RequestError):
+        pack_and_raise(tmp_path / "outputs" / "cache", RequestError("no"))
+    assert {path.name for path in tmp_path.iterdir()} == {"kept"}
+    with pytest.raises(OSError, match="full"):  # no refusal: the same command goes on from there
+        pack_and_raise(tmp_path / "outputs" / "cache", OSError("full"))
+    assert {path.name for path in (tmp_path / "outputs" / "cache").iterdir()} == {"digits", "digits.lock"}

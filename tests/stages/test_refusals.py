@@ -72,6 +72,7 @@ def test_a_last_batch_of_one_is_refused_where_batch_norm_would_see_one_value(bat
     words = (*SMALL, f"optim.batch_size={batch}", f"runtime.precision={precision}")
     with pytest.raises(ModelError, match=rf"images in batches of {batch} leave one: type optim\.batch_size=") as raised:
         validate(teacher_config(tmp_path, *words))
+    assert [*tmp_path.iterdir()] == []  # no packed digits either
     advised = int(str(raised.value).split("optim.batch_size=")[1].split(",")[0])
     validate(teacher_config(tmp_path, *SMALL, f"optim.batch_size={advised}", f"runtime.precision={precision}"))
 

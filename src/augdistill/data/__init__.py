@@ -25,6 +25,7 @@ from augdistill.data import (
     svhn,
     tiny_imagenet,
 )
+from augdistill.data.files import unpacked_if_refused
 from augdistill.data.imageset import Header, HumanLabels, ImageSet, Pixels, Source, StatusRow, channel_statistics
 from augdistill.data.packed import nothing_packed
 from augdistill.data.splits import split_validation
@@ -51,6 +52,7 @@ __all__ = [
     "split_validation",
     "status",
     "test_set_name",
+    "unpacked_if_refused",
     "verify",
 ]
 

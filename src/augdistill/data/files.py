@@ -2,12 +2,16 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
-from augdistill.base.errors import DataError
+from augdistill.base.errors import DataError, RequestError
 from augdistill.base.reading import opened
+
+PACKED: ContextVar[list[Path] | None] = ContextVar("PACKED", default=None)
 
 
 @contextmanager
@@ -22,6 +26,31 @@ def new_folder(folder: Path) -> Iterator[None]:
             for path in created:
                 path.rmdir()
         raise
+
+
+@contextmanager
+def unpacked_if_refused(cache: Path) -> Iterator[None]:
+    """Where a request is refused meanwhile, remove what was packed into `cache` for it, and folders that are new."""
+    created = [path for path in (cache, *cache.parents) if not path.exists()]
+    packed: list[Path] = []
+    token = PACKED.set(packed)
+    try:
+        yield
+    except RequestError:
+        for path in packed:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        with suppress(OSError):  # from a folder that another process has filled meanwhile
+            for path in created:
+                path.rmdir()
+        raise
+    finally:
+        PACKED.reset(token)
+
+
+def note_packed(*paths: Path) -> None:
+    """Say what was packed, to `unpacked_if_refused` if that is asked for."""
+    if (packed := PACKED.get()) is not None:
+        packed += paths
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:

@@ -31,7 +31,7 @@ from augdistill.base.errors import DataError, RunError, WorkError
 from augdistill.base.files import checksum, flush_folder, write_atomic, write_json
 from augdistill.base.model import Integer, Many, Proven, Real, Record
 from augdistill.base.reading import read_array, read_json, sha256
-from augdistill.data.files import new_folder
+from augdistill.data.files import new_folder, note_packed
 from augdistill.data.imageset import Header, ImageSet, Pixels, describe
 
 log = logging.getLogger(__name__)
@@ -195,6 +195,7 @@ def find_or_pack(cache: Path, request: Request, look: Callable[[Path], Found | N
                 log.warning("%s is damaged: packing it again", folder)
             log.info("reading %s %s from %s, once; kept in %s", request.name, request.split, request.where, folder)
             _pack(folder, request, _read(request))
+            note_packed(folder, _lock(cache, prefix))
             _remove_superseded(folder, prefix)
             found = look(folder)
     assert found is not None, "what was just packed can be read"
@@ -229,10 +230,14 @@ def place(cache: Path, request: Request) -> tuple[Path, str]:
     return cache / f"{prefix}-{short_hash(request.state)}", prefix
 
 
+def _lock(cache: Path, prefix: str) -> Path:
+    return cache / f"{prefix}.lock"
+
+
 @contextmanager
 def _locked(cache: Path, folder: Path, prefix: str) -> Iterator[None]:
     """Hold the lock of what is being packed; where that fails, nothing new stays on the disk."""
-    lock = cache / f"{prefix}.lock"
+    lock = _lock(cache, prefix)
     try:
         with new_folder(cache):
             try:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from torch import nn
 
@@ -10,7 +11,7 @@ from augdistill.augment import check_ops
 from augdistill.base.errors import ModelError, RequestError, as_typed
 from augdistill.config.jobs import ImportedConfig, ModelConfig, StudentConfig
 from augdistill.config.studies import Study
-from augdistill.data import Header, expected_shape
+from augdistill.data import Header, expected_shape, unpacked_if_refused
 from augdistill.models import outline, trains_on_one
 from augdistill.stages import names
 from augdistill.store.identity import teacher_of
@@ -30,12 +31,19 @@ def validate_values(config: ModelConfig) -> nn.Module:
 def validate(config: ModelConfig) -> Header:
     """Return what is known of a job's training set; RequestError if its model cannot be trained.
 
-    What needs no data is refused before any are read.
+    What needs no data is refused before any are read; a refused job leaves no packed data behind.
     """
-    model, name = validate_values(config), config.model.name
-    header = names.dataset_header(config)
-    names.check_training_set(config.dataset, header)
-    count, batch = header.count - config.dataset.validation, config.optim.batch_size
+    model = validate_values(config)
+    with unpacked_if_refused(Path(config.outputs) / "cache"):
+        header = names.dataset_header(config)
+        names.check_training_set(config.dataset, header)
+        check_last_batch(config, model, header)
+    return header
+
+
+def check_last_batch(config: ModelConfig, model: nn.Module, header: Header) -> None:
+    """Raise ModelError where the last batch is of one image and the model cannot train on one."""
+    count, batch, name = header.count - config.dataset.validation, config.optim.batch_size, config.model.name
     if batch_sizes(count, batch)[-1] == 1 and not trains_on_one(model, header.shape):
         side = header.shape[-1]
         raise ModelError(
@@ -43,7 +51,6 @@ def validate(config: ModelConfig) -> Header:
             f"channel, and {count:,} images in batches of {batch} leave one: type optim.batch_size="
             f"{another(batch, count)}, or a larger dataset.size"
         )
-    return header
 
 
 def another(batch: int, count: int) -> int:
