@@ -14,7 +14,7 @@ from augdistill.config.jobs import ShiftConfig
 from augdistill.config.shift import Attack
 from augdistill.stages import common, evaluation, names, shift
 from augdistill.stages.shift import attack
-from augdistill.store.runs import Run
+from augdistill.store.runs import Run, RunStore
 
 UNDER = Attack(name="pgd", steps=6, radii=(2.0, 16.0), images=None)
 
@@ -64,6 +64,26 @@ def test_accuracy_falls_with_the_radius_and_noise_hurts_less(attacked):
     assert not attacked.manifest.provenance.notes
     assert attacked.manifest.provenance.parents["source"].startswith("student-")
     assert not list(attacked.path.glob(".radius-*"))
+
+
+def test_an_attack_on_a_source_is_made_once_for_all_models_it_meets(subjects, monkeypatch):
+    under = Attack(name="pgd", steps=3, radii=(4.0,), restarts=2, images=60, seed=7)
+    source = subjects["control"].path.name
+    moved: list[bool] = []
+    original = attack.Attempt.moved
+
+    def counted(attempt: attack.Attempt, attacked: Any, starts: Any) -> torch.Tensor:
+        moved.append(attacked is not attempt.model)
+        return original(attempt, attacked, starts)
+
+    monkeypatch.setattr(attack.Attempt, "moved", counted)
+    attack.kept.clear()
+    made = shift.run(config(subjects["teacher"], under, source=source))
+    first = said(made)
+    assert (moved.count(True), moved.count(False)) == (2, 2)  # no radius, and the one that there is
+    RunStore(made.path.parents[1]).remove(made.path)
+    assert said(shift.run(config(subjects["teacher"], under, source=source))) == first
+    assert (moved.count(True), moved.count(False)) == (2, 4)
 
 
 def test_a_source_is_a_part_of_the_name(subjects, attacked):

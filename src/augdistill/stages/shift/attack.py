@@ -1,6 +1,8 @@
 """A model under attack: accuracy by radius, beside that under noise and under an attack on another model."""
 
+import hashlib
 import logging
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +30,8 @@ log = logging.getLogger("augdistill")
 BATCH = 512  # as predictions are made: the same bits where nothing moves
 WAYS = ("attacked", "noise", "transfer")  # white-box, noise of the same size, made on another model
 PREFIX = {"attacked": "", "noise": "noise_", "transfer": "transfer_"}
+KEPT, KEPT_BYTES = 16, 2**23  # batches moved by attacks on sources, and the largest that is kept for the next model
+kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
 
 
 def found(subject: Subject) -> Found:
@@ -69,6 +73,12 @@ def source_of(subject: Subject) -> nn.Module | None:
     return model.eval().requires_grad_(False)
 
 
+def source_id(subject: Subject) -> str | None:
+    """Return the identity of the other model on which an attack is made, None where there is none."""
+    config = subject.config
+    return RunStore(Path(config.outputs)).get(config.source).id if config.source else None
+
+
 def of_radius(
     subject: Subject,
     under: Attack,
@@ -89,7 +99,7 @@ def of_radius(
         if stop():
             raise StoppedError(signals.STOPPED)
         draws = np.random.default_rng(derive(under.seed, "attack", under.norm, f"{radius:g}", number))
-        attempt = Attempt(subject.model, normalise, images, labels, under, radius, draws)
+        attempt = Attempt(subject.model, normalise, images, labels, under, radius, draws, source_id(subject))
         for way, logits in attempt.logits(models):
             parts[way].append(logits.cpu())
     arrays = {way: torch.cat(values).numpy() for way, values in parts.items()}
@@ -108,7 +118,10 @@ def batches(data: common.DeviceDataset, layout: torch.memory_format) -> Iterator
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attack on a model at one radius: a batch of images, float32 in 0..255, labels, and its chance."""
+    """An attack on a model at one radius: a batch of images, float32 in 0..255, labels, and its chance.
+
+    `source` is the identity of the other model that is attacked, if one is: it moves the images alike for every model.
+    """
 
     model: nn.Module
     normalise: Normaliser
@@ -117,20 +130,42 @@ class Attempt:
     under: Attack
     radius: float
     draws: np.random.Generator
+    source: str | None = None
 
     def logits(self, models: dict[str, nn.Module]) -> Iterator[tuple[str, Tensor]]:
         """Yield the model's logits [B,K] for the batch moved by an attack on each of `models`, and by noise."""
         for way, attacked in models.items():
-            yield way, logits_of(self.model, self.normalise, self.moved(attacked))
+            starts = self.starts()
+            moved = self.transferred(attacked, starts) if way == "transfer" else self.moved(attacked, starts)
+            yield way, logits_of(self.model, self.normalise, moved)
         blind = attacks.noise(self.images.shape, self.under.norm, self.radius, self.draws).to(self.images.device)
         noisy = attacks.projected(self.images, self.images + blind, self.under.norm, self.radius)
         yield "noise", logits_of(self.model, self.normalise, noisy)
 
-    def moved(self, attacked: nn.Module) -> Tensor:
+    def starts(self) -> list[Tensor]:
+        """Return a first displacement [B,C,H,W] for each restart."""
+        shape, norm = self.images.shape, self.under.norm
+        count = self.under.restarts if self.radius else 1
+        drawn = [attacks.displacement(shape, norm, self.radius, self.draws) for _ in range(count)]
+        return [start.to(self.images.device) for start in drawn]
+
+    def transferred(self, source: nn.Module, starts: list[Tensor]) -> Tensor:
+        """Return the images after an attack on the source, as they were made for the model before."""
+        digest = hashlib.blake2b(torch.stack([self.images, *starts]).cpu().numpy().tobytes()).digest()
+        key = (self.source, self.under, self.radius, str(self.images.device), digest)
+        moved = kept.pop(key, None)
+        if moved is None:
+            moved = self.moved(source, starts)
+        if moved.nbytes <= KEPT_BYTES:
+            kept[key] = moved
+        if len(kept) > KEPT:
+            kept.popitem(last=False)
+        return moved
+
+    def moved(self, attacked: nn.Module, starts: list[Tensor]) -> Tensor:
         """Return the images after an attack on a model, each after the first restart that makes it wrong."""
         under, radius, best = self.under, self.radius, self.images
-        for restart in range(under.restarts if radius else 1):
-            start = attacks.displacement(self.images.shape, under.norm, radius, self.draws).to(self.images.device)
+        for restart, start in enumerate(starts):
             moved = attacks.attack(
                 lambda pixels: differentiable(attacked, self.normalise, pixels),
                 self.images,

@@ -17,7 +17,7 @@ from augdistill.shift.corruptions import corrupt
 from augdistill.stages.shift import Found, Subject
 
 MEASURED = ("accuracy", "ece", "nll")
-KEPT_BYTES = 2**26  # of a set of made images that a process keeps for the next model
+KEPT_BYTES = 2**29  # of a set of made images that a process keeps for the next model
 
 
 def found(subject: Subject) -> Found:
