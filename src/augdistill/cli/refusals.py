@@ -44,6 +44,8 @@ def one_line(command: str, error: Exception, typed: Mapping[str, str]) -> str:
     if several := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
         word = f"{several[1]}={several[2]}"
         return f"{word} are several values: add -m to run each in turn; '{several[1]}=[{several[2]}]' is a list"
+    if "with ListConfig" in str(error.__cause__) and (map_ := re.search(r"override ([^=]+)=(\{.*\})", text)):
+        return f"{map_[1]}={map_[2]} is a map, {map_[1]} a list: quote '{map_[1]}=[{map_[2]}]'"
     given = getattr(error, "override", None)
     if given is not None:
         return unreadable(command, typed.get(given, given), typed)
@@ -92,9 +94,10 @@ def unreadable(command: str, word: str, typed: Mapping[str, str]) -> str:
     if found is None and command == "study" and word.endswith((".yaml", ".yml")):
         return f"{word} is a file: FOLDER/study/NAME.yaml is run by augdistill study --config-dir FOLDER NAME"
     if found is None:
-        folders = {path.parent.name for path in conf_dir().glob("*/*.yaml")}
-        groups = [folder for folder in folders if word in choices(folder)]
-        meant = f" (did you mean {max(groups)}={word}?)" if groups else ""  # a model rather than its recipe
+        known = config_keys(command, [])
+        folders = {path.parent.name for path in conf_dir().glob("*/*.yaml")} & set(known)
+        keys = [folder for folder in folders if word in choices(folder)] or ["run"] * ("run" in known)
+        meant = f" (did you mean {max(keys)}={word}?)" if keys else ""  # a model rather than its recipe
         return f"{word} is not an override{meant}: write KEY=VALUE without blanks; quote lists: 'aug=[mixup,cutmix]'"
     key, value = found[2], found[3]
     if not all(map(KEY_PART.fullmatch, re.split(r"[.@/]", key))):
