@@ -1,5 +1,6 @@
 """A hook of mkdocs: pages of the site made from README, CONTRIBUTING, CHANGELOG, the configs and the code."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,15 +38,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Return a page whose links to other files of the repository lead to pages, or are its path alone."""
     above = page.file.src_uri in ABOVE.values()
+    folder = Path() if above else Path(page.file.src_uri).parent
 
     def link(found: re.Match[str]) -> str:
         text, target, anchor = found.groups(default="")
-        path = target.removeprefix("docs/" if above else "../")
-        if path in ABOVE:
-            return f"[{text}]({ABOVE[path]}{anchor})"
-        if above and target.startswith("docs/"):
-            return f"[{text}]({path}{anchor})"
-        return f"{text} (`{path}`)" if above or target.startswith("../") else found[0]
+        path = os.path.normpath(target if above else "docs" / folder / target)
+        if path not in ABOVE and not path.startswith("docs/"):
+            return f"{text} (`{path}`)"
+        inside = ABOVE.get(path, path.removeprefix("docs/"))
+        return f"[{text}]({os.path.relpath(inside, folder)}{anchor})"
 
     pattern = r"(?<!!)\[([^\]]*)\]\((?!https?:)([\w./-]+)(#[\w-]+)?\)"
     markdown = re.sub(pattern, link, markdown)

@@ -1,10 +1,11 @@
-"""Draw the README's pictures into docs/pictures: what each strategy does to digits, a study's page by day and night.
+"""Draw the README's pictures into docs/pictures: badges, what strategies do to digits, a page by day and night.
 
 usage: .venv/bin/python scripts/pictures.py [REPORT/index.html]    (the page needs chromium and playwright)
 """
 
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,46 @@ from augdistill.augment.normaliser import Normaliser
 from augdistill.config.places import parameters
 from augdistill.results import labels
 
-FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "pictures"
 SIDE, IMAGES, SEED = 32, 8, 2
 SHOWN = {"prob": 1.0, "scope": "sample"}  # so that every image shows what a strategy does
 INK = "#7d858e"  # on white and on black
 SCREEN = {"width": 1200, "height": 860}
+LETTER, MARGIN = 6.4, 7  # mean width of a letter of 11 pixels, and what is left free beside words
+BADGE = """<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{what}: {said}">
+<rect width="{width}" height="20" rx="3" fill="#4b5563"/>
+<path fill="#1f4e9c" d="M{left} 0h{right}a3 3 0 0 1 3 3v14a3 3 0 0 1 -3 3h-{right}z"/>
+<g fill="#fff" font-family="DejaVu Sans,Verdana,sans-serif" font-size="11">
+<text x="{margin}" y="14" textLength="{what_length}">{what}</text>
+<text x="{beside}" y="14" textLength="{said_length}">{said}</text>
+</g>
+</svg>
+"""
+
+
+def badges() -> dict[str, str]:
+    """Return what each badge says, from pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    python = project["requires-python"].removeprefix(">=")
+    return {"python": f"{python} or newer", "licence": project["license"], "paper": "Das et al. 2020"}
+
+
+def badge(what: str, said: str) -> str:
+    """Return a badge as SVG."""
+    what_length, said_length = (round(LETTER * len(words)) for words in (what, said))
+    left, right = what_length + 2 * MARGIN, said_length + 2 * MARGIN - 3
+    return BADGE.format(
+        what=what,
+        said=said,
+        what_length=what_length,
+        said_length=said_length,
+        margin=MARGIN,
+        left=left,
+        right=right,
+        beside=left + MARGIN,
+        width=left + right + 3,
+    )
 
 
 def digits() -> Tensor:
@@ -72,6 +108,8 @@ def show_page(page: Path) -> None:
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
+    for what, said in badges().items():
+        (FOLDER / f"{what}.svg").write_text(badge(what, said))
     draw_strategies(FOLDER / "strategies.png")
     if sys.argv[1:]:
         show_page(Path(sys.argv[1]))

@@ -6,6 +6,7 @@ And does what CONTRIBUTING says: its example of a new strategy trains a teacher.
 import re
 import shlex
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 COMMANDS = commands(TEXT)
-DOCUMENTED = COMMANDS + [words for path in sorted(ROOT.glob("docs/*.md")) for words in commands(path.read_text())]
+DOCUMENTED = COMMANDS + [words for path in sorted(ROOT.glob("docs/**/*.md")) for words in commands(path.read_text())]
 TYPED = dict.fromkeys(tuple(words[1:]) for words in DOCUMENTED if words[0] == "augdistill")
 APART = ("--config-dir", "mypkg/", "hydra/sweeper=")  # which have tests of their own
 OURS = [list(words) for words in TYPED if not any(mark in word for word in words for mark in APART)]
@@ -124,6 +125,14 @@ def test_the_choices_are_those_of_conf(group: str) -> None:
 def test_the_exit_codes_are_those_of_the_errors() -> None:
     told = {int(code) for code in re.findall(r"\b(\d+) (?:done|something failed|the request|stopped)", TEXT)}
     assert told == {0, AugdistillError.exit_code, RequestError.exit_code, StoppedError.exit_code}
+
+
+def test_the_badges_say_what_the_project_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    said = {path.stem: path.read_text() for path in (ROOT / "docs" / "pictures").glob("*.svg")}
+    assert f'aria-label="python: {project["requires-python"].removeprefix(">=")} or newer"' in said["python"]
+    assert f'aria-label="licence: {project["license"]}"' in said["licence"]
+    assert (ROOT / "LICENSE").read_text().startswith(f"{project['license']} License")
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([\w./-]+)\)", TEXT))))

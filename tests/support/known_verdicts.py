@@ -36,7 +36,7 @@ def verdict(claim, *tables, students=("lenet",), **changes):
     return next(each for each in found if each.claim.id == claim)
 
 
-# docs/cifar10-small.md as three blocks gave it, in the order of AUGS; students' s.d. with what the images add
+# what three blocks of cifar10-small once had, in the order of AUGS; students' s.d. with what the images add
 STUDENTS = dict(
     zip(AUGS, [(0.6963, 0.008), (0.6968, 0.008), (0.6976, 0.006), (0.6993, 0.008), (0.7029, 0.009)], strict=True)
 )

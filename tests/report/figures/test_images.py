@@ -25,13 +25,15 @@ def test_svgs_share_a_page(drawn):
 
 
 def test_a_smaller_svg_draws_the_same():
-    svg = """<g id="a">\n  <path id="m" d="M 1.23456 2
+    svg = """<g id="a">\n  <path id="mark" d="M 1.23456 2
 L -0.001 3.5
-" style="fill: none; stroke: red"/>\n <use href="#m" x="114.1536" transform="rotate(-0 1.5 2)"/>
+" style="fill: none; stroke: red"/>\n <g clip-path="url(#mark)"><use xlink:href="#mark" x="114.1536" style="fill: #fff"
+ transform="rotate(-0 1.5 2)"/> <use xlink:href="#mark" x="2" style="fill: #fff"/></g>
  <text transform="rotate(-90 1.2345 2)">0.0412  of it</text></g>"""
-    assert images.smaller(svg) == (
-        '<g><path id="m" d="M 1.23 2 L -0 3.5" style="fill: none;stroke: red"/><use href="#m" x="114.15"/>'
-        '<text transform="rotate(-90 1.23 2)">0.0412  of it</text></g>'
+    assert images.smaller(svg, "f") == (
+        '<style>.fs1{fill:#fff}</style><path id="f0" d="M1.23 2L-0 3.5" style="fill:none;stroke:red"/>'
+        '<g clip-path="url(#f0)"><g class="fs1"><use href="#f0" x="114.15"/><use href="#f0" x="2"/></g></g>'
+        '<text transform="rotate(-90 1.23 2)">0.0412  of it</text>'
     )
 
 

@@ -19,7 +19,9 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     manifest = saved.store.runs / bf16.folder / "manifest.json"
     changed = json.loads(manifest.read_text().replace('"precision": "fp32"', '"precision": "bf16"'))
     manifest.write_text(json.dumps({**changed, "checksum": checksum(changed)}))
-    plan = saved.plan.model_copy(update={"skipped": {"mnist-test": "it is not there"}})
+    plan = saved.plan.model_copy(
+        update={"skipped": {"mnist-test": "it is not in /home/me/data/MNIST/raw: expected t10k"}}
+    )
     saved = SavedStudy(plan, saved.store)
     text = "\n".join(study_warnings(saved))
     assert "1 run diverged of 14: LeNet student of CutMix 1 of 2." in text
@@ -29,7 +31,7 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     assert "in more than the strategy: study.arms gives values of their own to CutMix." in text
     assert "teachers that were never trained" in text
     assert re.search(r"differ in precision, bf16: 1 arm \(ResNet18 teacher with Baseline\); fp32: \d+ arms", text)
-    assert "No evaluation on MNIST: it is not there." in text
+    assert "No evaluation on MNIST: it is not in raw: expected t10k." in text
     assert re.search(r"cinic10: 30 images; the full test fold has 70,000 \(\d+ of \d+ finished stages\)", text)
     assert "8 channels wide, the paper’s 64" in text
     assert "One block" in text

@@ -14,6 +14,7 @@ from augdistill.config.jobs import ShiftConfig
 from augdistill.config.shift import Attack
 from augdistill.stages import common, evaluation, names, shift
 from augdistill.stages.shift import attack
+from augdistill.stages.shift.kept import Kept
 from augdistill.store.runs import Run, RunStore
 
 UNDER = Attack(name="pgd", steps=6, radii=(2.0, 16.0), images=None)
@@ -77,7 +78,7 @@ def test_an_attack_on_a_source_is_made_once_for_all_models_it_meets(subjects, mo
         return original(attempt, attacked, starts)
 
     monkeypatch.setattr(attack.Attempt, "moved", counted)
-    attack.kept.clear()
+    monkeypatch.setattr(attack, "transferred", Kept(2**20))
     made = shift.run(config(subjects["teacher"], under, source=source))
     first = said(made)
     assert (moved.count(True), moved.count(False)) == (2, 2)  # no radius, and the one that there is

@@ -1,5 +1,6 @@
 """What a reader must know before believing a study's numbers."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +15,7 @@ from augdistill.store.evaluations import sources
 PAPERS_WIDTH = 64
 MOST_LISTED = 6
 FEW_IMAGES = 2000
+ABOVE = r"(?<!\S)/\S*/(?=\S)"  # of an absolute path, all but its last part
 
 
 def study_warnings(saved: SavedStudy) -> list[str]:
@@ -153,8 +155,9 @@ def _mixed(saved: SavedStudy) -> Iterator[str]:
 
 
 def _skipped(saved: SavedStudy) -> Iterator[str]:
+    """Test sets that were left out, and why: of a path its last part, since a page is shown to others."""
     for name, why in saved.plan.skipped.items():
-        yield f"No evaluation on {labels.test_set(name)}: {why}."
+        yield f"No evaluation on {labels.test_set(name)}: {re.sub(ABOVE, '', why)}."
 
 
 def _design(saved: SavedStudy) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from augdistill.metrics.classification import log_softmax, nll
 from augdistill.shift import attacks
 from augdistill.stages import common, evaluation, folders
 from augdistill.stages.shift import Found, Subject
+from augdistill.stages.shift.kept import Kept
 from augdistill.store.runs import RunStore
 
 log = logging.getLogger("augdistill")
@@ -30,8 +30,7 @@ log = logging.getLogger("augdistill")
 BATCH = 512  # as predictions are made: the same bits where nothing moves
 WAYS = ("attacked", "noise", "transfer")  # white-box, noise of the same size, made on another model
 PREFIX = {"attacked": "", "noise": "noise_", "transfer": "transfer_"}
-KEPT, KEPT_BYTES = 16, 2**23  # batches moved by attacks on sources, and the largest that is kept for the next model
-kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+transferred: Kept[Tensor] = Kept(2**28)  # images that attacks on sources moved
 
 
 def found(subject: Subject) -> Found:
@@ -153,14 +152,7 @@ class Attempt:
         """Return the images after an attack on the source, as they were made for the model before."""
         digest = hashlib.blake2b(torch.stack([self.images, *starts]).cpu().numpy().tobytes()).digest()
         key = (self.source, self.under, self.radius, str(self.images.device), digest)
-        moved = kept.pop(key, None)
-        if moved is None:
-            moved = self.moved(source, starts)
-        if moved.nbytes <= KEPT_BYTES:
-            kept[key] = moved
-        if len(kept) > KEPT:
-            kept.popitem(last=False)
-        return moved
+        return transferred.get(key, lambda: self.moved(source, starts))
 
     def moved(self, attacked: nn.Module, starts: list[Tensor]) -> Tensor:
         """Return the images after an attack on a model, each after the first restart that makes it wrong."""

@@ -1,7 +1,8 @@
 """A model on corrupted test images: every corruption at every severity, in one evaluation."""
 
+import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from augdistill.metrics.classification import accuracy, log_softmax, nll
 from augdistill.shift import CORRUPTIONS, VERSION
 from augdistill.shift.corruptions import corrupt
 from augdistill.stages.shift import Found, Subject
+from augdistill.stages.shift.kept import Kept
 
 MEASURED = ("accuracy", "ece", "nll")
 KEPT_BYTES = 2**29  # of a set of made images that a process keeps for the next model
+made: Kept[np.ndarray] = Kept(KEPT_BYTES)
 
 
 def found(subject: Subject) -> Found:
@@ -72,18 +75,11 @@ def made_images(subject: Subject, under: Corruptions, names: tuple[str, ...]) ->
     """Yield what is made of a dataset's test images; a small set is kept for the next model of this process."""
     pixels = np.ascontiguousarray(subject.images.images[subject.rows])
     small = pixels.nbytes * len(names) * len(under.severities) <= KEPT_BYTES
+    digest = hashlib.blake2b(pixels.tobytes()).digest() if small else b""
     for row, name in enumerate(names):
         for column, severity in enumerate(under.severities):
-            if small:
-                yield row, column, kept(pixels.tobytes(), pixels.shape, name, severity)
-            else:
-                yield row, column, corrupt(pixels, name, severity)
-
-
-@lru_cache(maxsize=75)
-def kept(pixels: bytes, shape: tuple[int, ...], name: str, severity: int) -> np.ndarray:
-    """Return images under one corruption, as they were made for the model before."""
-    return corrupt(np.frombuffer(pixels, dtype=np.uint8).reshape(shape), name, severity)
+            make = partial(corrupt, pixels, name, severity)
+            yield row, column, made.get((digest, pixels.shape, name, severity), make) if small else make()
 
 
 def scored(logs: Floats, labels: Ints) -> tuple[dict[str, float], Floats]:
