@@ -4,6 +4,7 @@ import pytest
 
 import saved_studies
 from augdistill.report.tables import make_table
+from augdistill.report.tables.formats import to_tex
 from augdistill.results import labels
 from augdistill.results.cells import Cells
 from made_tables import made
@@ -29,6 +30,12 @@ def test_the_best_accuracy_is_the_highest_mean_over_blocks(quickstart):
     reached, aug = made(quickstart, "Costs").rows[1].labels[7:]
     assert reached == f"{100 * means.max():.1f}"
     assert aug in best
+
+
+def test_the_table_is_whole_in_latex(quickstart):
+    written = to_tex(made(quickstart, "Costs"), "quickstart")
+    assert r"ResNet9 teacher & 11000.0 & 560.00" in written
+    assert written.count(r"\begin{tabular}") == written.count(r"\end{table}") == 1
 
 
 def test_a_study_that_measured_nothing_says_how_to(tmp_path):

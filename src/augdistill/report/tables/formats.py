@@ -104,7 +104,7 @@ def _pages(table: Table) -> list[list[int]]:
             pages[-1] = [*pages[-1], *piece]
         else:
             pages.append(piece)
-    return pages
+    return pages or [[]]  # of a table whose columns are all words
 
 
 def _alone(index: int) -> list[int]:
