@@ -50,7 +50,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     pattern = r"(?<!!)\[([^\]]*)\]\((?!https?:)([\w./-]+)(#[\w-]+)?\)"
     markdown = re.sub(pattern, link, markdown)
-    return re.sub(r"""((?:src|srcset)="|\]\()docs/""", r"\1", markdown) if above else markdown
+    return re.sub(r"""((?:src|srcset|href)="|\]\()docs/""", r"\1", markdown) if above else markdown
 
 
 def commands() -> Iterator[str]:
