@@ -37,6 +37,12 @@ L -0.001 3.5
     )
 
 
+def test_a_shorter_path_leads_the_same_way():
+    assert (
+        images.shorter_path("M 1 2 L 3 2 L 3 5 L 4 6 C 1 2 3 4 5 6 L 5 9 Z L 5 9") == "M1 2H3V5L4 6C1 2 3 4 5 6V9ZL5 9"
+    )
+
+
 def test_every_colour_of_a_figure_follows_the_page(drawn):
     """What is left as a plain colour is heat or the black and white on it."""
     for figure in drawn:

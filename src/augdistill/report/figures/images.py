@@ -2,10 +2,11 @@
 
 import io
 import re
+from base64 import urlsafe_b64encode
 from collections import Counter
 from dataclasses import replace
+from hashlib import blake2b
 from html import escape
-from zlib import crc32
 
 from augdistill.report.figures import style
 from augdistill.report.figures.base import Figure
@@ -56,7 +57,7 @@ def as_inline_svg(drawn: Figure) -> str:
     view = re.search(r'viewBox="[^"]+"', opening)
     assert view is not None
     names = f'aria-labelledby="{drawn.key}-title {drawn.key}-desc"'
-    prefix = f"f{crc32(drawn.key.encode()):x}-"
+    prefix = f"f{urlsafe_b64encode(blake2b(drawn.key.encode(), digest_size=3).digest()).decode()}"  # ids are many
     title = f'<title id="{drawn.key}-title">{escape(drawn.heading)}</title>'
     desc = f'<desc id="{drawn.key}-desc">{escape(drawn.alternative)}</desc>'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view[0]} role="img" {names} style="--width: {width:.0f}px">'
@@ -78,10 +79,26 @@ def smaller(svg: str, prefix: str) -> str:
         text = re.sub(r"url\(#([^)]+)\)", lambda name: f"url(#{names[name[1]]})", text)
         text = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", text)
         text = re.sub(r"\s+", " ", text).replace(' "', '"').replace("; ", ";").replace(": ", ":").replace(" />", "/>")
-        return re.sub(r' d="[^"]*"', lambda path: " d" + re.sub(r" ?([A-Z]) ?", r"\1", path[0][2:]), text)
+        return re.sub(r' d="([^"]*)"', lambda path: f' d="{shorter_path(path[1])}"', text)
 
     drawn = re.sub(r">\s+<", "><", re.sub(r"<[^>]+>", tag, svg))
     return in_groups(with_classes(without_bare_groups(drawn), prefix))
+
+
+def shorter_path(path: str) -> str:
+    """Return an SVG path of absolute commands in which lines along an axis say one number."""
+    said, at = [], ["", ""]
+    for command, numbers in re.findall(r"([A-Z])([^A-Z]*)", path):
+        to = numbers.split()
+        along = command == "L" and len(to) == 2
+        if along and to[1] == at[1]:
+            said.append(f"H{to[0]}")
+        elif along and to[0] == at[0]:
+            said.append(f"V{to[1]}")
+        else:
+            said.append(command + " ".join(to))
+        at = to[-2:] or ["", ""]  # where a closed path began is not known here
+    return "".join(said)
 
 
 def without_bare_groups(svg: str) -> str:
