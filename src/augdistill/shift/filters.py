@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+AT_ONCE = 256  # maps in a convolution
+
 
 def convolved(images: Tensor, kernel: Tensor) -> Tensor:
     """Return every channel convolved with a symmetric kernel [D,D], D odd; borders are mirrored."""
     reach = len(kernel) // 2
     maps = images.flatten(0, 1)[:, None]
     padded = functional.pad(maps, (reach,) * 4, mode="reflect" if reach < images.shape[-1] else "replicate")
-    return functional.conv2d(padded, kernel[None, None]).view(images.shape)
+    return each(padded, kernel).view(images.shape)
 
 
 def gaussian(images: Tensor, sigma: float, truncate: float = 4.0) -> Tensor:
@@ -23,9 +25,14 @@ def gaussian(images: Tensor, sigma: float, truncate: float = 4.0) -> Tensor:
     weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).float() / sigma) ** 2)
     weights = weights / weights.sum()
     maps = images.flatten(0, -3)[:, None]
-    maps = functional.conv2d(functional.pad(maps, (reach, reach, 0, 0), mode="replicate"), weights[None, None, None])
-    maps = functional.conv2d(functional.pad(maps, (0, 0, reach, reach), mode="replicate"), weights[None, None, :, None])
+    maps = each(functional.pad(maps, (reach, reach, 0, 0), mode="replicate"), weights[None])
+    maps = each(functional.pad(maps, (0, 0, reach, reach), mode="replicate"), weights[:, None])
     return maps.view(images.shape)
+
+
+def each(maps: Tensor, kernel: Tensor) -> Tensor:
+    """Return maps [M,1,H,W], each convolved with a kernel [D,E], some at once: oneDNN lays out 16 channels for one."""
+    return torch.cat([functional.conv2d(some, kernel[None, None]) for some in maps.split(AT_ONCE)])
 
 
 def motion(images: Tensor, angles: Tensor, radius: float, sigma: float) -> Tensor:
