@@ -73,7 +73,7 @@ CONTRAST = """
     if (!own || !element.checkVisibility() || element.closest("desc, title, style, script")) continue;
     const style = getComputedStyle(element);
     const ink = element instanceof SVGElement ? style.fill : style.color;
-    if (!/^rgb/.test(ink) || element.closest("#figure-4 g")) continue;
+    if (!/^rgb/.test(ink) || element.closest("#figure-4 svg")) continue;
     const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
     if ((a + 0.05) / (b + 0.05) < 4.5) low.push([element.textContent.trim().slice(0, 40), ink, behind(element)]);
   }
