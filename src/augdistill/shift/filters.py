@@ -32,7 +32,7 @@ def gaussian(images: Tensor, sigma: float, truncate: float = 4.0) -> Tensor:
 
 def each(maps: Tensor, kernel: Tensor) -> Tensor:
     """Return maps [M,1,H,W], each convolved with a kernel [D,E], some at once: oneDNN lays out 16 channels for one."""
-    return torch.cat([functional.conv2d(some, kernel[None, None]) for some in maps.split(AT_ONCE)])
+    return torch.cat([functional.conv2d(some, kernel[None, None]) for some in torch.split(maps, AT_ONCE)])
 
 
 def motion(images: Tensor, angles: Tensor, radius: float, sigma: float) -> Tensor:
