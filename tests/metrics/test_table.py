@@ -133,4 +133,4 @@ def test_scores_are_those_of_the_functions():
     assert found.arrays["human_kl_matrix"] == pytest.approx(matrix)
     assert found.arrays["class_means"] == pytest.approx(metrics.human.class_means(np.exp(logs), labels, 5))
     assert found.arrays["human_class_means"] == pytest.approx(metrics.human.class_means(human, labels, 5))
-    assert found.arrays["scaling_temperatures"] == [scaled.temperature]
+    assert found.arrays["scaling_temperatures"] == pytest.approx([scaled.temperature], rel=1e-12)
