@@ -71,13 +71,20 @@ def test_an_attack_on_a_source_is_made_once_for_all_models_it_meets(subjects, mo
     under = Attack(name="pgd", steps=3, radii=(4.0,), restarts=2, images=60, seed=7)
     source = subjects["control"].path.name
     moved: list[bool] = []
-    original = attack.Attempt.moved
+    noises: list[float] = []
+    original, noise = attack.Attempt.moved, attack.attacks.noise
 
     def counted(attempt: attack.Attempt, attacked: Any, starts: Any) -> torch.Tensor:
         moved.append(attacked is not attempt.model)
         return original(attempt, attacked, starts)
 
+    def noted(*asked: Any) -> torch.Tensor:
+        drawn = noise(*asked)
+        noises.append(float(drawn.abs().sum() + drawn.sum()))
+        return drawn
+
     monkeypatch.setattr(attack.Attempt, "moved", counted)
+    monkeypatch.setattr(attack.attacks, "noise", noted)
     monkeypatch.setattr(attack, "transferred", Kept(2**20))
     made = shift.run(config(subjects["teacher"], under, source=source))
     first = said(made)
@@ -85,6 +92,10 @@ def test_an_attack_on_a_source_is_made_once_for_all_models_it_meets(subjects, mo
     RunStore(made.path.parents[1]).remove(made.path)
     assert said(shift.run(config(subjects["teacher"], under, source=source))) == first
     assert (moved.count(True), moved.count(False)) == (2, 4)
+    assert noises[:2] == noises[2:]  # what is kept changes no chance that comes after
+    shift.run(config(subjects["control"], under, source=subjects["teacher"].path.name))
+    assert moved.count(True) == 4  # another source moves the same images in another way
+    assert (len(noises), noises[4:]) == (6, noises[:2])
 
 
 def test_a_source_is_a_part_of_the_name(subjects, attacked):

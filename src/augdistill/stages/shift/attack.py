@@ -94,11 +94,12 @@ def of_radius(
             return kept
     parts: dict[str, list[Tensor]] = {way: [] for way in (*models, "noise")}
     normalise = Normaliser(data.mean, data.std, data.header.shape, subject.device.memory_format)
+    source = source_id(subject)
     for number, (images, labels) in enumerate(batches(data, subject.device.memory_format)):
         if stop():
             raise StoppedError(signals.STOPPED)
         draws = np.random.default_rng(derive(under.seed, "attack", under.norm, f"{radius:g}", number))
-        attempt = Attempt(subject.model, normalise, images, labels, under, radius, draws, source_id(subject))
+        attempt = Attempt(subject.model, normalise, images, labels, under, radius, draws, source)
         for way, logits in attempt.logits(models):
             parts[way].append(logits.cpu())
     arrays = {way: torch.cat(values).numpy() for way, values in parts.items()}
@@ -134,27 +135,33 @@ class Attempt:
     def logits(self, models: dict[str, nn.Module]) -> Iterator[tuple[str, Tensor]]:
         """Yield the model's logits [B,K] for the batch moved by an attack on each of `models`, and by noise."""
         for way, attacked in models.items():
-            starts = self.starts()
-            moved = self.transferred(attacked, starts) if way == "transfer" else self.moved(attacked, starts)
+            moved = self.transferred(attacked) if way == "transfer" else self.moved(attacked, self.starts())
             yield way, logits_of(self.model, self.normalise, moved)
         blind = attacks.noise(self.images.shape, self.under.norm, self.radius, self.draws).to(self.images.device)
         noisy = attacks.projected(self.images, self.images + blind, self.under.norm, self.radius)
         yield "noise", logits_of(self.model, self.normalise, noisy)
 
-    def starts(self) -> list[Tensor]:
-        """Return a first displacement [B,C,H,W] for each restart."""
-        shape, norm = self.images.shape, self.under.norm
-        count = self.under.restarts if self.radius else 1
-        drawn = [attacks.displacement(shape, norm, self.radius, self.draws) for _ in range(count)]
-        return [start.to(self.images.device) for start in drawn]
+    def starts(self) -> Iterator[Tensor]:
+        """Yield a first displacement [B,C,H,W] for each restart, drawn when it is asked for."""
+        for _ in range(self.under.restarts if self.radius else 1):
+            start = attacks.displacement(self.images.shape, self.under.norm, self.radius, self.draws)
+            yield start.to(self.images.device)
 
-    def transferred(self, source: nn.Module, starts: list[Tensor]) -> Tensor:
-        """Return the images after an attack on the source, as they were made for the model before."""
-        digest = hashlib.blake2b(torch.stack([self.images, *starts]).cpu().numpy().tobytes()).digest()
-        key = (self.source, self.under, self.radius, str(self.images.device), digest)
-        return transferred.get(key, lambda: self.moved(source, starts))
+    def transferred(self, source: nn.Module) -> Tensor:
+        """Return the images after an attack on the source, as they were made for the model before.
 
-    def moved(self, attacked: nn.Module, starts: list[Tensor]) -> Tensor:
+        What it draws is drawn either way, so that what comes after has the same chance.
+        """
+        digest = hashlib.blake2b(self.images.cpu().numpy().tobytes()).digest()
+        chance = repr(self.draws.bit_generator.state)
+        key = (self.source, self.under, self.radius, str(self.images.device), digest, chance)
+        starts = self.starts()
+        moved = transferred.get(key, lambda: self.moved(source, starts))
+        for _ in starts:
+            pass
+        return moved
+
+    def moved(self, attacked: nn.Module, starts: Iterator[Tensor]) -> Tensor:
         """Return the images after an attack on a model, each after the first restart that makes it wrong."""
         under, radius, best = self.under, self.radius, self.images
         for restart, start in enumerate(starts):
