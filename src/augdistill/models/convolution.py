@@ -11,7 +11,7 @@ from torch.nn import functional as F
 TINY_SIDE = 4
 WIDE = 64
 IN_A_ROW = 32
-VECTOR = {"AVX512": 16, "AVX2": 8}  # floats
+VECTOR, LONG_VECTOR = 8, 16  # floats of AVX2, of AVX-512
 
 
 class Convolution(nn.Conv2d):
@@ -28,11 +28,14 @@ def is_unsound(layer: nn.Conv2d, images: Tensor) -> bool:
     """Return whether oneDNN's gradient of the weights would write beyond its memory, and end the process.
 
     Seen with torch 2.15 on CPUs, channels last, in fp32 and bf16, on two threads in every run of some steps: 1x1, a
-    stride, and fewer channels than a vector has; never with as many, another kernel or no stride.
+    stride, and fewer channels than a vector has; never with as many, another kernel, another layout or no stride.
     """
     is_projection = layer.kernel_size == (1, 1) and layer.stride != (1, 1) and layer.padding == (0, 0)
-    wide = VECTOR.get(torch.backends.cpu.get_cpu_capability().partition("_")[0], VECTOR["AVX2"])
-    return is_projection and layer.in_channels < wide and images.device.type == "cpu"
+    if not is_projection or images.device.type != "cpu":
+        return False
+    if torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return layer.in_channels < LONG_VECTOR and images.is_contiguous(memory_format=torch.channels_last)
+    return layer.in_channels < VECTOR  # in any layout: so runs there have always rounded
 
 
 def strided(layer: nn.Conv2d, images: Tensor) -> Tensor:
