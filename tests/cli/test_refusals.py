@@ -21,6 +21,12 @@ REFUSED = {
     "evaluate x": ["did you mean run=x?"],
     "evaluate-attack pgd": ["did you mean attack=pgd?"],
     "evaluate corruptions={name:made}": ["is a map, corruptions a list: quote 'corruptions=[{name:"],
+    "evaluate corruptions=[{name:made,severities:[6]}]": [
+        "severities=[6] is out of range: a list, each entry a whole number, 1 or more, at most 5"
+    ],
+    "evaluate corruptions=[cifar-10-c]": ["name=cifar-10-c is unknown (did you mean cifar10-c?): choose one of made"],
+    "study study.attacks=[{name:pgd,stps:4}]": ["stps is not a config key (did you mean steps?)"],
+    "study study.corruptions=[{severities:[1]}]": ["name is missing: choose one of made"],
     "distill lenet": ["did you mean student=lenet?"],
     "train-teacher aug=flip-crop,cutmix": ["aug=flip-crop,cutmix are", "add -m", "'aug=[flip-crop,cutmix]' is a list"],
     "study study=quikstart": ["study=quikstart", "did you mean quickstart"],

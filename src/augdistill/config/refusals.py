@@ -36,9 +36,6 @@ def refusal(error: ValidationError, model: type[BaseModel], values: Mapping[str,
     first = min(found, key=lambda each: FIRST.index(each["type"]) if each["type"] in FIRST else len(FIRST))
     place = locate(model, values, first["loc"])
     key = prefix + ".".join(place.path)
-    if first["type"] == "extra_forbidden":
-        hint = nearest(place.path[-1], place.known)
-        return f"{shown(key)} is not a config key{hint}: known here are {', '.join(place.known) or 'none'}"
     context = first.get("ctx", {})
     if first["type"] == "unknown":
         return unknown_choice(key, place, context["given"], context["known"])
@@ -47,9 +44,19 @@ def refusal(error: ValidationError, model: type[BaseModel], values: Mapping[str,
         below = (*first["loc"], *filter(None, context["key"].split(".")))
         one = example(locate(model, values, below).field) if context["example"] is None else context["example"]
         return f"{key}={shown(context['value'])} is out of range: {context['allowed']}, as in {typed(key, one)}"
-    if first["type"] == "missing":
+    if inner := in_entry(place, first["loc"]):
+        return f"{key}={shown(place.value)}: {line_about(first, '.'.join(inner.path), inner)}"
+    return line_about(first, key, place)
+
+
+def line_about(error: ErrorDetails, key: str, place: ConfigKey) -> str:
+    """Return the line about a key that is not known or missing, or about a value that is wrong."""
+    if error["type"] == "extra_forbidden":
+        hint = nearest(place.path[-1], place.known)
+        return f"{shown(key)} is not a config key{hint}: known here are {', '.join(place.known) or 'none'}"
+    if error["type"] == "missing":
         return f"{key} is missing: {allowed(place)}{as_in(key, place)}"
-    return wrong_value(first, key, place)
+    return wrong_value(error, key, place)
 
 
 def wrong_value(error: ErrorDetails, key: str, place: ConfigKey) -> str:
@@ -147,6 +154,18 @@ def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> 
         if field is None:
             break
     return ConfigKey(path, field, values, known)
+
+
+def in_entry(place: ConfigKey, loc: Sequence[int | str]) -> ConfigKey | None:
+    """Return the key within an entry of the list at a place that an error means, None where it means none there."""
+    index = next((number for number, part in enumerate(loc) if isinstance(part, int)), len(loc))
+    parts = typing.get_args(bare(annotation_of(place.field)))
+    kind = bare(parts[0]) if parts else None
+    if not loc[index + 1 :] or not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return None
+    entries = place.value if isinstance(place.value, list | tuple) else [place.value]
+    entry = entries[int(loc[index])]
+    return locate(kind, {"name": entry} if isinstance(entry, str) else entry, loc[index + 1 :])
 
 
 def resolved(here: Any, field: FieldInfo | None, values: object) -> Any:
