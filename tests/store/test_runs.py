@@ -99,11 +99,20 @@ def test_runs_are_listed_by_kind_and_name_and_only_if_they_are_runs(store: RunSt
     assert store.all("teach") == []
 
 
-def test_a_run_is_got_by_folder_name_or_the_beginning_of_its_id(store: RunStore, tmp_path, monkeypatch) -> None:
+def test_a_run_is_got_by_folder_or_the_beginning_of_its_name_or_id(store: RunStore, tmp_path, monkeypatch) -> None:
     first, second = publish(store, make_ref(id="ab" * 32)), publish(store, make_ref(id="ac" * 32))
     monkeypatch.chdir(tmp_path)
     relative = str(first.path.relative_to(tmp_path))
-    for name in (str(first.path), relative, first.path.name, "ab", first.id, first.id[:8], "s0-" + first.id[:8]):
+    for name in (
+        str(first.path),
+        relative,
+        first.path.name,
+        "ab",
+        first.id,
+        first.id[:8],
+        "s0-" + first.id[:8],
+        first.path.name[:-6],
+    ):
         assert store.get(name).id == first.id
     assert store.get("ac") == second
     with pytest.raises(RunError, match=r"2 runs are called a below .*: augdistill runs lists them"):

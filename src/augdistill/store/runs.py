@@ -166,7 +166,7 @@ class RunStore:
         return run
 
     def place(self, name: str) -> Path:
-        """Return the folder that `name` means: itself, a run's or bank's name, a tag, an import's, an id begun.
+        """Return the folder that `name` means: itself, a run's or bank's name, a tag, an import's, an id or name begun.
 
         Raises RunError if there is none or more than one.
         """
@@ -177,6 +177,7 @@ class RunStore:
         tagged = tags(self.outputs).get(name)
         found = [run for run in runs if run.id == tagged] or [run for run in runs if run.imported_name == name]
         found = found or [run for run in runs if run.id.startswith(name) or run.path.name.endswith(f"-{name}")]
+        found = found or [run for run in runs if run.path.name.startswith(name)]
         if len(found) != 1:
             several = f"{len(found)} runs are called" if found else "no run is called"
             raise RunError(f"{several} {name} below {self.runs.resolve()}: augdistill runs lists them")
