@@ -51,6 +51,7 @@ def test_lines_have_the_intervals_of_t(context):
         (reliability,) = make_figures("Reliability under corruptions", context)
     assert len(drawn.figure.axes) == len(reliability.figure.axes) == 2
     assert f"{found.mean():.1f} % at 4" in drawn.alternative
+    assert drawn.title == "Accuracy under attack: Digits, PGD"
 
 
 def test_the_console_has_a_line_for_each_set(context):

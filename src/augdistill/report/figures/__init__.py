@@ -28,7 +28,7 @@ class FigureEntry:
     """One line of the table of figures."""
 
     title: str
-    """may hold {test_set}, and {student} where there is a figure for each"""
+    """may hold {test_set}, the figure's or else the study's first, and {student} where there is a figure for each"""
     make: Callable[[FigureContext], list[Figure] | str]
     """gives the figures, or says why there are none"""
     needs: tuple[str, ...] = ()
@@ -43,8 +43,11 @@ def make_figures(name: str, context: FigureContext) -> list[Figure] | str:
     drawn = lacking(entry.needs, context.saved, context.cells) or entry.make(context)
     if isinstance(drawn, str):
         return drawn
-    number, test_set = name if name.startswith("Figure ") else "", labels.test_set(context.saved.test_set)
-    titles = [entry.title.format(test_set=test_set, student=labels.model(one.student)) for one in drawn]
+    number, first = name if name.startswith("Figure ") else "", context.saved.test_set
+    titles = [
+        entry.title.format(test_set=labels.test_set(one.test_set or first), student=labels.model(one.student))
+        for one in drawn
+    ]
     return [replace(one, number=number, title=title) for one, title in zip(drawn, titles, strict=True)]
 
 
@@ -76,11 +79,13 @@ FIGURES = Table[FigureEntry]("figures") | {
     "Accuracy by latency": FigureEntry(
         "Accuracy on {test_set} against what a model costs to run", accuracy_by_latency, ("costs",)
     ),
-    "Accuracy under corruptions": FigureEntry("Accuracy under each corruption", accuracy_by_corruption, ("shift",)),
-    "Reliability under corruptions": FigureEntry(
-        "Reliability curves under corruptions", reliability_under_corruptions, ("shift",)
+    "Accuracy under corruptions": FigureEntry(
+        "Accuracy under each corruption: {test_set}", accuracy_by_corruption, ("shift",)
     ),
-    "Accuracy under attack": FigureEntry("Accuracy under attack", accuracy_by_radius, ("shift",)),
+    "Reliability under corruptions": FigureEntry(
+        "Reliability curves under corruptions: {test_set}", reliability_under_corruptions, ("shift",)
+    ),
+    "Accuracy under attack": FigureEntry("Accuracy under attack: {test_set}", accuracy_by_radius, ("shift",)),
     "Training curves": FigureEntry("Training curves", training_curves, ("histories",)),
 }
 """By heading, in the order of the page; those of the paper have its number for a name."""

@@ -41,7 +41,8 @@ class FigureContext:
 class Figure:
     """A figure with what stands below it, and with what is said to those who do not see it.
 
-    `student` is the model that it is about, if it is about one. Number and title come from its line in FIGURES.
+    `student` is the model that it is about, if it is about one, and `test_set` the set, if not the study's first.
+    Number and title come from its line in FIGURES.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Figure:
     student: str = ""
     number: str = ""
     title: str = ""
+    test_set: str = ""
     narrow: "mpl.Figure | None" = None
     """the same for a phone, its panels one below the other"""
 

@@ -57,15 +57,17 @@ def accuracy_by_corruption(context: FigureContext) -> list[Figure] | str:
         if not grids:
             continue
         caption = (
-            f"{labels.test_set(where)}: accuracy in percent, mean over severities, students of a teacher and blocks; "
-            "first column: images as they are. Colour: difference from the first row, in points."
+            "Accuracy in percent, mean over severities, students of a teacher and blocks; first column: images as they "
+            "are. Colour: difference from the first row, in points."
         )
         text = sentence(
             f"{grid.title}, {labels.strategy(name)}: {mean:.1f} % over all corruptions, {clean:.1f} % without"
             for grid in grids
             for name, mean, clean in zip(grid.strategies, np.nanmean(grid.values, axis=1), grid.clean, strict=True)
         )
-        drawn.append(Figure(f"figure-shift-{where.rpartition('+')[2]}", caption, text, draw_grids(grids)))
+        drawn.append(
+            Figure(f"figure-shift-{where.rpartition('+')[2]}", caption, text, draw_grids(grids), test_set=where)
+        )
     return drawn or NONE
 
 
@@ -136,8 +138,8 @@ def accuracy_by_radius(context: FigureContext) -> list[Figure] | str:
         if not panels:
             continue
         caption = (
-            f"{labels.test_set(where)}: accuracy in percent by the radius of the attack, of 255. Bars: 95 % intervals "
-            "of the mean over blocks (t), not adjusted for their number."
+            "Accuracy in percent by the radius of the attack, of 255. Bars: 95 % intervals of the mean over blocks "
+            "(t), not adjusted for their number."
         )
         text = sentence(
             f"{title}, {labels.strategy(one.strategy)}: "
@@ -146,7 +148,7 @@ def accuracy_by_radius(context: FigureContext) -> list[Figure] | str:
             for one in found
         )
         figure = draw_lines(panels, context.palette)
-        drawn.append(Figure(f"figure-shift-{where.rpartition('+')[2]}", caption, text, figure))
+        drawn.append(Figure(f"figure-shift-{where.rpartition('+')[2]}", caption, text, figure, test_set=where))
     return drawn or "no run was attacked yet"
 
 
@@ -200,8 +202,8 @@ def reliability_under_corruptions(context: FigureContext) -> list[Figure] | str:
         panels = [(title, members) for title, members in found if members]
         if panels:
             caption = (
-                f"{labels.test_set(where)}, all corruptions and severities together: below the dashed diagonal a model "
-                "is over-confident. Points: mean over blocks, bars ± 1 s.d."
+                "All corruptions and severities together: below the dashed diagonal a model is over-confident. Points: "
+                "mean over blocks, bars ± 1 s.d."
             )
             text = sentence(
                 f"{title}, {labels.strategy(one.strategy)}: accuracy minus confidence "
@@ -210,7 +212,9 @@ def reliability_under_corruptions(context: FigureContext) -> list[Figure] | str:
                 for one in members
             )
             figure = draw_reliability(panels, context.palette)
-            drawn.append(Figure(f"figure-shift-reliability-{where.rpartition('+')[2]}", caption, text, figure))
+            drawn.append(
+                Figure(f"figure-shift-reliability-{where.rpartition('+')[2]}", caption, text, figure, test_set=where)
+            )
     return drawn or NONE
 
 
