@@ -67,18 +67,20 @@ def task(
     role: str = "student",
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
+    distillation: Distillation = DISTILLATION,
 ) -> Task:
     """Return what the loop trains: on labels, on cached teacher logits [N,K], or with a live teacher."""
     targets, loss, soft = one_hot(data.labels, 10, dtype), common.label_loss, None
     if teacher_logits is not None:
-        soft = teacher_probabilities(teacher_logits.to(targets), DISTILLATION.temperature)
-        loss = student.loss_of(DISTILLATION, student.from_data)
+        logits = teacher_logits.to(targets)
+        soft = student.make_soft_targets(distillation, logits, None)(logits).to(targets)
+        loss = student.loss_of(distillation, student.from_data)
     elif teacher is not None:
 
         def taught(batch: Batch) -> Tensor:
-            return teacher_probabilities(student.live_logits(teacher, batch, device), DISTILLATION.temperature)
+            return teacher_probabilities(student.live_logits(teacher, batch, device), distillation.temperature)
 
-        loss = student.loss_of(DISTILLATION, taught)
+        loss = student.loss_of(distillation, taught)
     header = data.header  # of which the statistics on the device are fp32 copies
     mean, std = (torch.tensor(values, dtype=dtype, device=device.device) for values in (header.mean, header.std))
     training = TrainingSet(data.images, targets, mean, std, device.memory_format, soft)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from augdistill.losses import LOSSES
 from benchmarks import overheads
 from benchmarks.measure import Side, Sides
 from benchmarks.processes import side_by_side
@@ -133,6 +134,20 @@ def determinism(name: str, strategy: str, outputs: str) -> Callable[[Setting], S
     return sides
 
 
+def losses(setting: Setting) -> Sides:
+    """Student losses on a LeNet that learns from cached outputs, against KD: ratios are below 1 by what they cost."""
+    images = setting.count(150 * BATCH, CIFAR10)
+    work = Work("lenet", "baseline", images, setting.epochs(), setting.threads, "cached")
+    found: dict[str, Callable[[], Side]] = {}
+    for name in LOSSES:
+
+        def learns(graphs: bool, name: str = name) -> Side:
+            return our_side(setting, replace(work, graphs=graphs, loss=name))
+
+        found |= both_ways(setting, name, learns)
+    return found
+
+
 def quickstart(setting: Setting) -> Sides:
     """The whole command, from the shell to the page; a unit is one study."""
 
@@ -160,6 +175,7 @@ ROWS: dict[str, Row] = {
         for name in ("fmix", "resizemix", "random-erasing", "rotation", "random-resized-crop", "trivial-augment")
     },
     **{name: Row("CPU 3 x", augmentation(name)) for name in ("rand-augment", "augmix")},
+    "losses": Row("0.95 x", losses, counts=False),
     "evaluation": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("lenet", 80_000, 80_000)),
     "evaluation-resnet18": Row("CPU 2 x, aim 3 x; GPU 5 x, aim 20 x", evaluation("resnet18", 512, 10_000)),
     "quickstart": Row("CPU under 150 s, aim 90 s", quickstart, counts=False, only="cpu"),

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import RandomSampler
 
+from augdistill.config.groups import Distillation
 from augdistill.data import ImageSet
 from augdistill.models.dropout import Dropout
 from augdistill.stages import common
@@ -85,6 +86,7 @@ class Work:
     precision: str = "bf16"
     graphs: bool = False
     deterministic: bool = False
+    loss: str = "kd"
 
 
 def both_ways(setting: Setting, name: str, make: Callable[[bool], Side]) -> Sides:
@@ -202,6 +204,7 @@ def task_for(setting: Setting, work: Work, device: Device) -> Task:
         taught = {"teacher_logits": torch.randn(work.images, 10, generator=torch.Generator().manual_seed(0))}
     model = ours.build(work.model, images, device, **setting.params(work.model))
     recipe = ours.recipe(work.model, epochs=work.epochs, batch_size=setting.batch)
+    taught["distillation"] = ours.DISTILLATION.model_copy(update={"loss": Distillation(loss=work.loss).loss})
     return ours.task(model, data, recipe, device, ops=ours.ops(work.strategy), **taught)
 
 

@@ -39,7 +39,7 @@ def quick(folder: Path, device: str = "cpu") -> Setting:
 
 @pytest.mark.slow
 def test_a_row_of_each_kind_runs_and_is_saved_in_its_smallest_form(tmp_path: Path, capsys) -> None:
-    rows = ["lenet", "cutout", "evaluation", "deterministic-lenet", "several-teachers"]
+    rows = ["lenet", "losses", "cutout", "evaluation", "deterministic-lenet", "several-teachers"]
     assert main(["--quick", "--pairs", "1", "--threads", "1", "--outputs", str(tmp_path), *rows]) == 0
     told = capsys.readouterr().out
     assert told.count("gate: ") == 5
