@@ -1,15 +1,22 @@
 """A factorial study from its plan to its page: cells, effects, tables, figures and the answer."""
 
+import math
+from dataclasses import replace
 from itertools import product
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 import saved_studies
 from augdistill.base.errors import ConfigError
+from augdistill.config.factors import LETTERS, factorial
 from augdistill.report.command import write_report
+from augdistill.report.page.factors import factors_answer
+from augdistill.report.tables.factors import absent
 from augdistill.results.cells import Cells, arm
-from augdistill.results.factorial import factorial_results
+from augdistill.results.factorial import Response, estimable, factorial_results
+from augdistill.results.labels import number
 from augdistill.study.plan import make_plan
 from composed import study
 from factor_studies import FACTORS, write_factors
@@ -42,6 +49,43 @@ def test_effects_are_differences_of_the_cells_means(outputs):
     assert found.main[0].low < found.main[0].value < found.main[0].high
 
 
+def test_without_some_responses_the_model_keeps_the_interactions_that_the_study_names(tmp_path):
+    asked = study(tmp_path, "study=cifar10-factors").study
+    design = factorial(asked.factors, asked.design)
+    effects = np.array([0.5, -1.0, 0.0, 2.0, 0.0, 1.5, 0.0])
+
+    def response(cell):
+        signs = np.array(cell.signs)
+        return Response(cell, cell.block, float(cell.block + signs @ effects / 2 + 0.4 * signs[0] * signs[4]))
+
+    everything = [response(cell) for cell in design.cells]
+    words, found = estimable(design, everything, asked.design.interactions)
+    assert words == [*design.letters, *design.clear]
+    np.testing.assert_allclose(found.effects.value[:7], effects, atol=1e-12)
+    b, f = map(LETTERS.index, "BF")
+    unstable = [one for one in everything if one.cell.signs[b] < 0 and one.cell.signs[f] > 0]
+    kept = [one for one in everything if one not in unstable[:5]]
+    words, found = estimable(design, kept, asked.design.interactions)
+    assert words == [*design.letters, "AB", "AE", "BE"]
+    np.testing.assert_allclose(found.effects.value, [*effects, 0, 0.8, 0], atol=1e-12)
+    assert found.df == 27 - 4 - 10
+    assert estimable(design, kept, [])[0] == [*design.letters]
+
+
+def test_what_cells_without_a_response_have_in_common_is_told(outputs):
+    saved = saved_studies.SavedStudy.load("tiny", outputs)
+    cells = Cells(saved)
+    found = factorial_results(saved, cells)
+    some = [one for one in found.responses if one.cell.name.startswith("rate=0.05")]
+    gone = replace(found, responses=tuple(replace(one, value=math.nan) if one in some else one for one in some))
+    assert absent(gone) == (
+        "4 of 4 cells have no response: students collapsed, diverged or are missing. All of them have rate 0.05."
+    )
+    whole = [response.value for response in found.responses]
+    low, high = (number(value, 2, signed=True) for value in (min(whole), max(whole)))
+    assert factors_answer(saved, cells)[2][0].endswith(f"over the cells it went from {low} to {high} points.")
+
+
 @pytest.mark.slow
 def test_the_page_asks_and_answers_its_question(outputs):
     page, (answer,) = write_report(["tiny"], outputs)
@@ -49,7 +93,8 @@ def test_the_page_asks_and_answers_its_question(outputs):
     assert "Which factor of the recipe makes the effect?" in text
     assert 'id="figure-effect"' in text
     assert 'id="figure-interactions"' in text
-    assert "shown to make it on Digits" in answer or "makes it" in answer
+    assert 'id="verdicts"' not in text  # no claims, no table of them
+    assert "shown to change the effect on Digits" in answer or "changes the effect" in answer
 
 
 def test_cells_share_controls_and_teachers_and_run_in_their_own_blocks(tmp_path):

@@ -1,8 +1,10 @@
 """What the factors of a study do to its response, from saved results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+
+import numpy as np
 
 from augdistill.config import factors as design_of
 from augdistill.config.factors import LETTERS, Cell, Factorial
@@ -67,6 +69,24 @@ class FactorialResults:
         """Return the factor of a letter as it is written."""
         return factor_name(list(self.design.factors)[LETTERS.index(letter)])
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The interactions that could be told apart, and are not in the model since responses are missing."""
+        return tuple(word for word in self.design.clear if word not in {effect.word for effect in self.interactions})
+
+    @property
+    def missing(self) -> tuple[Response, ...]:
+        """The cells that have no response."""
+        return tuple(one for one in self.responses if one.value != one.value)
+
+    def shared_levels(self, responses: Sequence[Response]) -> list[tuple[str, str]]:
+        """Return (factor, level) of every factor of which all of some cells have one level."""
+        return [
+            (factor_name(name), factor.levels[signs.pop() > 0])
+            for index, (name, factor) in enumerate(self.design.factors.items())
+            if len(signs := {one.cell.signs[index] for one in responses}) == 1
+        ]
+
     def means(self, word: str) -> dict[tuple[int, int], float]:
         """Return the fitted mean response at the four combinations of two factors' levels, -1 and +1."""
         a, b = map(LETTERS.index, word)
@@ -83,19 +103,33 @@ def factorial_results(saved: SavedStudy, cells: Cells) -> FactorialResults | str
     there = [one for one in found if one.value == one.value]
     if len(there) < 2:
         return "no two cells have all their students in good health yet"
-    words = [*design.letters, *design.clear]
-    fitted = fit(
-        [one.cell.signs for one in there],
-        [one.block for one in there],
-        [one.value for one in there],
-        [tuple(map(LETTERS.index, word)) for word in words],
-    )
+    asked = saved.design.design.interactions
+    named = None if asked is None else ["".join(sorted(word)) for word in asked]
+    words, fitted = estimable(design, there, named or [])
     main, pairs = tested(design, fitted, words)
-    drawn = saved.design.design.interactions
-    chosen = tuple("".join(sorted(word)) for word in drawn) if drawn is not None else most_notable(pairs)
+    chosen = most_notable(pairs) if named is None else tuple(word for word in named if word in words)
     unit = "points" if entry.percent else entry.unit
     places = 2 if entry.percent else 3
     return FactorialResults(design, found, main, pairs, fitted, chosen, in_words(saved, metric), unit, places)
+
+
+def estimable(design: Factorial, responses: Sequence[Response], named: Sequence[str]) -> tuple[list[str], FactorialFit]:
+    """Return the terms of the model and its fit: every interaction that can be told apart.
+
+    Where responses are missing, so that a main effect could not be estimated beside them, only those that the study
+    names; where it could not beside these, none.
+    """
+    for pairs in (design.clear, named, []):
+        words = [*design.letters, *pairs]
+        fitted = fit(
+            [one.cell.signs for one in responses],
+            [one.block for one in responses],
+            [one.value for one in responses],
+            [tuple(map(LETTERS.index, word)) for word in words],
+        )
+        if not np.isnan(fitted.effects.value[: len(design.letters)]).any():
+            break
+    return words, fitted
 
 
 def responses(saved: SavedStudy, cells: Cells, design: Factorial, scale: float) -> Iterator[Response]:

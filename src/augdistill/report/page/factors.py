@@ -1,6 +1,7 @@
 """The answer of a factorial study: which factors of the recipe change its response, and which do not."""
 
 from augdistill.report.figures.factors import effect_words
+from augdistill.report.tables.factors import absent
 from augdistill.results import labels
 from augdistill.results.cells import Cells
 from augdistill.results.factorial import FactorEffect, FactorialResults, factorial_results
@@ -17,23 +18,24 @@ def factors_answer(saved: SavedStudy, cells: Cells) -> tuple[bool, str, tuple[st
         return False, f"Nothing is known {where}: {found}.", ()
     clear = [effect for effect in found.main if effect.is_clear]
     rest = [effect for effect in found.main if not effect.is_clear]
-    said = tuple(filter(None, [f"The response is the {found.what}.", _interactions(found)]))
+    response = f"The response is the {found.what}{_range(found)}."
+    said = tuple(filter(None, [response, absent(found) if found.missing else "", _interactions(found)]))
     if not any(effect.p == effect.p for effect in found.main):
         largest = max(found.main, key=lambda effect: abs(effect.value))
         return False, f"Nothing was tested {where}: largest was {effect_words(found, largest)}.", said
     if not clear:
         which = f"None of {len(rest)} factors is" if len(rest) > 1 else "The one factor is not"
-        return False, f"{which} shown to make it {where}; {_excluded(found, rest)}.", said
+        return False, f"{which} shown to change the effect {where}; {_excluded(found, rest)}.", said
     told = " and ".join(_change(found, effect) for effect in sorted(clear, key=lambda effect: -abs(effect.value)))
     others = f"; {', '.join(effect.name for effect in rest)} not shown to: {_excluded(found, rest)}" if rest else ""
     return True, f"{told[:1].upper()}{told[1:]} {where}{others}.", said
 
 
 def _change(found: FactorialResults, effect: FactorEffect) -> str:
-    """Student rate makes it (from 0.02 to 0.05 +1.20 points, 95 % interval +0.70 to +1.70)."""
+    """Student rate changes the effect (from 0.02 to 0.05 +1.20 points, 95 % interval +0.70 to +1.70)."""
     low, high = effect.levels
     words = effect_words(found, effect).removeprefix(f"{effect.name} ").replace(" (", ", ").rstrip(")")
-    return f"{effect.name} makes it (from {low} to {high} {words})"
+    return f"{effect.name} changes the effect (from {low} to {high} {words})"
 
 
 def _excluded(found: FactorialResults, effects: list[FactorEffect]) -> str:
@@ -43,6 +45,13 @@ def _excluded(found: FactorialResults, effects: list[FactorEffect]) -> str:
         return "no interval could be made"
     unit = f" {found.unit}" if found.unit else ""
     return f"changes of more than {labels.number(most, found.places)}{unit} are outside {_its(effects)}"
+
+
+def _range(found: FactorialResults) -> str:
+    """; over the cells it went from X to Y points."""
+    values = [one.value for one in found.responses if one.value == one.value]
+    low, high = (labels.number(value, found.places, signed=True) for value in (min(values), max(values)))
+    return f"; over the cells it went from {low} to {high}{f' {found.unit}' if found.unit else ''}"
 
 
 def _its(effects: list[FactorEffect]) -> str:

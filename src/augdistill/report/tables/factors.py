@@ -55,6 +55,13 @@ def notes(found: FactorialResults) -> list[str]:
             else "No degree of freedom is left for a residual, so nothing is tested."
         ),
     ]
+    if found.missing:
+        told.append(absent(found))
+    if found.left_out:
+        told.append(
+            f"Left out of the model, since without the missing responses main effects could not be told from them: "
+            f"{', '.join(found.left_out)}."
+        )
     if design.generators:
         total = 2 ** len(design.factors)
         told.append(f"{len(design.cells)} of {total} combinations, {', '.join(design.generators)}.")
@@ -66,6 +73,16 @@ def notes(found: FactorialResults) -> list[str]:
     if between:
         told.append(f"Differences between blocks: {', '.join(between)}.")
     return told
+
+
+def absent(found: FactorialResults) -> str:
+    """Return which cells have no response: of how many, and the levels that all of them have."""
+    missing = found.missing
+    shared = [f"{name} {level}" for name, level in found.shared_levels(missing)]
+    have = "has" if len(missing) == 1 else "have"
+    count = f"{len(missing)} of {len(found.responses)} cells {have} no response"
+    why = f"{count}: students collapsed, diverged or are missing"
+    return f"{why}. All of them have {' and '.join(shared)}." if len(missing) > 1 and shared else f"{why}."
 
 
 def factor_cells(saved: SavedStudy, cells: Cells) -> Table | str:
