@@ -45,12 +45,13 @@ def render(report: Report) -> str:
     environment.filters.update(drawings=drawings, groups=groups, starts=starts)
     environment.filters["capitalize_first"] = capitalised
     template = environment.get_template(TEMPLATE)
+    tested = [verdict for verdict in report.verdicts if verdict.outcome != NOT_TESTED]
     return template.render(
         report=report,
         title=" + ".join(study.saved.name for study in report.studies),
         css=Markup((HERE / STYLES).read_text(encoding="utf-8") + theme_css()),
         script=Markup((HERE / SCRIPT).read_text(encoding="utf-8")),
-        tested=[verdict for verdict in report.verdicts if verdict.outcome != NOT_TESTED],
+        tested=tested,
         untested=[verdict for verdict in report.verdicts if verdict.outcome == NOT_TESTED],
         common=verdict_tables.common_warnings(report.verdicts),
         says=says,
@@ -59,7 +60,7 @@ def render(report: Report) -> str:
         formats=formats,
         views=verdict_tables,
         question=question([study.saved for study in report.studies]),
-        asks_claims=any(not study.saved.plan.adopted for study in report.studies),
+        asks_claims=tested or any(asks_claims(study) for study in report.studies),
         of_paper=not any(study.saved.has_own_claims for study in report.studies),
         main_figure=main_figure,
         other_figures=other_figures,
@@ -69,6 +70,11 @@ def render(report: Report) -> str:
         anchors={study.saved.name: anchors(study) for study in report.studies},
         behind=behind,
     )
+
+
+def asks_claims(study: StudyReport) -> bool:
+    """Return whether a study has claims to judge, rather than factors or runs that no study planned."""
+    return not study.saved.plan.adopted and not study.saved.design.factors
 
 
 def drawings(drawn: Figure) -> list[tuple[str, Any]]:

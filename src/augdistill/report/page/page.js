@@ -5,9 +5,16 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const key = (row, column) => {
     const cell = row.cells[column];
     if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
-    return cell.dataset.text ?? (cell.tagName === "TH" ? cell.textContent.trim() : null);
+    if (cell.dataset.text !== undefined) return cell.dataset.text;
+    if (cell.tagName !== "TH" && !cell.classList.contains("text")) return null;
+    const words = cell.textContent.trim();
+    const number = Number(words.replace("−", "-").replace(/,(?=\d{3})/g, ""));
+    return words === "" || Number.isNaN(number) ? words : number;
   };
-  const compare = (a, b) => (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
+  const compare = (a, b) => {
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
+  };
   headings.forEach((heading, column) => {
     heading.querySelector("button").addEventListener("click", () => {
       const down = heading.getAttribute("aria-sort") === "ascending";
