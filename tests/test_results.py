@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 FOLDER = Path(__file__).parents[1] / "docs" / "results"
 STUDIES = sorted(path.parent for path in FOLDER.glob("*/index.html"))
@@ -38,7 +40,7 @@ def test_a_page_is_small_and_leads_nowhere_else(folder: Path) -> None:
 
 def table(text: str, title: str) -> pd.DataFrame:
     """Return the first table below a heading, its cells as words."""
-    lines = [line for line in text.split(title)[1].splitlines() if line.startswith("|")]
+    lines = [line for line in text.split(title)[1].split("\n## ")[0].splitlines() if line.startswith("|")]
     cells = [[cell.strip(" *") for cell in line.strip("|").split(" | ")] for line in lines if "---" not in line]
     return pd.DataFrame(cells[1:], columns=[name.strip() for name in cells[0]])
 
@@ -76,6 +78,42 @@ def test_the_answer_of_cifar10_small_is_that_of_its_values() -> None:
     readme = (FOLDER.parents[1] / "README.md").read_text()
     assert f"scored {gain:.1f} points more" in " ".join((FOLDER / "cifar10-small.md").read_text().split())
     assert f"scored {gain:.1f} points more" in " ".join(readme.replace("**", "").split())
+
+
+def test_the_effects_of_cifar10_factors_are_those_of_its_values() -> None:
+    text = (FOLDER / "cifar10-factors.md").read_text()
+    effects, cells = table(text, "## What each factor changes"), table(text, "## What every recipe gave")
+    rows = pd.read_csv(FOLDER / "cifar10-factors" / "results.csv", dtype=str).query(
+        "role == 'student' and test_set == 'cifar10-test' and metric == 'accuracy' and status != 'collapsed'"
+    )
+    names = list(cells.columns[1:-1])
+    healthy = rows.rename(columns=lambda name: name.replace("-", " ")).dropna(subset="value").astype({"value": float})
+    means = healthy.pivot(index=["block", *names], columns="teacher_aug", values="value")
+    responses = (100 * ((means["mixup"] + means["cutmix"]) / 2 - means["baseline"])).dropna()
+    written = cells.set_index(["Block", *names]).iloc[:, 0].str.replace("−", "-")
+    assert len(written) == 32
+    assert [(cell[2], cell[6]) for cell in written.index[written == "missing"]] == 5 * [("low", "batchmean")]
+    assert responses.map("{:+.2f}".format).to_dict() == written[written != "missing"].to_dict()
+    high = dict(zip(names, ("0.05", "high", "20", "0.9", "rescale", "batchmean", "15"), strict=True))
+    levels = responses.index.to_frame(index=False)
+    signs = pd.DataFrame({name: 2.0 * (levels[name] == level) - 1 for name, level in high.items()})
+    words = {word: [names["ABCDEFG".index(letter)] for letter in word] for word in effects.iloc[:, 0]}
+    blocks = pd.get_dummies(levels.block).astype(float)
+    model = pd.concat(
+        [blocks, *(signs[list(parts)].prod(axis=1).rename(word) for word, parts in words.items())], axis=1
+    )
+    fitted, residual, rank, _ = np.linalg.lstsq(model.to_numpy(), responses.to_numpy())
+    df = len(responses) - rank
+    spread = np.sqrt(residual[0] / df * np.linalg.inv(model.T @ model).diagonal())
+    half = 2 * stats.t.ppf(0.975, df) * spread[4:]
+    found = 2 * fitted[4:]
+    for column, values in (("Change, points", found), ("95 % from", found - half), ("to", found + half)):
+        assert [f"{value:+.2f}".replace("-", "−") for value in values] == list(effects[column])
+    by_hand = responses.reset_index(name="points")
+    as_coded = by_hand.query("alpha == '0.9' and reduction == 'elementwise' and `teacher logits` == 'none'").index
+    assert list(by_hand.points[as_coded].agg(["max", "min", "size"]).round(1)) == [-2.5, -11.0, 4]
+    assert by_hand.points.drop(as_coded).min() > -1.55
+    assert by_hand.points.max() == pytest.approx(8.6, abs=0.05)
 
 
 def test_the_sentences_under_shift_are_those_of_its_values() -> None:
