@@ -48,6 +48,7 @@ def test_the_three_old_blocks_support_7b_and_contradict_9_and_15():
     assert against.outcome == "contradicted"
     assert head(against).startswith("Contradicted for ")
     assert "CutMix LeNet" in head(against)
+    assert head(replace(against, refuted=("",), parts=against.parts[:1])) == "Contradicted"  # one part has no name
     further = verdict("15", rows("teacher", "resnet18", KL, "human_kl_off_diagonal", "cifar10h"))
     assert sentences(further)[0] == "Contradicted."
     assert "0.448 nats lower for the CutMix teacher than for the baseline teacher" in sentences(further)[1]

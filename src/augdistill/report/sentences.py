@@ -72,7 +72,7 @@ def outcome_words(outcome: str) -> str:
 def head(verdict: Verdict) -> str:
     """Return the outcome in words, without a full stop."""
     words = HEADS.get(verdict.outcome, "")
-    if verdict.outcome == de.IN_PART or (verdict.refuted and verdict.outcome == de.CONTRADICTED):
+    if any(verdict.refuted) and verdict.outcome in (de.IN_PART, de.CONTRADICTED):
         words = _in_part(verdict)
     elif verdict.outcome == de.EXCLUDED:
         words += f", but {_excluded(verdict)} is excluded"
