@@ -89,16 +89,16 @@ def moved(images: Tensor, matrix: Tensor) -> Tensor:
     count, planes, height, width, depth = rows.shape
     x = torch.arange(width, device=rows.device) - (width - 1) / 2
     y = (torch.arange(height, device=rows.device) - (height - 1) / 2)[:, None]
-    (across, down), ends = (
-        (
-            (matrix[:, axis, 0, None, None] * x + matrix[:, axis, 1, None, None] * y + matrix[:, axis, 2, None, None])
-            for axis in (0, 1)
-        ),
-        ((width - 1) / 2, (height - 1) / 2),
+    column, row = (
+        (matrix[:, axis, 0, None, None] * x + matrix[:, axis, 1, None, None] * y)
+        .add_(matrix[:, axis, 2, None, None])
+        .add_((side - 1) / 2)
+        .round_()
+        for axis, side in ((0, width), (1, height))
     )
-    column, row = (across + ends[0]).round(), (down + ends[1]).round()
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    pixel = row.clamp(0, height - 1).int() * width + column.clamp(0, width - 1).int()
+    nearest_column, nearest_row = column.clamp(0, width - 1), row.clamp(0, height - 1)
+    inside = (nearest_column == column) & (nearest_row == row)
+    pixel = nearest_row.mul_(width).add_(nearest_column).int()
     plane = torch.arange(0, count * planes * height * width, height * width, dtype=torch.int32, device=rows.device)
     index = (plane.view(count, planes, 1) + pixel.view(count, 1, -1)).flatten()
     found = rows.reshape(-1, depth).index_select(0, index).view(rows.shape)
@@ -140,16 +140,16 @@ def solarize(images: Tensor, level: Tensor) -> Tensor:
 
 def autocontrast(images: Tensor, level: Tensor) -> Tensor:
     """Stretch each channel to 0..255; one that has a single value stays."""
-    pixels = images.float()
-    least, most = pixels.amin((2, 3), keepdim=True), pixels.amax((2, 3), keepdim=True)
+    pixels = images.contiguous().float()
+    least, most = (ends[..., None] for ends in pixels.flatten(2).aminmax(dim=2, keepdim=True))
     flat = most == least
     scale = ((most - least) * (1 / 255)).masked_fill(flat, 1.0)
-    return as_bytes((pixels - least.masked_fill(flat, 0.0)) / scale)
+    return as_bytes((pixels - least.masked_fill(flat, 0.0)).div_(scale))
 
 
 def equalize(images: Tensor, level: Tensor) -> Tensor:
     """Make each channel's histogram flat, by Pillow's formula; a channel with too few values to do so stays."""
-    pixels = images.flatten(2).long()
+    pixels = images.contiguous().flatten(2).long()
     zeros = torch.zeros(*images.shape[:2], 256, dtype=torch.int32, device=images.device)
     histogram = zeros.scatter_add(2, pixels, torch.ones_like(pixels, dtype=torch.int32))
     below = histogram.cumsum(2, dtype=torch.int32)
