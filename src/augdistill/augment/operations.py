@@ -97,12 +97,13 @@ def moved(images: Tensor, matrix: Tensor) -> Tensor:
         for axis, side in ((0, width), (1, height))
     )
     nearest_column, nearest_row = column.clamp(0, width - 1), row.clamp(0, height - 1)
-    inside = (nearest_column == column) & (nearest_row == row)
+    outside = (nearest_column != column) | (nearest_row != row)
     pixel = nearest_row.mul_(width).add_(nearest_column).int()
     plane = torch.arange(0, count * planes * height * width, height * width, dtype=torch.int32, device=rows.device)
-    index = (plane.view(count, planes, 1) + pixel.view(count, 1, -1)).flatten()
-    found = rows.reshape(-1, depth).index_select(0, index).view(rows.shape)
-    return as_images(found.bitwise_and_(as_mask(inside, rows.dtype)[:, None, :, :, None]))
+    index = plane.view(count, planes, 1) + pixel.view(count, 1, -1)
+    pixels = torch.cat([rows.reshape(-1, depth), rows.new_zeros(1, depth)])  # the last one is what lies outside
+    index.masked_fill_(outside.view(count, 1, -1), len(pixels) - 1)
+    return as_images(pixels.index_select(0, index.flatten()).view(rows.shape))
 
 
 def as_bytes(values: Tensor) -> Tensor:
@@ -167,7 +168,8 @@ def brightness(images: Tensor, level: Tensor) -> Tensor:
 
 def color(images: Tensor, level: Tensor) -> Tensor:
     """Move away from the grey image by 1 + level; a grey one stays."""
-    return images if images.shape[1] != 3 else blended(images, grey(images), level)
+    planes = images.contiguous()
+    return images if images.shape[1] != 3 else blended(planes, grey(planes), level)
 
 
 def contrast(images: Tensor, level: Tensor) -> Tensor:
