@@ -17,6 +17,7 @@ from augdistill.results.frame import ArmKey, shared_arms
 from augdistill.results.study import SavedStudy
 
 NAN = float("nan")
+PAPERS_TEMPERATURE, PAPERS_ALPHA = 20.0, 0.5
 PRINTED_TEST_SETS = {"cifar10h": "cifar10-test"}
 
 
@@ -84,6 +85,7 @@ class Cells:
         for place in saved.places:
             self.planned.setdefault(place.arm, []).append(((place.block, place.student_seed), place.status))
         self.printed = Printed()
+        self.prints_students = distils_as_the_paper(saved)
         self.shared = shared_arms(saved.plan)
 
     def get(self, arm: ArmKey, metric: str, test_set: str, table: str = "") -> Cell | None:
@@ -93,7 +95,8 @@ class Cells:
             return None
         key = (*arm, test_set, metric)
         values = self.values.get(key, {})
-        published, note = self.printed.get(table, arm, metric, test_set)
+        is_comparable = arm[0] != "student" or self.prints_students
+        published, note = self.printed.get(table, arm, metric, test_set) if is_comparable else (NAN, "")
         scored = tuple(self.scored.get(key, {}).items())
         lost = self._lost(arm, key)
         return Cell(metric, test_set, tuple(values.values()), lost, published, note, arm=arm, scored=scored)
@@ -114,6 +117,12 @@ class Cells:
                 word = "undefined" if unit in evaluated else "not evaluated"
                 counts[word if status in KEPT else status] += 1
         return ", ".join(f"{word} {count}/{len(self.planned[arm])}" for word, count in sorted(counts.items()))
+
+
+def distils_as_the_paper(saved: SavedStudy) -> bool:
+    """Return whether a study's students, but for its grids, learn at the paper's T and alpha."""
+    how = saved.design.distillation
+    return (how.temperature, how.alpha) == (PAPERS_TEMPERATURE, PAPERS_ALPHA)
 
 
 class Printed:

@@ -1,19 +1,21 @@
 """What a reader must know is said, and nothing of a sound study."""
 
 import json
+import math
 import re
 
 import saved_studies
 from augdistill.base.files import checksum
 from augdistill.report.page.warnings import study_warnings
 from augdistill.results.study import SavedStudy
+from made_tables import cell_of, made
 
 
 def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     words = ("study.blocks=1", "study.students_per_teacher=2", "study.aug=[baseline,cutmix]", "study.teacher.width=8")
     statuses = {"lenet-cutmix-s0": "diverged", "lenet-labels-s1": "collapsed", "alexnet-cutmix-s1": "missing"}
     more = ("study.teacher.optim.select=best-test", "study.distillation.teacher_weights=untrained")
-    more += ("++study.arms.cutmix.teacher_optim.select=last",)
+    more += ("++study.arms.cutmix.teacher_optim.select=last", "study.distillation.temperature=4")
     saved = saved_studies.write_study_on(data, tmp_path, "paper", *words, *more, statuses=statuses)
     bf16 = next(place for place in saved.places if place.role == "teacher")
     manifest = saved.store.runs / bf16.folder / "manifest.json"
@@ -35,6 +37,10 @@ def test_cautions_name_what_a_reader_must_know(tmp_path, data):
     assert re.search(r"cinic10: 30 images; the full test fold has 70,000 \(\d+ of \d+ finished stages\)", text)
     assert "8 channels wide, the paper’s 64" in text
     assert "One block" in text
+    assert "distilled at T = 4, α = 0.5, the paper’s at T = 20, α = 0.5: its printed values do not stand" in text
+    table = made(saved, "Table 1")
+    assert cell_of(table, ("Baseline",), "ResNet18 teacher", "CIFAR-10 acc., %").published == 0.852
+    assert math.isnan(cell_of(table, ("Baseline",), "LeNet student", "CIFAR-10 acc., %").published)
 
 
 def test_a_sound_study_needs_no_caution_but_that_its_test_images_are_few(tmp_path):

@@ -107,7 +107,8 @@ def _answer(saved: SavedStudy, found: Sequence[Effect], tested: Sequence[Effect]
         return OPEN, "Not known yet: a test needs at least two blocks."
     clear = [effect for effect in tested if effect.p_holm <= ALPHA]
     down, up = sum(effect.value < 0 for effect in clear), sum(effect.value > 0 for effect in clear)
-    where = f"on {labels.test_set(saved.test_set)}"
+    as_configured = ", as configured" if len(saved.variants) > 1 else ""
+    where = f"on {labels.test_set(saved.test_set)}{as_configured}"
     total = len(tested)
     if not clear:
         which = f"none of {total} differences stands" if total > 1 else "the one difference does not stand"

@@ -8,6 +8,7 @@ from augdistill.base.status import DEAD, KEPT
 from augdistill.base.text import pluralise
 from augdistill.metrics import due
 from augdistill.results import labels
+from augdistill.results.cells import PAPERS_ALPHA, PAPERS_TEMPERATURE, distils_as_the_paper
 from augdistill.results.frame import place_of
 from augdistill.results.study import Place, SavedStudy
 from augdistill.store.evaluations import sources
@@ -167,6 +168,12 @@ def _design(saved: SavedStudy) -> Iterator[str]:
     width = saved.design.teacher.width
     if saved.dataset == "cifar10" and width not in (None, PAPERS_WIDTH):
         yield f"The teacher is {width} channels wide, the paper’s {PAPERS_WIDTH}: printed values are no yardstick."
+    if not distils_as_the_paper(saved):
+        how = saved.design.distillation
+        yield (
+            f"Students are distilled at T = {how.temperature:g}, α = {how.alpha:g}, the paper’s at T = "
+            f"{PAPERS_TEMPERATURE:g}, α = {PAPERS_ALPHA:g}: its printed values do not stand beside them."
+        )
     if "alexnet-small" in saved.students and "alexnet" not in saved.students:
         yield "The small AlexNet stands in for the paper’s AlexNet, which has six times its parameters."
 
