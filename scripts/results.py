@@ -16,6 +16,7 @@ KEPT = (
     "tables/*.tex",
     "figures/*.pdf",
     "figures/figure-effect*.svg",
+    "figures/figure-sweep-*.svg",
 )
 LARGEST = 1_500_000  # bytes of a page
 LINK = re.compile(r'<a href="([^"]+)">(.*?)</a>')

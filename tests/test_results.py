@@ -116,6 +116,27 @@ def test_the_effects_of_cifar10_factors_are_those_of_its_values() -> None:
     assert by_hand.points.max() == pytest.approx(8.6, abs=0.05)
 
 
+def test_accuracy_by_temperature_is_that_of_its_values() -> None:
+    text = (FOLDER / "label-smoothing-temperature.md").read_text()
+    values = pd.read_csv(FOLDER / "label-smoothing-temperature" / "results.csv", dtype={"variant": str}).query(
+        "role != 'teacher' and test_set == 'cifar10-test' and metric == 'accuracy'"
+    )
+    values["temperature"] = values.variant.fillna("").str.removeprefix("distillation.temperature=").replace("", "1")
+    blocks = values.groupby(["temperature", "teacher_aug", "block"]).value.mean()
+    written = table(text, "## Accuracy at each temperature")
+    names = {"Label smoothing": "label-smoothing", "Labels only": "labels"}
+    for _, row in written.iterrows():
+        for column in written.columns[1:]:
+            strategy = names.get(column.partition(": ")[2], column.partition(": ")[2].lower())
+            found = blocks["1" if strategy == "labels" else row["Changed"].removeprefix("T = "), strategy]
+            assert row[column].startswith(f"{100 * found.mean():.1f} ± {100 * found.std():.1f} (3)")
+    means = 100 * blocks.groupby(level=[0, 1]).mean()
+    gains = {at: means[at, "label-smoothing"] - means[at, "baseline"] for at in ("1", "2", "4", "20")}
+    gains["mixing"] = (means["20", "mixup"] + means["20", "cutmix"]) / 2 - means["20", "baseline"]
+    said = re.findall(r"scored (\d\.\d) points (more|less) than those", text.split("## What it says")[1])
+    assert said == [(f"{abs(gain):.1f}", "more" if gain > 0 else "less") for gain in gains.values()]
+
+
 def test_the_sentences_under_shift_are_those_of_its_values() -> None:
     text = " ".join((FOLDER / "cifar10-small-shift.md").read_text().split())
     values = pd.read_csv(FOLDER / "cifar10-small-shift" / "results.csv").query("role == 'student'")
