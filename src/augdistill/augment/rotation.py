@@ -31,7 +31,8 @@ def apply(samples: Samples, draws: Mapping[str, Tensor]) -> Samples:
     images = samples.images
     wide = torch.promote_types(images.dtype, torch.float32)
     black = samples.black.to(wide)[:, None, None]
-    grid = turned_grid(*(draws[key].to(wide)[:, None, None] for key in ("cos", "sin")), *images.shape[2:])
+    cos, sin = (draws[key].to(wide)[:, None, None] for key in ("cos", "sin"))
+    grid = turned_grid(cos, sin, *images.shape[2:])
     pixels = images.to(wide).contiguous() - black  # samples are taken from planes, whichever way the images lie
     turned = functional.grid_sample(pixels, grid, align_corners=False).add_(black)
     memory = torch.contiguous_format if images.is_contiguous() else torch.channels_last
