@@ -15,6 +15,7 @@ from augdistill import models
 from augdistill.config import conf_dir, parameters
 from augdistill.config.groups import Distillation
 from augdistill.data import ImageSet, load
+from augdistill.losses import LOSSES
 from augdistill.losses.soft_targets import teacher_probabilities
 from augdistill.stages import common, student
 from augdistill.training.bank import Member, Trained, fit_bank
@@ -72,8 +73,9 @@ def task(
     """Return what the loop trains: on labels, on cached teacher logits [N,K], or with a live teacher."""
     targets, loss, soft = one_hot(data.labels, 10, dtype), common.label_loss, None
     if teacher_logits is not None:
-        logits = teacher_logits.to(targets)
-        soft = student.make_soft_targets(distillation, logits, None)(logits).to(targets)
+        soft = teacher_logits.to(targets)
+        if LOSSES[distillation.loss.name].learns_from == "probabilities":
+            soft = teacher_probabilities(soft, distillation.temperature)
         loss = student.loss_of(distillation, student.from_data)
     elif teacher is not None:
 
