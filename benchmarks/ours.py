@@ -68,9 +68,10 @@ def task(
     role: str = "student",
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
-    distillation: Distillation = DISTILLATION,
+    distillation: Distillation | None = None,
 ) -> Task:
     """Return what the loop trains: on labels, on cached teacher logits [N,K], or with a live teacher."""
+    distillation = distillation or DISTILLATION
     targets, loss, soft = one_hot(data.labels, 10, dtype), common.label_loss, None
     if teacher_logits is not None:
         soft = teacher_logits.to(targets)
