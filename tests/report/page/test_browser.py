@@ -132,7 +132,8 @@ def test_every_table_and_figure_is_there(open_page, built):
         found = page.locator(f"#{table.key} table")
         assert found.locator("caption").text_content() == table.heading
         assert found.locator("tbody tr").count() == len(table.rows)
-        assert found.locator("tbody tr").first.locator("td").count() == len(table.columns)
+        cells = found.locator("tbody tr").first.locator("th, td")
+        assert cells.count() == len(table.row_titles) + len(table.columns)
     assert len(study.figures) == 11
     for drawn in study.figures:
         found = page.locator(f"#{drawn.key} .wide svg[role=img]")
