@@ -38,6 +38,16 @@ def test_every_step_names_rows_and_tests_that_there_are(script: ModuleType, dry:
     assert steps[0].name == "correctness"  # no figure before it is right
 
 
+@pytest.mark.slow
+def test_the_tests_that_a_gpu_alone_can_tell_of_are_not_left_out(script: ModuleType, tmp_path: Path) -> None:
+    (step,) = (one for one in script.steps(tmp_path, True) if one.name == "correctness")
+    ended = script.take(step, tmp_path, script.environment(tmp_path, True), 300)
+    listed = (tmp_path / "correctness.log").read_text()
+    assert ended.code == 0, listed
+    assert "test_graphs.py" in listed
+    assert "deselected" not in listed
+
+
 def test_steps_end_in_time_and_say_how(script: ModuleType, tmp_path: Path, monkeypatch) -> None:
     step = script.Step
     endless = step("endless", 1, ("-c", "import time; print('began', flush=True); time.sleep(600)"))
