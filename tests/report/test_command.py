@@ -1,5 +1,6 @@
 """The command `report`: without torch, and which studies it refuses."""
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from augdistill.base.errors import ConfigError, RequestError
-from augdistill.report.command import decided, report, report_runs, study_names
+from augdistill.report.command import decided, report, report_runs, study_names, without_garbage_collection
 from claim_tables import CLAIMED, EQUAL, both, judged
 
 
@@ -27,6 +28,17 @@ assert not {{"torch", "torchvision", "hydra"}} & set(sys.modules), sorted(sys.mo
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1] == f"report: {outputs / 'studies' / 'tiny' / 'report' / 'index.html'}"
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_garbage_waits_until_a_page_is_drawn_also_where_that_fails(was_on, monkeypatch):
+    monkeypatch.setattr(gc, "isenabled", lambda: was_on)
+    calls = []
+    for name in ("enable", "disable"):
+        monkeypatch.setattr(gc, name, lambda name=name: calls.append(name))
+    with pytest.raises(RequestError), without_garbage_collection():
+        raise RequestError("no such study")
+    assert calls == ["disable", *(["enable"] if was_on else [])]
 
 
 @pytest.mark.parametrize("study", ["../x", "a/b", "", "..", [], ["a", 3], None])

@@ -224,3 +224,16 @@ def test_the_dark_page_is_dark(open_page):
     light, dark = (sum(map(int, background(scheme)[4:-1].split(","))) for scheme in ("light", "dark"))
     assert light > 3 * 230
     assert dark < 3 * 30
+
+
+def test_a_table_of_words_sorts_its_numbers_and_names_them_on_a_phone(open_page):
+    page = open_page()
+    table = page.locator("#table-costs table")
+    heading = table.locator("thead th").nth(1)
+    heading.locator("button").click()
+    numbers = [float(value.replace(",", "")) for value in table.evaluate(COLUMN, 1)]
+    assert len(set(numbers)) > 1
+    assert numbers == sorted(numbers)
+    cell = open_page(size=PHONE).locator("#table-costs tbody td").first
+    named = cell.evaluate("cell => getComputedStyle(cell, '::before').content.slice(1, -1)")
+    assert named == heading.text_content().strip()
