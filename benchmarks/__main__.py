@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from augdistill.base.cores import usable_cores
-from benchmarks import accuracy, gates, study
+from benchmarks import accuracy, study
 from benchmarks.measure import EAGER, Result, Side, Timed, in_turn, machine, peaks, pluralise
 from benchmarks.rows import ROWS
 from benchmarks.sides import Setting
@@ -56,6 +56,8 @@ def main(words: list[str]) -> int:
         return peak_of(setting, asked.rows[0], asked.side)
     print(json.dumps(machine()), flush=True)
     if not asked.no_gates:
+        from benchmarks import gates
+
         try:
             gates.run(
                 setting.cache, root, asked.quick, device, asked.threads, lambda line: print(f"gate: {line}", flush=True)

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from augdistill.metrics import score
 from augdistill.stages import common
-from benchmarks import conventional, ours
+from benchmarks import ours
 from benchmarks.measure import Side, Sides
 from benchmarks.sides import Setting, best_of_workers, device_for, pictures, plain
 
@@ -30,6 +30,8 @@ def evaluation(name: str, on_cpu: int, on_gpu: int) -> Callable[[Setting], Sides
 
 def their_side(setting: Setting, name: str, count: int) -> Side:
     """Return the yardstick's side, in fp32 as it trains."""
+    from benchmarks import conventional
+
     images, device = setting.data("test"), device_for(setting, "fp32", setting.threads)
     model = plain(ours.build(name, images, device, **setting.params(name)))
     kept = pictures(setting, images, count=count)

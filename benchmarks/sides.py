@@ -1,4 +1,7 @@
-"""The sides that rows compare: the conventional loop and ours, each made ready for a unit of work."""
+"""The sides that rows compare: the conventional loop and ours, each made ready for a unit of work.
+
+The yardstick is imported where it is made: torchvision, 90 MB that no side of ours loads, counts in its memory alone.
+"""
 
 import logging
 import logging.handlers
@@ -21,7 +24,7 @@ from augdistill.stages import common
 from augdistill.training.device import Device, resolve
 from augdistill.training.graphs import stepper
 from augdistill.training.loop import Task
-from benchmarks import conventional, ours
+from benchmarks import ours
 from benchmarks.measure import EAGER, GRAPHS, RowError, Side, Sides, Timed, timed
 
 BATCH = 128
@@ -98,6 +101,8 @@ def both_ways(setting: Setting, name: str, make: Callable[[bool], Side]) -> Side
 
 def pictures(setting: Setting, images: ImageSet, name: str = "baseline", count: int | None = None) -> Any:
     """Return the torchvision dataset of a training or test set, its images transformed one by one."""
+    from benchmarks import conventional
+
     transform = conventional.transform(name, images.images.shape[-1], **ours.statistics(images), dtype=torch.float32)
     if setting.quick or count is not None:
         rows = np.arange(count or len(images.images)) % len(images.images)
@@ -126,6 +131,8 @@ def plain(model: nn.Module) -> nn.Module:
 
 def conventional_side(setting: Setting, name: str, strategy: str, count: int, distilled: bool, tuned: bool) -> Side:
     """Return the yardstick's side: `count` images in random order, with a live ResNet18 teacher where distilled."""
+    from benchmarks import conventional
+
     images, recipe = setting.data(), ours.recipe(name)
     device = Device(torch.device(setting.device), "bf16" if tuned else "fp32", setting.threads)
     model = plain(ours.build(name, images, device, **setting.params(name)))

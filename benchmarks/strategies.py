@@ -11,7 +11,7 @@ from augdistill.training.batches import EpochPlan, batch_at, plan_epoch
 from augdistill.training.device import Device
 from augdistill.training.graphs import stepper
 from augdistill.training.loop import Task
-from benchmarks import conventional, ours
+from benchmarks import ours
 from benchmarks.measure import Side, Sides
 from benchmarks.sides import BATCH, Setting, both_ways, device_for, pictures
 
@@ -34,6 +34,8 @@ def augmentation(name: str) -> Callable[[Setting], Sides]:
 
 def their_side(setting: Setting, name: str) -> Side:
     """Return torchvision's side, the images on the device."""
+    from benchmarks import conventional
+
     images, count = setting.data(), setting.count(50 * BATCH)
     sampler = RandomSampler(range(len(images.images)), num_samples=count)
     batches = conventional.loader(

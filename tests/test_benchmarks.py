@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import logging
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -144,6 +147,19 @@ def test_the_memory_of_a_side_is_that_of_a_process_of_its_own(tmp_path: Path, mo
     saved = json.loads((tmp_path / f"{name}-memory.json").read_text())
     assert list(saved) == ["default"]
     assert 100 < saved["default"]["process"] < 10_000  # MB
+
+
+@pytest.mark.slow
+def test_no_side_of_ours_loads_torchvision_which_counts_in_the_yardsticks_memory(tmp_path: Path) -> None:
+    asked = ["evaluation", "--quick", "--outputs", str(tmp_path), "--side"]
+    program = (
+        "import sys; from benchmarks.__main__ import main; main(sys.argv[1:]); print('torchvision' in sys.modules)"
+    )
+    here = {**os.environ, "PYTHONPATH": str(Path(main.__code__.co_filename).parents[1])}
+    for side, loads in (("ours", "False"), ("conventional", "True")):
+        command = [sys.executable, "-c", program, *asked, side]
+        told = subprocess.run(command, env=here, stdout=subprocess.PIPE, text=True, check=True).stdout
+        assert told.split()[-1] == loads
 
 
 def test_ratios_are_paired_and_to_the_better_way_of_the_yardstick() -> None:
