@@ -29,6 +29,10 @@ REFUSED = {
     "study study.corruptions=[{severities:[1]}]": ["name is missing: choose one of made"],
     "distill lenet": ["did you mean student=lenet?"],
     "train-teacher aug=flip-crop,cutmix": ["aug=flip-crop,cutmix are", "add -m", "'aug=[flip-crop,cutmix]' is a list"],
+    "study study=tiny study.teacher=resnet9 study.teacher.optim.lr=1": [
+        "study.teacher=resnet9 is not a group of keys, so that study.teacher.optim.lr is none: type "
+        "teacher@study.teacher=resnet9"
+    ],
     "study study=quikstart": ["study=quikstart", "did you mean quickstart"],
 }
 

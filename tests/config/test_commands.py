@@ -26,5 +26,6 @@ def test_an_evaluation_is_of_a_dataset_or_of_each_runs_own() -> None:
     other = COMMANDS["evaluate"].model_validate(compose("evaluate", "dataset=digits"))
     assert isinstance(other.dataset, Dataset)
     assert other.dataset.name == "digits"
+    digits = compose("evaluate", "dataset=digits")
     with pytest.raises(ValidationError, match="dataset"):
-        COMMANDS["evaluate"].model_validate(compose("evaluate", "dataset=digits", "dataset.name=digitz"))
+        COMMANDS["evaluate"].model_validate(digits | {"dataset": digits["dataset"] | {"name": "digitz"}})

@@ -304,7 +304,7 @@ def test_what_is_wrong_with_a_model_without_files_is_said_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"student\.width is not a config key.*known here are name$"):
         job("distill", compose("distill", "student=resnet20", "+student.width=3"))
     with pytest.raises(ConfigError, match=r"teacher(\.name)?=resnet57 is unknown \(did you mean resnet56\?\)"):
-        job("distill", compose("distill", "teacher.name=resnet57"))
+        job("distill", compose("distill") | {"teacher": {"name": "resnet57"}})
 
 
 def test_a_student_finds_the_teacher_that_the_same_choices_make() -> None:

@@ -28,6 +28,7 @@ SHORT_NAMES = {
     "gpus": "device",
     "batchsize": "batch_size",
 }
+GROUP_IN_STUDY = re.compile(r"study\.(?:(dataset|teacher|distillation)|students\.[\w-]+)")
 MOST_HINTS = 3  # full keys that are named for a short one
 
 
@@ -73,6 +74,10 @@ def unknown_choice(command: str, path: str, options: Sequence[str] | None, typed
 
 def unknown_key(command: str, key: str, typed: Mapping[str, str]) -> str:
     """Return what to say of a key that there is not: the nearest one, and those of the group that it is in."""
+    for word in filter(None, map(OVERRIDE.fullmatch, typed.values())):
+        if (group := GROUP_IN_STUDY.fullmatch(word[2])) is not None and key.startswith(f"{word[2]}."):
+            chosen = f"{group[1] or 'student'}@{word[2]}={word[3]}"
+            return f"{word[2]}={word[3]} is not a group of keys, so that {key} is none: type {chosen}"
     known = config_keys(command, list(typed))
     above = key.rpartition(".")[0]
     while above and above not in known:

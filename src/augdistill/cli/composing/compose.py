@@ -102,10 +102,14 @@ def parse_flags(words: list[str]) -> Namespace:
     return flags
 
 
+NAME = re.compile(r"((?:study\.)?(dataset|teacher|student|students\.[\w-]+))\.name")
+
+
 def check_words(words: list[str]) -> list[Override]:
     """Return overrides parsed. Raises ConfigError for one that sets what of Hydra is not for the command line to set.
 
-    Also for one that asks a resolver for something, or that names an object to be made.
+    Also for one that asks a resolver for something, that names an object to be made, or that changes the name alone of
+    what a group chooses.
     """
     for word in words:
         if has_resolver(word):
@@ -117,6 +121,11 @@ def check_words(words: list[str]) -> list[Override]:
             raise ConfigError(f"{word} changes Hydra itself: {ALLOWED_ARE} alone can be set")
         if is_of("hydra", key) and (override.is_delete() or names_object(override.value())):
             raise ConfigError(f"{word} is no parameter of a launcher or sweeper: write KEY=VALUE, a plain value")
+        if override.package is None and (group := NAME.fullmatch(key)) is not None:
+            place, folder = group[1], re.sub(r"^students\..*", "student", group[2])
+            choose = place if place == folder else f"{folder}@{place}"
+            name = word.partition("=")[2].strip("'")
+            raise ConfigError(f"{key}={name} changes a name and leaves another's recipe: type {choose}={name}")
     return overrides
 
 
