@@ -25,7 +25,9 @@ REFUSED = {
         "severities=[6] is out of range: a list, each entry a whole number, 1 or more, at most 5"
     ],
     "evaluate corruptions=[cifar-10-c]": ["name=cifar-10-c is unknown (did you mean cifar10-c?): choose one of made"],
-    "study study.attacks=[{name:pgd,stps:4}]": ["stps is not a config key (did you mean steps?)"],
+    "study study.attacks=[{name:pgd,stps:4}]": [
+        "stps is not a config key (did you mean steps?): known here are name, norm, "
+    ],
     "study study.corruptions=[{severities:[1]}]": ["name is missing: choose one of made"],
     "distill lenet": ["did you mean student=lenet?"],
     "train-teacher aug=flip-crop,cutmix": ["aug=flip-crop,cutmix are", "add -m", "'aug=[flip-crop,cutmix]' is a list"],

@@ -3,7 +3,6 @@
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -12,22 +11,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from augdistill.base.checks import nearest
-from augdistill.config.base import ByName, Chosen, Whole, with_parameters
-from augdistill.config.groups import Op
+from augdistill.config.base import Chosen, Whole
+from augdistill.config.located import ConfigKey, annotation_of, bare, in_entry, locate
 from augdistill.config.places import AS_TRAINED, choices
 
 LONGEST = 80  # characters of a value that are repeated
 FIRST = ("extra_forbidden", "unknown", "missing")  # kinds of errors, the most telling ones first
-
-
-@dataclass(frozen=True)
-class ConfigKey:
-    """A key: its path as typed, what is said of it there, the value given, the keys that its group knows."""
-
-    path: tuple[str, ...]
-    field: FieldInfo | None
-    value: object
-    known: tuple[str, ...]
 
 
 def refusal(error: ValidationError, model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> str:
@@ -126,69 +115,6 @@ def misplaced(model: type[BaseModel], values: Mapping[str, Any], word: str) -> s
         return no_group(where, given, choice)
     at = ".".join(place.path)
     return f"{shown(word)} is not what it must be: {at} takes {allowed(place)}{as_in(at, place)}"
-
-
-def locate(model: type[BaseModel], values: object, loc: Sequence[int | str]) -> ConfigKey:
-    """Return the key that an error's location means; entries of lists stand for the list."""
-    here: Any = model
-    field: FieldInfo | None = None
-    path: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    for part in loc:
-        here = resolved(here, field, values)
-        if isinstance(part, int):
-            break
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            known = tuple(here.model_fields)
-            field = here.model_fields.get(part)
-            here = field.annotation if field else None
-        elif typing.get_origin(here) is dict:
-            known, field = (), FieldInfo(annotation=typing.get_args(here)[1])
-            here = with_parameters(Op, "aug", part) if typing.get_args(here)[1] is Op else typing.get_args(here)[1]
-            field = FieldInfo.from_annotation(here)
-            here = field.annotation
-        else:
-            break
-        path = (*path, str(part))
-        values = values.get(part) if isinstance(values, Mapping) else None
-        if field is None:
-            break
-    return ConfigKey(path, field, values, known)
-
-
-def in_entry(place: ConfigKey, loc: Sequence[int | str]) -> ConfigKey | None:
-    """Return the key within an entry of the list at a place that an error means, None where it means none there."""
-    index = next((number for number, part in enumerate(loc) if isinstance(part, int)), len(loc))
-    parts = typing.get_args(bare(annotation_of(place.field)))
-    kind = bare(parts[0]) if parts else None
-    if not loc[index + 1 :] or not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        return None
-    entries = place.value if isinstance(place.value, list | tuple) else [place.value]
-    entry = entries[int(loc[index])]
-    return locate(kind, {"name": entry} if isinstance(entry, str) else entry, loc[index + 1 :])
-
-
-def resolved(here: Any, field: FieldInfo | None, values: object) -> Any:
-    """Return the type at a place: without "or null", and the model that a name in `values` asks for."""
-    for item in field.metadata if field else ():
-        if isinstance(item, ByName):
-            return item.find(values) or here
-    return bare(here)
-
-
-def bare(annotation: Any) -> Any:
-    """Return a type without its annotations and without None."""
-    while typing.get_origin(annotation) in (Annotated, typing.Union, types.UnionType):
-        options = [item for item in typing.get_args(annotation) if item is not type(None)]
-        annotation = options[0]
-    return annotation
-
-
-def annotation_of(field: FieldInfo | None) -> Any:
-    """Return the type of a field with what limits it."""
-    if field is None:
-        return Any
-    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 
 
 def chosen(field: FieldInfo | None) -> Chosen:
@@ -290,7 +216,7 @@ def written(value: object) -> str:
         return written(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{name}: {written(item)}" for name, item in value.items()) + "}"
-    return f'"{value}"' if isinstance(value, str) and value[:1].isdigit() and value.isdigit() else str(value)
+    return f'"{value}"' if isinstance(value, str) and value.isdigit() else str(value)
 
 
 def shown(value: object) -> str:
