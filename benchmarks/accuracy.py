@@ -36,8 +36,17 @@ class Teacher:
         return f"{self.model} of width {self.width}"
 
 
-ON_CPU = (Teacher("resnet18", 8, 8), *(Teacher("resnet9", width) for width in (16, 24, 32)), Teacher("resnet18", 64, 2))
-ON_GPU = (Teacher("resnet18", 64, 30), *(Teacher("resnet9", width, 20) for width in (32, 64, 128)))
+ON_CPU = (
+    Teacher("resnet18", 8, 8),
+    *(Teacher("resnet9", width) for width in (16, 24, 32)),
+    *(Teacher("airbench", width) for width in (16, 32)),
+    Teacher("resnet18", 64, 2),
+)
+ON_GPU = (
+    Teacher("resnet18", 64, 30),
+    *(Teacher("resnet9", width, 20) for width in (32, 64, 128)),
+    *(Teacher("airbench", width, 20) for width in (32, 64, 128)),
+)
 QUICK = (Teacher("resnet18", 4, 2), Teacher("resnet9", 8, 2))
 
 

@@ -24,6 +24,7 @@ NARROW = {"resnet18": {"width": 4}}
     [
         ("resnet18", (3, 32, 32), 11_173_962, 512),
         ("resnet9", (3, 32, 32), 500_522, 128),
+        ("airbench", (3, 32, 32), 497_826, 128),
         ("lenet", (3, 32, 32), 62_006, 84),
         ("alexnet", (3, 32, 32), 14_859_082, 2048),
         ("alexnet", (3, 28, 28), 11_189_066, 2048),
@@ -110,6 +111,7 @@ def test_any_size_and_channel_count_trains(name, shape):
         ("resnet9", {"width": 0}, "resnet9.width=0"),
         ("resnet9", {"width": 12}, "resnet9.width=12"),
         ("resnet9", {"width": 8.0}, "resnet9.width=8.0"),
+        ("airbench", {"width": 12}, "airbench.width=12"),
         ("alexnet", {"dropout": 1.0}, "alexnet.dropout=1.0"),
         ("alexnet", {"dropout": -0.1}, "alexnet.dropout=-0.1"),
         ("alexnet", {"dropout": "0.5"}, "alexnet.dropout=0.5"),
@@ -158,7 +160,7 @@ def test_initialisation_is_pytorchs_default():
 def test_yaml_lists_exactly_the_keyword_arguments(group):
     files = sorted((conf_dir() / group).glob("*.yaml"))
     with_parameters = {"resnet18", "resnet34", "resnet50", "torchvision"}
-    others = {"resnet9", "alexnet"} if group == "teacher" else set(MODELS) - set(shared_recipes())
+    others = {"airbench", "resnet9", "alexnet"} if group == "teacher" else set(MODELS) - set(shared_recipes())
     assert {path.stem for path in files} == with_parameters | others
     for path in files:
         parameters = inspect.signature(MODELS[path.stem].network).parameters.values()

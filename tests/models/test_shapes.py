@@ -10,7 +10,8 @@ from augdistill.models.shapes import flattened_size, output_size
 
 
 @pytest.mark.parametrize(
-    ("name", "smallest"), [("lenet", 16), ("alexnet", 6), ("alexnet-small", 25), ("resnet18", 8), ("resnet9", 9)]
+    ("name", "smallest"),
+    [("lenet", 16), ("alexnet", 6), ("alexnet-small", 25), ("resnet18", 8), ("resnet9", 9), ("airbench", 9)],
 )
 def test_an_image_too_small_is_refused_in_one_line(name, smallest):
     assert build(name, (3, smallest, smallest), 10, seed=0).eval()(torch.zeros(1, 3, smallest, smallest))

@@ -101,6 +101,7 @@ MODELS = Table[Model]("models") | {
     "resnet34": Model(RESNET, "ResNet34", ("resnet34", (3, 4, 6, 3), "basic")),
     "resnet50": Model(RESNET, "ResNet50", ("resnet50", (3, 4, 6, 3), "bottleneck")),
     "resnet9": Model("augdistill.models.resnet9:ResNet9", "ResNet9"),
+    "airbench": Model("augdistill.models.airbench:Airbench", "Airbench"),
     "resnet8": Model(CIFAR_RESNET, "ResNet8", ("resnet8", 1, SLIM)),
     "resnet14": Model(CIFAR_RESNET, "ResNet14", ("resnet14", 2, SLIM)),
     "resnet20": Model(CIFAR_RESNET, "ResNet20", ("resnet20", 3, SLIM)),

@@ -21,12 +21,7 @@ class ResNet9(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], classes: int, *, width: int = 32) -> None:
         super().__init__()
-        require(
-            type(width) is int and width in range(VECTOR, 1025, VECTOR),
-            "resnet9.width",
-            width,
-            "a multiple of 8, 8 to 1024 (32 is standard)",
-        )
+        check_width("resnet9", width)
         check_smallest("resnet9", shape, SMALLEST_SIDE)
         self.stem = nn.Sequential(nn.Conv2d(shape[0], width, 2), nn.ReLU())
         self.blocks = nn.Sequential(*(block(*pair) for pair in ((width, width), (width, 4 * width), 2 * (4 * width,))))
@@ -40,6 +35,12 @@ class ResNet9(nn.Module):
         pixels = images.contiguous(memory_format=torch.channels_last)
         embedding = self.blocks(self.stem(pixels)).amax(dim=(2, 3))
         return self.head(embedding), embedding
+
+
+def check_width(name: str, width: int) -> None:
+    """Raise ConfigError, in the name of the model, for a width that is no multiple of 8."""
+    allowed = "a multiple of 8, 8 to 1024 (32 is standard)"
+    require(type(width) is int and width in range(VECTOR, 1025, VECTOR), f"{name}.width", width, allowed)
 
 
 def block(channels: int, wide: int) -> nn.Sequential:
