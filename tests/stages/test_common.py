@@ -16,6 +16,7 @@ from augdistill.base.errors import NoMemoryError, StoppedError
 from augdistill.base.signals import stop_on_signal
 from augdistill.config import parameters
 from augdistill.config.checking import check_group
+from augdistill.config.groups import Runtime
 from augdistill.config.jobs import DatasetAt
 from augdistill.data import load
 from augdistill.stages import common
@@ -104,6 +105,17 @@ STATISTICS = {"mean": [0.5], "std": [0.25]}
 def digits(outputs: Path, **changed: object) -> DatasetAt:
     """Return digits without statistics of its own."""
     return DatasetAt(check_group("dataset", {"name": "digits", "size": 8, **changed}), str(outputs))
+
+
+@pytest.mark.parametrize(("threads", "cores", "warned"), [(2, 1, True), (2, 2, False), (1, 1, False)])
+def test_more_threads_than_cores_are_told_with_what_to_type(monkeypatch, caplog, threads, cores, warned) -> None:
+    monkeypatch.setattr(common, "usable_cores", lambda: cores)
+    before = torch.get_num_threads()
+    common.device_of(Runtime(device="cpu", precision="fp32", threads=threads))
+    torch.set_num_threads(before)
+    said = "2 threads share 1 usable core, which can take many times as long: type runtime.threads=1, in a study study"
+    assert (said in caplog.text) == warned
+    assert bool(caplog.records) == warned
 
 
 def test_statistics_are_those_of_the_images_that_train(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from augdistill.augment.normaliser import Normaliser
 from augdistill.augment.shared import as_images, gather_images
+from augdistill.base.cores import usable_cores
 from augdistill.base.errors import ConfigError, DataError
+from augdistill.base.text import pluralise
 from augdistill.config.groups import Runtime
 from augdistill.config.jobs import HasDataset
 from augdistill.data import Header, ImageSet, channel_statistics, load, split_validation
@@ -30,9 +32,19 @@ def describe_device(device: Device) -> str:
 
 
 def device_of(runtime: Runtime) -> Device:
-    """Return where and how a job that trains computes."""
+    """Return where and how a job that trains computes; warns of more threads than cores, which wait for each other."""
     where = (runtime.device, runtime.precision, runtime.threads)
-    return resolve(*where, runtime.deterministic, runtime.cuda_graphs)
+    device = resolve(*where, runtime.deterministic, runtime.cuda_graphs)
+    if device.device.type == "cpu" and runtime.threads > (cores := usable_cores()):
+        log.warning(
+            "%s share %s, which can take many times as long: type runtime.threads=%d, in a study "
+            "study.runtime.threads.teacher=%d",
+            pluralise(runtime.threads, "thread"),
+            pluralise(cores, "usable core"),
+            cores,
+            cores,
+        )
+    return device
 
 
 @dataclass
