@@ -102,12 +102,17 @@ def fit_temperature(logits: NDArray[Any], labels: Ints) -> float:
     log_probabilities = log_softmax(logits)
     if np.isneginf(log_probabilities).any():
         log_probabilities = clipped(log_probabilities)
-    margins = log_probabilities - log_probabilities[np.arange(len(labels)), labels][:, None]
+    margins = np.ascontiguousarray(log_probabilities.T)  # [K, N]: sums over few classes are quick along long rows
+    margins -= margins[labels, np.arange(len(labels))]
+    with np.errstate(over="ignore"):  # margins of 1e308 and -1e308: a probability of 0
+        below_top = margins - margins.max(axis=0)
 
     def slope(log_temperature: float) -> float:
         """The derivative of the NLL by 1 / temperature: what the other classes expect to have over the label."""
-        probabilities = np.exp(log_softmax(margins * np.exp(-log_temperature)))
-        return float((probabilities * margins).sum(axis=1).mean())
+        weights = np.exp(below_top * np.exp(-log_temperature))
+        total = weights.sum(axis=0)
+        weights *= margins
+        return float((weights.sum(axis=0) / total).mean())
 
     lowest, highest = np.log(TEMPERATURES)
     if slope(highest) >= 0:
