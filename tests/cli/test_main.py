@@ -45,7 +45,7 @@ REFUSED = {
     "evaluate run=nothing": ["no run is called nothing"],
     "evaluate run=22505397": ["no run is called 22505397"],
     "train-teacher aug=null": ["aug=null is unknown: choose one of augmix, baseline"],
-    "train-teacher teacher=18": ["teacher=18 is unknown: choose one of alexnet"],
+    "train-teacher teacher=18": ["teacher=18 is unknown: choose one of airbench"],
     "study study.margins.7=x study.7a=1": ["study.7a is not a config key"],
     "evaluate predictions=nothing.npz": ["which dataset", "dataset=cifar10"],
     "evaluate predictions=nothing.npz dataset=digits": ["nothing.npz is not a file"],

@@ -95,10 +95,10 @@ def test_every_key_must_be_there_and_no_other(kind: str, tmp_path: Path) -> None
         (
             "teacher",
             "resnet18",
-            "teacher=resnet18 is not a group of keys: type teacher=CHOICE, one of alexnet, mobilenet-v2, res",
+            "teacher=resnet18 is not a group of keys: type teacher=CHOICE, one of airbench, alexnet, mobilenet-v2, res",
         ),
         ("student_aug", "mixup", "is not a group of keys: type aug@student_aug=CHOICE, one of augmix, baseline, "),
-        ("teacher_optim", "lenet", "type optim@teacher_optim=CHOICE, one of alexnet, "),
+        ("teacher_optim", "lenet", "type optim@teacher_optim=CHOICE, one of airbench, "),
         ("teacher._target_", "os.system", "teacher._target_ is not a config key"),
         ("aug", "mixup", "aug=mixup is not a group of keys: type aug=CHOICE, one of augmix, baseline, "),
         ("aug.op", {}, r"aug.op is not a config key \(did you mean ops\?\)"),
