@@ -48,15 +48,19 @@ def test_the_tests_that_a_gpu_alone_can_tell_of_are_not_left_out(script: ModuleT
     assert "deselected" not in listed
 
 
-def test_steps_end_in_time_and_say_how(script: ModuleType, tmp_path: Path, monkeypatch) -> None:
+def test_steps_end_in_time_and_say_how(script: ModuleType, tmp_path: Path, monkeypatch, capsys) -> None:
     step = script.Step
     endless = step("endless", 1, ("-c", "import time; print('began', flush=True); time.sleep(600)"))
-    chosen = [step("well", 60, ("-c", "print('done')")), step("badly", 60, ("-c", "raise SystemExit(3)")), endless]
+    chosen = [step("well", 60, ("-c", "print('done')")), step("badly", 60, ("-c", "print('it broke\\n'); raise SystemExit(3)")), endless]
     monkeypatch.setattr(script, "steps", lambda out, dry: [*chosen, step("late", 4000, ("-c", ""))])
     began = time.monotonic()
     monkeypatch.setenv("AUGDISTILL_DATA", str(tmp_path))
     assert script.run(tmp_path, dry=False, seconds=100, chosen=[]) == 1
     assert time.monotonic() - began < 300
+    told = capsys.readouterr().out
+    assert f": it broke ({tmp_path / 'gpu-check' / 'badly.log'})" in told
+    assert f": began ({tmp_path / 'gpu-check' / 'endless.log'})" in told
+    assert ".log" not in "".join(line for line in told.splitlines() if line.startswith(("well", "late")))
     with tarfile.open(tmp_path / script.RESULTS) as archive:
         archive.extractall(tmp_path / "back", filter="data")
     back = tmp_path / "back" / "gpu-check"
