@@ -51,7 +51,11 @@ def test_the_tests_that_a_gpu_alone_can_tell_of_are_not_left_out(script: ModuleT
 def test_steps_end_in_time_and_say_how(script: ModuleType, tmp_path: Path, monkeypatch, capsys) -> None:
     step = script.Step
     endless = step("endless", 1, ("-c", "import time; print('began', flush=True); time.sleep(600)"))
-    chosen = [step("well", 60, ("-c", "print('done')")), step("badly", 60, ("-c", "print('it broke\\n'); raise SystemExit(3)")), endless]
+    chosen = [
+        step("well", 60, ("-c", "print('done')")),
+        step("badly", 60, ("-c", "print('it broke\\n'); raise SystemExit(3)")),
+        endless,
+    ]
     monkeypatch.setattr(script, "steps", lambda out, dry: [*chosen, step("late", 4000, ("-c", ""))])
     began = time.monotonic()
     monkeypatch.setenv("AUGDISTILL_DATA", str(tmp_path))
